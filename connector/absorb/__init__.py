@@ -1,0 +1,1 @@
+"""The source: Absorb LMS Integration API v2."""

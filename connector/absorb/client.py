@@ -1,0 +1,152 @@
+"""Typed access to the Absorb Integration API v2: the calls that the pull makes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from connector.absorb.auth import Authenticator
+from connector.absorb.faults import explain
+from connector.absorb.paging import Ask, Page
+from connector.errors import ApiError, ProtocolError
+from connector.http import Answer, HttpSession, QueryParams
+from connector.ratelimit import Gate
+from connector.settings import Settings, require_absorb
+from connector.times import parse_http_date, parse_instant, to_absorb
+
+# Where each list lives; {scope} is a course id (facts/absorb.md section 1, operation 2, and section 6).
+LIST_PATHS = {
+    "departments": "/departments",
+    "users": "/users",
+    "courses": "/courses",
+    "enrollments": "/courses/{scope}/enrollments",
+}
+GARBLED_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One page: the body as received, what the walk needs of it, and the portal's clock when it answered."""
+
+    body: bytes
+    page: Page
+    clock: datetime | None
+
+
+class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
+    """One portal. Use as an async context manager."""
+
+    def __init__(self, session: HttpSession, authenticator: Authenticator) -> None:
+        self.session = session
+        self._auth = authenticator
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The client these settings describe. Raises SettingsError when credentials are missing."""
+        api_key, username, password = require_absorb(settings)
+        limits = settings.absorb
+        gate = Gate(limits.requests_per_second, limits.burst, limits.concurrency)
+        session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
+        return cls(session, Authenticator(session, api_key, username, password))
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.__aexit__(kind, error, trace)
+
+    async def login(self) -> None:
+        """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
+        await self._auth.token()
+
+    async def call(self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None) -> Answer:
+        """One authenticated call; raises the ApiError that `faults.explain` finds for anything but a success."""
+        token = await self._auth.token()
+        tries = 0
+        while True:
+            headers = {**self._auth.headers, "authorization": f"Bearer {token.value}"}
+            answer = await self.session.call(method, path, params=params, json=json, headers=headers)
+            if answer.status != 401:
+                token.accepted = token.accepted or answer.ok
+                break
+            tries += 1
+            token = await self._auth.replace(token, tries)
+        if not answer.ok:
+            raise explain(answer)
+        return answer
+
+    async def page(self, stream: str, scope: str, collection: str, ask: Ask) -> Served:
+        """One page of a list. Raises NotFoundError for a deleted course, ProtocolError for a body that is no page."""
+        path = LIST_PATHS[stream].format(scope=scope)
+        for attempt in range(1, GARBLED_TRIES + 1):
+            answer = await self.call("GET", path, params=page_params(ask))
+            try:
+                page = read_page(answer, collection)
+            except ProtocolError:
+                # A gateway's HTML page under status 200, or a body cut short: ask once more before giving up.
+                if attempt == GARBLED_TRIES:
+                    raise
+                await asyncio.sleep(0.5 * attempt)
+                continue
+            return Served(answer.body, page, parse_http_date(answer.headers.get("date")))
+        raise AssertionError("unreachable")  # pragma: no cover
+
+
+def page_params(ask: Ask) -> Mapping[str, str | int]:
+    """Query parameters for a page. `_offset` counts pages, and both `_limit` and `_offset` must be given."""
+    params: dict[str, str | int] = {"_limit": ask.limit, "_offset": ask.offset}
+    if ask.sort:
+        params["_sort"] = "dateEdited"
+    if ask.modified_since is not None:
+        params["modifiedSince"] = to_absorb(ask.modified_since)
+    return params
+
+
+def read_page(answer: Answer, collection: str) -> Page:
+    """What the walk needs of a page body. Raises ProtocolError when it is not the documented envelope."""
+    try:
+        document = answer.json()
+    except ValueError:
+        raise _not_a_page(answer, "the body is not JSON") from None
+    rows = document.get(collection) if isinstance(document, dict) else None
+    if not isinstance(rows, list):
+        raise _not_a_page(answer, f"there is no list {collection!r}")
+    ids: list[str | None] = []
+    edited: list[datetime | None] = []
+    for row in rows:
+        known = row if isinstance(row, dict) else {}
+        row_id = known.get("id")
+        ids.append(row_id.lower() if isinstance(row_id, str) else None)
+        edited.append(_moment(known.get("dateEdited")))
+    return Page(ids, edited, _count(document.get("totalItems")), _count(document.get("limit")))
+
+
+def _not_a_page(answer: Answer, why: str) -> ApiError:
+    return ProtocolError(
+        f"GET {answer.path} answered {answer.status} with something that is not a page: {why} ({answer.text[:120]!r}).",
+        remedy="Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
+        status=answer.status,
+        body=answer.text,
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _moment(value: object) -> datetime | None:
+    """dateEdited for paging decisions: fast, lenient; loading judges the value strictly later."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        try:
+            return parse_instant(value)
+        except ValueError:
+            return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

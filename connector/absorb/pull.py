@@ -1,0 +1,349 @@
+"""Absorb → warehouse: walk each list, land its pages, load them in batches whose commit moves the watermarks.
+
+Fetching is asynchronous and bounded; loading happens in one thread at a time while fetching goes on. Only page
+envelopes pass through Python, and a bounded queue keeps the two sides together, so memory does not grow with a stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from connector.absorb.client import AbsorbClient
+from connector.absorb.models import STREAMS
+from connector.absorb.paging import Ask, Done, Incomplete, Walk
+from connector.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    IncompleteError,
+    LearnsyncError,
+    NotFoundError,
+    ProtocolError,
+    ServerFaultError,
+    SettingsError,
+    WarehouseError,
+)
+from connector.progress import Progress, Silent
+from connector.settings import Settings
+from connector.times import utc_now
+from connector.warehouse.database import Warehouse
+from connector.warehouse.load import Batch, LoadCounts, Watermark, load_batch, pending_quarantine, read_watermarks
+
+log = logging.getLogger(__name__)
+
+ALL = "*"
+ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
+BATCH_ROWS = 25_000
+BATCH_LISTS = 400
+QUEUE_PAGES = 32
+# So many lists failing one after the other is an outage, not a bad list.
+FAILURES_IN_A_ROW = 20
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What a pull did for one stream."""
+
+    stream: str
+    counts: LoadCounts = field(default_factory=LoadCounts)
+    lists: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    tombstones: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    repeated_walks: int = 0
+
+
+@dataclass(slots=True)
+class PullReport:
+    """What a pull did; `pending` counts rows in quarantine that wait for a fix."""
+
+    streams: dict[str, StreamReport] = field(default_factory=dict)
+    pending: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True when every list was read to its end and nothing waits in quarantine."""
+        return not self.pending and not any(report.failures for report in self.streams.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """`full` reads from the beginning; `since` from an instant; else each list from its watermark minus the overlap."""
+
+    streams: Sequence[str] = ORDER
+    full: bool = False
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    path: Path
+    rows: int
+
+
+@dataclass(slots=True)
+class _Stream:
+    """State of one stream's pull."""
+
+    name: str
+    report: StreamReport
+    marks: dict[str, datetime | None]
+    folder: Path
+    queue: asyncio.Queue[_Landed | Watermark | str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_PAGES))
+    in_a_row: int = 0
+
+
+def pull(
+    settings: Settings, run_id: str, options: PullOptions | None = None, progress: Progress | None = None
+) -> PullReport:
+    """Run a pull to its end. Raises LearnsyncError; whatever was loaded before stays, and the rest stays due."""
+    options = options or PullOptions()
+    unknown = [name for name in options.streams if name not in STREAMS]
+    if unknown:
+        raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
+    client = AbsorbClient.of(settings)
+    warehouse = Warehouse.of(settings)
+    with _only_pull(settings, run_id):
+        return asyncio.run(_Pull(settings, client, warehouse, run_id, options, progress or Silent()).run())
+
+
+@contextmanager
+def _only_pull(settings: Settings, run_id: str) -> Iterator[None]:
+    """One pull per warehouse: the lock falls with the process. Folders that killed pulls left behind are cleared."""
+    landing = settings.warehouse.landing
+    try:
+        landing.mkdir(parents=True, exist_ok=True)
+        handle = (landing / ".pull.lock").open("a+")
+    except OSError as failure:
+        raise WarehouseError(
+            f"LEARNSYNC_WAREHOUSE__PATH = {settings.warehouse.path}: the folder cannot be used ({failure.strerror}).",
+            remedy="Point the variable at a file in a folder that this user may write to.",
+        ) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            raise WarehouseError(
+                f"Another pull is running on this warehouse ({handle.read().strip() or 'just started'}).",
+                remedy="Wait for it to finish, or stop that process.",
+            ) from None
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()}, run {run_id}")
+        handle.flush()
+        for left in landing.iterdir():
+            if left.is_dir() and not settings.warehouse.keep_landing:
+                shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+class _Pull:
+    def __init__(
+        self,
+        settings: Settings,
+        client: AbsorbClient,
+        warehouse: Warehouse,
+        run_id: str,
+        options: PullOptions,
+        progress: Progress,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._options = options
+        self._progress = progress
+        self._numbers = itertools.count(1)
+        self._folder = settings.warehouse.landing / run_id
+
+    async def run(self) -> PullReport:
+        report = PullReport()
+        try:
+            async with self._client:
+                await self._client.login()
+                for name in ORDER:
+                    if name in self._options.streams:
+                        report.streams[name] = StreamReport(name)
+                        await self._stream(report.streams[name])
+        finally:
+            if not self._settings.warehouse.keep_landing:
+                shutil.rmtree(self._folder, ignore_errors=True)
+        with self._warehouse.connect() as connection:
+            report.pending = pending_quarantine(connection, self._settings.tenant_id, "load")
+        return report
+
+    async def _stream(self, report: StreamReport) -> None:
+        started, before = time.monotonic(), (self._client.session.stats.requests, self._client.session.stats.retries)
+        folder = self._folder / report.stream
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._warehouse.connect() as connection:
+            marks = read_watermarks(connection, self._settings.tenant_id, report.stream)
+            scopes = [ALL]
+            if report.stream == "enrollments":
+                scopes = known_courses(connection, self._settings.tenant_id)
+        state = _Stream(report.stream, report, marks, folder)
+        report.lists = len(scopes)
+        self._progress.stage(report.stream, len(scopes))
+        loader = asyncio.create_task(self._load_all(state))
+        try:
+            await self._fan_out(state, scopes, loader)
+        finally:
+            await state.queue.put(None) if not loader.done() else None
+            await loader
+            stats = self._client.session.stats
+            report.requests, report.retries = stats.requests - before[0], stats.retries - before[1]
+            report.seconds = time.monotonic() - started
+
+    async def _fan_out(self, state: _Stream, scopes: Sequence[str], loader: asyncio.Task[None]) -> None:
+        """Walk all lists with as many workers as calls may run at once; stop early if loading fails."""
+        waiting = iter(scopes)
+
+        async def work() -> None:
+            for scope in waiting:
+                await self._list(state, scope)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(len(scopes), self._settings.absorb.concurrency))]
+        watched = [*workers, loader]
+        try:
+            while not all(worker.done() for worker in workers):
+                done, _ = await asyncio.wait([task for task in watched if not task.done()], return_when="FIRST_COMPLETED")
+                for task in done:
+                    task.result()
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _list(self, state: _Stream, scope: str) -> None:
+        try:
+            await self._walk(state, scope)
+            state.in_a_row = 0
+        except NotFoundError:
+            if scope == ALL:
+                raise
+            log.info("course %s is gone (404); its enrollments stay as they were", scope)
+            await state.queue.put(scope)
+            state.report.tombstones.append(scope)
+        except (ServerFaultError, ProtocolError, BadRequestError, IncompleteError) as failure:
+            state.report.failures[scope] = str(failure)
+            state.in_a_row += 1
+            if scope == ALL or state.in_a_row >= FAILURES_IN_A_ROW:
+                raise
+            log.warning("%s of %s not read: %s", state.name, scope, failure)
+        except ApiError as failure:
+            # A role that may not see one course is that course's failure; a bad key or token is everybody's.
+            if isinstance(failure, AuthenticationError) or failure.status != 403 or scope == ALL or _is_key(failure):
+                raise
+            state.report.failures[scope] = str(failure)
+        finally:
+            self._progress.advance()
+
+    async def _walk(self, state: _Stream, scope: str) -> None:
+        since = self._since(state.marks.get(scope))
+        walk = Walk(since, self._settings.absorb.page_size)
+        collection = STREAMS[state.name].collection
+        step: Ask | Done | Incomplete = walk.next
+        ceiling: datetime | None = None
+        rows = 0
+        while isinstance(step, Ask):
+            began = time.monotonic()
+            try:
+                served = await self._client.page(state.name, scope, collection, step)
+            except BadRequestError as refusal:
+                if not step.sort or refusal.status != 422:
+                    raise
+                log.info("the portal refuses _sort on %s; reading with overlapping pages", state.name)
+                step = walk.reject_sort()
+                continue
+            if ceiling is None:
+                # Nothing edited after the walk began may be claimed; the portal's own clock says when that was.
+                ceiling = (served.clock or utc_now()) - timedelta(seconds=1 + time.monotonic() - began)
+            rows += len(served.page.ids)
+            await self._land(state, served.body, len(served.page.ids))
+            step = walk.feed(served.page)
+        if isinstance(step, Incomplete):
+            raise IncompleteError(
+                f"{state.name} of {scope}: {step.reason}.",
+                remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
+            )
+        state.report.repeated_walks += step.passes - 1
+        claim = min(step.high, ceiling) if step.high and ceiling and self._covers(since, state.marks, scope) else None
+        await state.queue.put(Watermark(state.name, scope, claim, rows, utc_now()))
+
+    def _since(self, mark: datetime | None) -> datetime | None:
+        if self._options.since is not None:
+            return self._options.since
+        if self._options.full or mark is None:
+            return None
+        return mark - timedelta(minutes=self._settings.absorb.overlap_minutes)
+
+    @staticmethod
+    def _covers(since: datetime | None, marks: dict[str, datetime | None], scope: str) -> bool:
+        """A walk that began later than the list's watermark leaves a gap and may not move it."""
+        mark = marks.get(scope)
+        return since is None or (mark is not None and since <= mark)
+
+    async def _land(self, state: _Stream, body: bytes, rows: int) -> None:
+        if rows:
+            path = state.folder / f"{next(self._numbers):010d}.json"
+            path.write_bytes(body)
+            await state.queue.put(_Landed(path, rows))
+
+    async def _load_all(self, state: _Stream) -> None:
+        """Take landed pages and finished lists in order, load them batch by batch until None comes."""
+        batch = Batch(state.name)
+        while True:
+            item = await state.queue.get()
+            if isinstance(item, _Landed):
+                batch.files.append(item.path)
+                batch.rows += item.rows
+            elif isinstance(item, Watermark):
+                batch.watermarks.append(item)
+            elif isinstance(item, str):
+                batch.tombstones.append(item)
+            full = batch.rows >= BATCH_ROWS or len(batch.watermarks) >= BATCH_LISTS or len(batch.files) >= BATCH_LISTS
+            if (item is None or full) and (batch.files or batch.watermarks or batch.tombstones):
+                await asyncio.to_thread(self._load, state, batch)
+                batch = Batch(state.name)
+            if item is None:
+                return
+
+    def _load(self, state: _Stream, batch: Batch) -> None:
+        counts = load_batch(
+            self._warehouse, batch, tenant_id=self._settings.tenant_id, run_id=self._run_id, now=utc_now()
+        )
+        state.report.counts.add(counts)
+        if not self._settings.warehouse.keep_landing:
+            for path in batch.files:
+                path.unlink(missing_ok=True)
+
+
+def _is_key(failure: LearnsyncError) -> bool:
+    return isinstance(failure, ApiError) and '"Forbidden"' in failure.body
+
+
+def known_courses(connection: object, tenant_id: str) -> list[str]:
+    """Ids of every course not known to be gone, inactive ones too, largest first so that no long walk starts last."""
+    query = """
+        SELECT CAST(courses.id AS VARCHAR)
+        FROM absorb.courses
+        LEFT JOIN (
+          SELECT course_id, count(*) AS size FROM absorb.enrollments WHERE tenant_id = $tenant_id GROUP BY course_id
+        ) AS sizes ON sizes.course_id = courses.id
+        WHERE courses.tenant_id = $tenant_id AND courses._removed_at IS NULL
+        ORDER BY coalesce(size, 0) DESC, courses.id
+    """
+    return [row[0] for row in connection.execute(query, {"tenant_id": tenant_id}).fetchall()]  # type: ignore[attr-defined]

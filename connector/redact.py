@@ -1,0 +1,56 @@
+"""Keeps secrets out of every text a person or a log can see: known values, and fields that are secret by name."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
+_SECRET_FIELDS = re.compile(
+    r'(?i)(["\']?(?:password|privatekey|client_secret|access_token|refresh_token|assertion|api_?key)["\']?\s*[:=]\s*)'
+    r'("[^"]*"|\'[^\']*\'|[^\s,&}]+)'
+)
+_known: set[str] = set()
+
+
+def register(*secrets: str | None) -> None:
+    """Remember values (passwords, keys, tokens) so that `scrub` removes them wherever they appear."""
+    # Very short values would blank out ordinary words; nothing that guards an account is that short.
+    _known.update(secret for secret in secrets if secret and len(secret) >= 6)
+
+
+def scrub(text: str) -> str:
+    """Return `text` with registered secrets and secret-looking fields masked."""
+    for secret in sorted(_known, key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, MASK)
+    return _SECRET_FIELDS.sub(rf"\1{MASK}", text)
+
+
+def scrub_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers fit for a log line."""
+    return {name: MASK if name.lower() in _SECRET_HEADERS else scrub(value) for name, value in headers.items()}
+
+
+class RedactingFilter(logging.Filter):
+    """Scrubs the finished message of each record, arguments and exception text included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = scrub(record.getMessage())
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def install(*names: str) -> None:
+    """Attach the filter to the named loggers and to their handlers (child loggers bypass a logger's own filter)."""
+    redacting = RedactingFilter()
+    for name in names:
+        logger: Any = logging.getLogger(name)
+        for target in (logger, *logger.handlers):
+            if not any(isinstance(present, RedactingFilter) for present in target.filters):
+                target.addFilter(redacting)

@@ -1,0 +1,395 @@
+"""The one settings model (contract section 3): environment, then `.env`, then `learnsync.toml`; the environment wins.
+
+A wrong or missing value is reported under the name of its variable, with what to put there. Values of secrets are
+never part of a message.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from connector import redact
+from connector.errors import SettingsError
+from connector.times import parse_instant
+
+PREFIX = "LEARNSYNC_"
+DELIMITER = "__"
+TOML_FILE = "learnsync.toml"
+
+# REST gateways by region (facts/absorb.md section 1).
+REGIONS = {
+    "us": "https://rest.myabsorb.com",
+    "ca": "https://rest.myabsorb.ca",
+    "eu": "https://rest.myabsorb.eu",
+    "au": "https://rest.myabsorb.com.au",
+    "sandbox-us": "https://rest.sandbox.myabsorb.com",
+    "sandbox-ca": "https://rest.sandbox.myabsorb.ca",
+    "sandbox-eu": "https://rest.sandbox.myabsorb.eu",
+    "sandbox-au": "https://rest.sandbox.myabsorb.com.au",
+}
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _complaint(text: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{reason}", {"reason": text})
+
+
+def check_url(value: str) -> str:
+    """An absolute https URL without a trailing slash; plain http only for loopback hosts."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _complaint("needs an absolute URL such as https://host.example")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise _complaint("is plain http: use https:// (http is accepted for loopback hosts only)")
+    if parts.query or parts.fragment:
+        raise _complaint("must be a URL without ? or #")
+    if parts.username or parts.password:
+        raise _complaint("must not carry credentials; they have settings of their own")
+    return value.rstrip("/")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+
+
+class AbsorbSettings(_Section):
+    """Where the portal is and how gently to read it."""
+
+    base_url: str | None = None
+    region: str = "us"
+    api_key: SecretStr | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    requests_per_second: float = Field(20, gt=0, le=10_000)
+    burst: int = Field(20, ge=1, le=10_000)
+    concurrency: int = Field(8, ge=1, le=64)
+    overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
+    page_size: int = Field(1000, ge=1, le=1000)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        return check_url(value) if value else None
+
+    @field_validator("region")
+    @classmethod
+    def _region(cls, value: str) -> str:
+        if value.lower() not in REGIONS:
+            raise _complaint(f"is not a known region: use one of {', '.join(REGIONS)}")
+        return value.lower()
+
+    @property
+    def url(self) -> str:
+        """The gateway to call: BASE_URL, or the one of the region."""
+        return self.base_url or REGIONS[self.region]
+
+
+class SalesforceSettings(_Section):
+    """Where pushes go. No LOGIN_URL means: no push."""
+
+    login_url: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    username: str | None = None
+    private_key_file: Path | None = None
+    audience: str | None = None
+    api_version: str = Field("67.0", pattern=r"^\d{2,3}\.0$")
+    bulk_threshold: int = Field(2000, ge=1)
+    api_budget_percent: float = Field(80, gt=0, le=100)
+    push_unmatched: bool = False
+    allow_learning_item_progress_writes: bool = False
+
+    @field_validator("login_url")
+    @classmethod
+    def _login_url(cls, value: str | None) -> str | None:
+        return check_url(value) if value else None
+
+
+class WarehouseSettings(_Section):
+    """Where the DuckDB files are."""
+
+    path: Path = Path("data/warehouse.duckdb")
+    publish_path: Path = Path("data/learning.duckdb")
+    lock_timeout_seconds: float = Field(60, ge=0, le=3600)
+    keep_landing: bool = False
+
+    @property
+    def landing(self) -> Path:
+        """The folder of raw pages, beside the writer's file."""
+        return self.path.parent / "landing"
+
+    @model_validator(mode="after")
+    def _two_files(self) -> Self:
+        if self.path.resolve() == self.publish_path.resolve():
+            raise _complaint("must differ from LEARNSYNC_WAREHOUSE__PUBLISH_PATH: the published copy replaces its file")
+        return self
+
+
+class MappingSettings(_Section):
+    """Which maps to use and what "today" is."""
+
+    dir: Path | None = None
+    timezone: str = "UTC"
+    as_of: datetime | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise _complaint("is not a known time zone: use an IANA name such as Europe/Berlin") from None
+        return value
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _as_of(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return parse_instant(value.strip().replace(" ", "T"))
+            except ValueError:
+                raise _complaint("must be an ISO instant such as 2026-03-01T00:00:00Z") from None
+        return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+class Settings(BaseSettings):
+    """Everything a run needs to know from outside."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    tenant_id: str = Field("default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    provider: str = Field("Absorb LMS", min_length=1, max_length=255)
+    absorb: AbsorbSettings = Field(default_factory=AbsorbSettings)
+    salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings)
+    warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
+    mapping: MappingSettings = Field(default_factory=MappingSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del file_secret_settings
+        return init_settings, env_settings, _OwnDotEnv(settings_cls), _TomlSource(settings_cls, dotenv_settings)
+
+    def as_of(self) -> datetime:
+        """The instant that counts as now for the status map."""
+        return self.mapping.as_of or datetime.now(UTC)
+
+
+class _OwnDotEnv(DotEnvSettingsSource):
+    """A `.env` file may serve other programs too: only our own variables are read, unknown ones of ours refused."""
+
+    def __call__(self) -> dict[str, Any]:
+        own = set(Settings.model_fields)
+        return {name: value for name, value in super().__call__().items() if name in own}
+
+
+class _TomlSource(PydanticBaseSettingsSource):
+    """`learnsync.toml`: top-level keys, overlaid by the `[tenants.<tenant_id>]` table of the tenant in use."""
+
+    def __init__(self, settings_cls: type[BaseSettings], dotenv: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._dotenv = dotenv
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        path = toml_path()
+        if not path.is_file():
+            if "LEARNSYNC_CONFIG" in os.environ:
+                raise SettingsError(f"LEARNSYNC_CONFIG names {path}, which is not a file.", remedy="Correct or unset it.")
+            return {}
+        table = _read_toml(path)
+        tenants = table.pop("tenants", {})
+        tenant_id = self._tenant_id(table)
+        if not tenants or tenant_id is None:
+            return _resolve(table, path.name)
+        if tenant_id not in tenants:
+            return _resolve(table, path.name)
+        _refuse_plain_secrets(tenants[tenant_id], f"{path.name} [tenants.{tenant_id}]")
+        return _resolve(_overlay(table, {**tenants[tenant_id], "tenant_id": tenant_id}), path.name)
+
+    def _tenant_id(self, table: dict[str, Any]) -> str | None:
+        found = self.current_state.get("tenant_id") or table.get("tenant_id")
+        return str(found) if found else None
+
+
+def toml_path() -> Path:
+    """The settings file: LEARNSYNC_CONFIG, else `learnsync.toml` in the working folder."""
+    return Path(os.environ.get("LEARNSYNC_CONFIG", TOML_FILE))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
+        raise SettingsError(f"{path} cannot be read: {failure}.", remedy="Correct the file.") from None
+
+
+SECRET_KEYS = frozenset({"api_key", "password", "client_secret"})
+
+
+def _refuse_plain_secrets(table: dict[str, Any], where: str) -> None:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _refuse_plain_secrets(value, where)
+        elif key in SECRET_KEYS and not str(value).startswith("env:"):
+            raise SettingsError(
+                f"{where}: `{key}` holds a secret in plain text.",
+                remedy=f'Put it into an environment variable and write {key} = "env:NAME".',
+            )
+
+
+def _resolve(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Replace `env:NAME` references by the variable's value."""
+    resolved: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            resolved[key] = _resolve(value, where)
+        elif isinstance(value, str) and value.startswith("env:"):
+            name = value.removeprefix("env:")
+            if name not in os.environ:
+                raise SettingsError(f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}.")
+            resolved[key] = os.environ[name]
+        else:
+            resolved[key] = value
+    return resolved
+
+
+def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def variable_names() -> list[str]:
+    """Every variable the model knows, upper case."""
+    names = []
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            names += [f"{PREFIX}{name}{DELIMITER}{key}".upper() for key in section.model_fields]
+        else:
+            names.append(f"{PREFIX}{name}".upper())
+    return names
+
+
+def _refuse_unknown_variables() -> None:
+    known = {*variable_names(), "LEARNSYNC_CONFIG", "LEARNSYNC_LOG_LEVEL"}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "Unset it, or see README.md for the settings."
+            raise SettingsError(f"{name} is not a setting of learnsync.", remedy=hint)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return (PREFIX + DELIMITER.join(str(part) for part in location)).upper()
+
+
+_HINTS = {
+    "LEARNSYNC_ABSORB__PAGE_SIZE": "Absorb serves at most 1000 rows a page: use a whole number from 1 to 1000.",
+    "LEARNSYNC_SALESFORCE__API_VERSION": "Use a version such as 67.0.",
+    "LEARNSYNC_TENANT_ID": "Use letters, digits, '.', '_' and '-', at most 64 characters.",
+}
+
+
+def _explain(failure: ValidationError) -> SettingsError:
+    lines, hints = [], []
+    for error in failure.errors(include_input=False, include_url=False):
+        name = _variable(error["loc"])
+        if name == "LEARNSYNC_WAREHOUSE":
+            name = "LEARNSYNC_WAREHOUSE__PATH"
+        reason = error["msg"] if error["type"] == "setting" else f"is malformed: {error['msg']}"
+        if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, variable_names(), n=1)
+            reason = "is not a setting of learnsync" + (f" (did you mean {near[0]}?)" if near else "")
+        lines.append(f"{name} {reason}")
+        hints.append(_HINTS.get(name, ""))
+    remedy = " ".join(dict.fromkeys(hint for hint in hints if hint)) or "Correct the value and run again."
+    return SettingsError("; ".join(lines) + ".", remedy=remedy)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises SettingsError that names each variable at fault."""
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as failure:
+        raise _explain(failure) from None
+    register_secrets(settings)
+    return settings
+
+
+def register_secrets(settings: Settings) -> None:
+    """Make sure no secret of these settings can appear in a log or a message."""
+    for secret in (settings.absorb.api_key, settings.absorb.password, settings.salesforce.client_secret):
+        redact.register(secret.get_secret_value() if secret else None)
+
+
+def require_absorb(settings: Settings) -> tuple[str, str, str]:
+    """(api key, username, password). Raises SettingsError naming the variables that are missing."""
+    absorb = settings.absorb
+    _require(
+        {
+            "LEARNSYNC_ABSORB__API_KEY": absorb.api_key,
+            "LEARNSYNC_ABSORB__USERNAME": absorb.username,
+            "LEARNSYNC_ABSORB__PASSWORD": absorb.password,
+        },
+        "Put the portal's API key (Portal Settings) and an LMS admin's username and password there.",
+    )
+    assert absorb.api_key and absorb.username and absorb.password
+    return absorb.api_key.get_secret_value(), absorb.username, absorb.password.get_secret_value()
+
+
+def require_salesforce(settings: Settings) -> tuple[str, str, str]:
+    """(login url, client id, client secret). Raises SettingsError naming the variables that are missing."""
+    org = settings.salesforce
+    _require(
+        {
+            "LEARNSYNC_SALESFORCE__LOGIN_URL": org.login_url,
+            "LEARNSYNC_SALESFORCE__CLIENT_ID": org.client_id,
+            "LEARNSYNC_SALESFORCE__CLIENT_SECRET": org.client_secret,
+        },
+        "Put the org's My Domain URL and the External Client App's consumer key and secret there"
+        " (docs/salesforce-setup.md).",
+    )
+    assert org.login_url and org.client_id and org.client_secret
+    return org.login_url, org.client_id, org.client_secret.get_secret_value()
+
+
+def _require(values: dict[str, object], remedy: str) -> None:
+    missing = [name for name, value in values.items() if not value or (isinstance(value, SecretStr) and not value.get_secret_value())]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise SettingsError(f"{', '.join(missing)} {verb} not set.", remedy=remedy)
+
+

@@ -1,0 +1,71 @@
+"""The one place that reads and writes instants as the two systems spell them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+# Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (facts/absorb.md section 5).
+INSTANT_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
+)
+_INSTANT = re.compile(
+    r"^(\d{4})-(\d{2})-(\d{2})"
+    r"(?:T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?(?:Z|([+-])(0\d|1[0-4]):?([0-5]\d))?)?$",
+    re.ASCII,
+)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an Absorb date-time as an aware UTC datetime; extra fractional digits are cut, not rounded.
+
+    Raises ValueError for anything that is not `yyyy-MM-dd[THH:mm:ss[.f…][Z|±hh:mm]]`.
+    """
+    found = _INSTANT.match(text)
+    if found is None:
+        raise ValueError(f"not a date-time: {text[:40]!r}")
+    year, month, day, hour, minute, second, fraction, sign, off_h, off_m = found.groups()
+    micro = int((fraction or "0")[:6].ljust(6, "0"))
+    parsed = datetime(
+        int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micro, tzinfo=UTC
+    )
+    if sign:
+        offset = timedelta(hours=int(off_h), minutes=int(off_m))
+        parsed = parsed - offset if sign == "+" else parsed + offset
+    return parsed
+
+
+def calendar_day(text: str | None) -> date | None:
+    """The day a source value names when its own time of day is 00:00:00, else None (contract section 6)."""
+    found = _INSTANT.match(text) if text else None
+    if found is None or any(int(part or 0) for part in found.group(4, 5, 6, 7)):
+        return None
+    return date(int(found[1]), int(found[2]), int(found[3]))
+
+
+def floor_millisecond(moment: datetime) -> datetime:
+    """Cut to the millisecond, the finest `modifiedSince` is documented to take (facts/absorb.md section 4)."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def to_absorb(moment: datetime) -> str:
+    """Write an instant for `modifiedSince`: milliseconds and an explicit Z, since a bare value's zone is unknown."""
+    return floor_millisecond(moment.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_http_date(text: str | None) -> datetime | None:
+    """Read a `Date` or `Retry-After` header date; None when absent or malformed."""
+    if not text:
+        return None
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """The current instant, aware, UTC."""
+    return datetime.now(UTC)

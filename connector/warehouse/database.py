@@ -1,0 +1,114 @@
+"""Opening the DuckDB file: one writer at a time, so open late, close soon, and wait for another process's lock.
+
+Facts: facts/platform.md C5. A second process, read-only or not, is refused while one holds the file; the operating
+system drops the lock when a process dies, so waiting always ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from connector.errors import WarehouseError, WarehouseLockedError
+from connector.settings import Settings
+
+PATH_VARIABLE = "LEARNSYNC_WAREHOUSE__PATH"
+Connection = duckdb.DuckDBPyConnection
+
+
+def sql(name: str, **parts: str) -> str:
+    """The text of `sql/<name>.sql` with each `{{part}}` filled in. Parts are identifiers and lists, never values."""
+    text = files("connector.warehouse").joinpath("sql", f"{name}.sql").read_text("utf-8")
+    return fill(text, **parts)
+
+
+def fill(text: str, **parts: str) -> str:
+    """Replace each `{{name}}`; a placeholder without a part is a programming error."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
+
+
+def _is_lock_error(failure: BaseException) -> bool:
+    return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
+
+
+class Warehouse:
+    """The writer's file. Connections are short-lived; each is UTC and already migrated."""
+
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0, variable: str = PATH_VARIABLE) -> None:
+        self.path = path
+        self._lock_timeout = lock_timeout_seconds
+        self._variable = variable
+        self._migrated = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Warehouse:
+        """The warehouse these settings name."""
+        return cls(settings.warehouse.path, lock_timeout_seconds=settings.warehouse.lock_timeout_seconds)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A read-write connection. Raises WarehouseLockedError when another process keeps the file, WarehouseError else."""
+        connection = self._open()
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
+            connection.execute("SET preserve_insertion_order = false")
+            if not self._migrated:
+                from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
+
+                migrate(connection, self.path)
+                self._migrated = True
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection inside BEGIN … COMMIT; any exception rolls everything back."""
+        with self.connect() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _open(self) -> Connection:
+        retrying = Retrying(
+            retry=retry_if_exception(_is_lock_error),
+            stop=stop_after_delay(self._lock_timeout),
+            wait=wait_random(0.02, 0.25),
+            reraise=True,
+        )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return retrying(duckdb.connect, str(self.path))
+        except duckdb.Error as failure:
+            raise self._explain(failure) from None
+        except OSError as failure:
+            raise WarehouseError(
+                f"{self._variable} = {self.path}: the folder cannot be used ({failure.strerror or failure}).",
+                remedy="Point the variable at a file in a folder that this user may write to.",
+            ) from None
+
+    def _explain(self, failure: duckdb.Error) -> WarehouseError:
+        if _is_lock_error(failure):
+            holder = re.search(r"held in (.+?)\. ", str(failure) + " ")
+            by = f" ({holder[1]})" if holder else ""
+            return WarehouseLockedError(
+                f"{self.path} is in use by another process{by} and stayed so for {self._lock_timeout:g} s.",
+                remedy="Let that process finish, close it, or raise LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS."
+                " To look at data meanwhile, open the published copy (LEARNSYNC_WAREHOUSE__PUBLISH_PATH).",
+            )
+        first_line = str(failure).splitlines()[0]
+        return WarehouseError(
+            f"{self._variable} = {self.path} cannot be opened: {first_line}",
+            remedy="Point the variable at a DuckDB file, or at a new file in a folder that this user may write to.",
+        )

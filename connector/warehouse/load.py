@@ -1,0 +1,231 @@
+"""One batch of landed pages into absorb.<stream>: stage, split fit from unfit, merge, quarantine, watermarks; one commit.
+
+DuckDB parses and casts; pydantic is asked only about rows that do not fit, to say why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from connector.absorb.models import STREAMS, AbsorbRow
+from connector.warehouse.database import Connection, Warehouse, sql
+from connector.warehouse.schema import data_columns, json_structure, typed_select
+
+DEFAULT_OBJECT_SIZE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """A list that was read to its end: `watermark` covers it, None when nothing may be claimed."""
+
+    stream: str
+    scope_id: str
+    watermark: datetime | None
+    rows: int
+    completed_at: datetime
+
+
+@dataclass(slots=True)
+class LoadCounts:
+    """What a load did to the rows it read."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    quarantined: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that were read and already stood in the warehouse (or came twice)."""
+        return self.read - self.inserted - self.updated - self.quarantined
+
+    def add(self, other: LoadCounts) -> None:
+        """Sum in place."""
+        self.read += other.read
+        self.inserted += other.inserted
+        self.updated += other.updated
+        self.quarantined += other.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A source row that cannot be used, as it goes to ops.quarantine."""
+
+    source_id: str
+    raw: str
+    field: str | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Landed pages of one stream and the watermarks that they complete."""
+
+    stream: str
+    files: list[Path] = field(default_factory=list)
+    rows: int = 0
+    watermarks: list[Watermark] = field(default_factory=list)
+    tombstones: list[str] = field(default_factory=list)
+
+
+def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime) -> LoadCounts:
+    """Load the batch in one transaction: rows and the watermarks that cover them become visible together."""
+    counts = LoadCounts()
+    names = {"tenant_id": tenant_id, "run_id": run_id}
+    with warehouse.connect() as connection:
+        if batch.files:
+            counts = _stage(connection, batch)
+        connection.execute("BEGIN")
+        try:
+            if batch.files:
+                _merge(connection, batch.stream, counts, {**names, "loaded_at": now})
+                if counts.quarantined:
+                    _quarantine_unfit(connection, batch, tenant_id, run_id, now)
+                _run(connection, sql("quarantine_resolve"), tenant_id=tenant_id, stream=batch.stream, seen_at=now)
+            _tombstone_courses(connection, batch.tombstones, tenant_id, now)
+            put_watermarks(connection, batch.watermarks, **names)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    return counts
+
+
+def _run(connection: Connection, statement: str, **values: Any) -> Connection:
+    return connection.execute(statement, values)
+
+
+def _stage(connection: Connection, batch: Batch) -> LoadCounts:
+    model = STREAMS[batch.stream]
+    values, unfit = typed_select(model)
+    typed = sql(
+        "stage_typed",
+        values=values,
+        unfit=unfit or "false",
+        structure=json_structure(model),
+        landed_rows=_landed_rows(batch),
+    )
+    _run(connection, typed, files=_paths(batch))
+    connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
+    read, unfit_rows = _one(connection, "SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
+    return LoadCounts(read=read, quarantined=unfit_rows)
+
+
+def _landed_rows(batch: Batch) -> str:
+    # Twice the largest page: DuckDB's buffer must hold a whole page, and its default is enough for most.
+    largest = max(DEFAULT_OBJECT_SIZE, 2 * max(path.stat().st_size for path in batch.files))
+    return sql("landed_rows", collection=STREAMS[batch.stream].collection, largest=str(largest))
+
+
+def _paths(batch: Batch) -> list[str]:
+    return [str(path) for path in batch.files]
+
+
+def _one(connection: Connection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict[str, Any]) -> None:
+    columns = data_columns(STREAMS[stream])
+
+    def prefixed(table: str) -> str:
+        return ", ".join(f"{table}.{name}" for name in columns)
+
+    delta = sql("delta", stream=stream, held=prefixed("held"), staged=prefixed("staged"))
+    _run(connection, delta, tenant_id=values["tenant_id"])
+    new, total = _one(connection, "SELECT count(*) FILTER (WHERE _is_new), count(*) FROM delta")
+    if total:
+        merge = sql(
+            "merge",
+            stream=stream,
+            assignments=", ".join(f"{name} = delta.{name}" for name in columns if name != "id"),
+            columns=", ".join(columns),
+            delta=prefixed("delta"),
+        )
+        _run(connection, merge, **values)
+    counts.inserted, counts.updated = new, total - new
+
+
+def _quarantine_unfit(connection: Connection, batch: Batch, tenant_id: str, run_id: str, now: datetime) -> None:
+    """Read the few rows that do not fit once more, whole, and ask pydantic why."""
+    unfit = f"SELECT raw FROM ({_landed_rows(batch)}) SEMI JOIN (SELECT seq FROM staged_all WHERE _unfit) USING (seq) ORDER BY seq"
+    rows = _run(connection, unfit, files=_paths(batch)).fetchall()
+    rejects = [explain_unfit(STREAMS[batch.stream], raw) for (raw,) in rows]
+    put_quarantine(connection, rejects, stream=batch.stream, stage="load", tenant_id=tenant_id, run_id=run_id, now=now)
+
+
+def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
+    """Ask pydantic why a row does not fit: the first field at fault and all reasons."""
+    text = raw if raw is not None else "null"
+    row = json.loads(text)
+    source_id = str(row["id"]).lower() if isinstance(row, dict) and row.get("id") else hashlib.sha256(text.encode()).hexdigest()
+    try:
+        model.model_validate(row)
+    except ValidationError as failure:
+        errors = failure.errors(include_url=False, include_input=False)
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'row'} {e['msg']}" for e in errors)
+        field_name = ".".join(map(str, errors[0]["loc"])) or None
+        return Reject(source_id, text, field_name, reasons)
+    return Reject(source_id, text, None, "does not fit the column types")
+
+
+def put_quarantine(
+    connection: Connection,
+    rejects: Sequence[Reject],
+    *,
+    stream: str,
+    stage: str,
+    tenant_id: str,
+    run_id: str,
+    now: datetime,
+) -> None:
+    """Add or refresh quarantined rows. Call inside a transaction."""
+    statement = sql("quarantine_put")
+    for reject in rejects:
+        values = {
+            "tenant_id": tenant_id, "stream": stream, "stage": stage, "source_id": reject.source_id,
+            "raw": reject.raw, "field": reject.field, "reason": reject.reason, "seen_at": now, "run_id": run_id,
+        }  # fmt: skip
+        connection.execute(statement, values)
+
+
+def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str) -> None:
+    """Write watermarks. Call inside the transaction that writes the rows they cover."""
+    statement = sql("watermark_put")
+    for mark in marks:
+        values = {
+            "tenant_id": tenant_id, "stream": mark.stream, "scope_id": mark.scope_id, "watermark": mark.watermark,
+            "rows": mark.rows, "completed_at": mark.completed_at, "run_id": run_id,
+        }  # fmt: skip
+        connection.execute(statement, values)
+
+
+def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant_id: str, now: datetime) -> None:
+    for course_id in course_ids:
+        connection.execute(
+            "UPDATE absorb.courses SET _removed_at = $now WHERE tenant_id = $tenant_id AND id = $id AND _removed_at IS NULL",
+            {"now": now, "tenant_id": tenant_id, "id": course_id},
+        )
+
+
+def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict[str, datetime | None]:
+    """Scope id → watermark for one stream."""
+    query = "SELECT scope_id, watermark FROM ops.watermarks WHERE tenant_id = $tenant_id AND stream = $stream"
+    return dict(connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall())
+
+
+def pending_quarantine(connection: Connection, tenant_id: str, stage: str | None = None) -> int:
+    """How many quarantined rows wait for a fix."""
+    query = "SELECT count(*) FROM ops.quarantine WHERE tenant_id = $tenant_id AND resolved_at IS NULL AND ($stage IS NULL OR stage = $stage)"
+    found = connection.execute(query, {"tenant_id": tenant_id, "stage": stage}).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,116 @@
+"""From the pydantic models to DuckDB: column types, and the expressions that cast a landed row or find it unfit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
+
+from connector.absorb.models import AbsorbRow, Column
+
+# Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
+OWN_COLUMNS = {
+    "tenant_id": "VARCHAR",
+    "_loaded_at": "TIMESTAMPTZ",
+    "_run_id": "VARCHAR",
+    "_removed_at": "TIMESTAMPTZ",
+}
+# A date whose source text says 00:00:00 is a calendar day (contract section 6); only the text can tell.
+DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
+_MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T00:00:00(\.0+)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One field of a stream: column name, DuckDB type, the JSON keys it may have, and whether it must be there."""
+
+    name: str
+    sql_type: str
+    pattern: str | None
+    keys: tuple[str, ...]
+    required: bool
+
+    @property
+    def text(self) -> str:
+        """SQL for the source text of the field in the transformed row `r`."""
+        parts = [f'r."{key}"' for key in self.keys]
+        return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+    @property
+    def value(self) -> str:
+        """SQL for the typed value, NULL when the text does not fit."""
+        if self.pattern is None:
+            return self.text
+        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}') THEN TRY_CAST({self.text} AS {self.sql_type}) END"
+
+    @property
+    def unfit(self) -> str | None:
+        """SQL that is true when this field keeps the row from loading; None when nothing can be wrong with it."""
+        if self.required:
+            return f"{self.name} IS NULL"
+        return f"({self.name} IS NULL AND {self.text} IS NOT NULL)" if self.pattern is not None else None
+
+
+def _keys(name: str, info: FieldInfo) -> tuple[str, ...]:
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (cast(str, alias or info.alias or name),)
+
+
+def source_columns(model: type[AbsorbRow]) -> list[SourceColumn]:
+    """The model's fields as columns, in the model's order."""
+    columns = []
+    for name, info in model.model_fields.items():
+        kind = _column_of(info)
+        columns.append(SourceColumn(name, kind.sql_type, kind.pattern, _keys(name, info), info.is_required()))
+    return columns
+
+
+def _column_of(info: FieldInfo) -> Column:
+    for candidate in (info, *_union_members(info)):
+        metadata = candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
+        for item in metadata:
+            if isinstance(item, Column):
+                return item
+    raise TypeError(f"field {info} declares no warehouse column")
+
+
+def _union_members(info: FieldInfo) -> tuple[object, ...]:
+    return tuple(getattr(info.annotation, "__args__", ()))
+
+
+def table_columns(model: type[AbsorbRow]) -> dict[str, str]:
+    """Every column of absorb.<stream>: name → DuckDB type. The migrations must agree; a test compares them."""
+    columns = {column.name: column.sql_type for column in source_columns(model)}
+    columns |= {day: "DATE" for (stream, _), day in DAY_COLUMNS.items() if stream == model.stream}
+    return columns | OWN_COLUMNS
+
+
+def json_structure(model: type[AbsorbRow]) -> str:
+    """The structure for json_transform: every key as text, nested values as JSON."""
+    shape = {}
+    for column in source_columns(model):
+        for key in column.keys:
+            shape[key] = "JSON" if column.sql_type == "JSON" else "VARCHAR"
+    return json.dumps(shape)
+
+
+def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:
+    """(select list of typed values, SQL that is true for a row that does not fit)."""
+    columns = source_columns(model)
+    values = [f"{column.value} AS {column.name}" for column in columns]
+    for (stream, name), day in DAY_COLUMNS.items():
+        if stream == model.stream:
+            text = next(column for column in columns if column.name == name).text
+            values.append(f"CASE WHEN regexp_full_match({text}, '{_MIDNIGHT}') THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}")
+    unfit = [column.unfit for column in columns]
+    return ",\n  ".join(values), " OR ".join(condition for condition in unfit if condition)
+
+
+def data_columns(model: type[AbsorbRow]) -> list[str]:
+    """The columns whose change makes a row changed: all but our own bookkeeping."""
+    return [name for name in table_columns(model) if name not in OWN_COLUMNS]

@@ -1,0 +1,4 @@
+-- A row that fits now settles the quarantine of its id.
+UPDATE ops.quarantine SET resolved_at = $seen_at
+WHERE tenant_id = $tenant_id AND stream = $stream AND stage = 'load' AND resolved_at IS NULL
+  AND source_id IN (SELECT CAST(id AS VARCHAR) FROM staged);

@@ -1,0 +1,5 @@
+-- The latest reading of each id wins.
+CREATE OR REPLACE TEMP TABLE staged AS
+SELECT {{columns}}
+FROM staged_all
+SEMI JOIN (SELECT max(seq) AS seq FROM staged_all WHERE NOT _unfit GROUP BY id) AS latest USING (seq);

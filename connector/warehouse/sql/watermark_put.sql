@@ -1,0 +1,7 @@
+INSERT INTO ops.watermarks VALUES ($tenant_id, $stream, $scope_id, $watermark, $rows, $completed_at, $run_id)
+ON CONFLICT (tenant_id, stream, scope_id) DO UPDATE SET
+  -- An empty incremental answer leaves the watermark where it was, and none moves it back.
+  watermark = greatest(watermark, excluded.watermark),
+  "rows" = excluded."rows",
+  completed_at = excluded.completed_at,
+  run_id = excluded.run_id;

@@ -1,0 +1,258 @@
+"""The walk against a list that moves: whatever happens between pages, the copy converges to the truth."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.absorb.paging import Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Portal:
+    """A list of rows as a portal would serve it, with the freedoms a portal may take."""
+
+    seed: int
+    rows: dict[str, datetime] = field(default_factory=dict)
+    order: str = "sorted"  # sorted | by-id | newest-first | shuffled
+    honours_since: bool = True
+    inclusive: bool = False
+    gives_total: bool = True
+    total_ignores_filter: bool = False
+    cap: int | None = None
+    admits_cap: bool = True
+    now: datetime = EPOCH
+    born: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def tick(self) -> datetime:
+        self.now += timedelta(microseconds=self.random.choice((1, 700, 1_500, 40_000_000)))
+        return self.now
+
+    def insert(self) -> None:
+        self.born += 1
+        self.rows[f"r{self.random.randrange(10**9):09d}-{self.born}"] = self.tick()
+
+    def insert_block(self, size: int) -> None:
+        moment = self.tick()
+        for _ in range(size):
+            self.born += 1
+            self.rows[f"r{self.random.randrange(10**9):09d}-{self.born}"] = moment
+
+    def edit(self) -> None:
+        if self.rows:
+            self.rows[self.random.choice(sorted(self.rows))] = self.tick()
+
+    def edit_many(self, size: int) -> None:
+        moment = self.tick()
+        for row_id in self.random.sample(sorted(self.rows), min(size, len(self.rows))):
+            self.rows[row_id] = moment
+
+    def delete(self) -> None:
+        if self.rows:
+            del self.rows[self.random.choice(sorted(self.rows))]
+
+    def page(self, ask: Ask) -> Page:
+        def wanted(moment: datetime) -> bool:
+            if ask.modified_since is None or not self.honours_since:
+                return True
+            return moment >= ask.modified_since if self.inclusive else moment > ask.modified_since
+
+        found = [(row_id, moment) for row_id, moment in self.rows.items() if wanted(moment)]
+        found.sort(key=self._key(ask))
+        limit = min(ask.limit, self.cap or ask.limit)
+        start = ask.offset * (limit if self.admits_cap else ask.limit)
+        if not self.admits_cap:
+            start = ask.offset * limit
+        part = found[start : start + limit]
+        total = len(self.rows) if self.total_ignores_filter else len(found)
+        return Page(
+            [row_id for row_id, _ in part],
+            [moment for _, moment in part],
+            total if self.gives_total else None,
+            limit if self.admits_cap else None,
+        )
+
+    def _key(self, ask: Ask):
+        if self.order == "sorted" and ask.sort:
+            return lambda item: (item[1], item[0])
+        if self.order == "newest-first":
+            return lambda item: (-item[1].timestamp(), item[0])
+        if self.order == "shuffled":
+            return lambda _: self.random.random()
+        return lambda item: item[0]
+
+
+def walk(portal: Portal, since, limit, between=lambda: None) -> tuple[dict, Done | Incomplete, datetime]:
+    """Drive a walk to its end as the pull does; returns what was copied, the outcome and the moment it began."""
+    started = portal.tick()
+    steps = Walk(since, limit)
+    copied: dict[str, datetime] = {}
+    step: Ask | Done | Incomplete = steps.next
+    while isinstance(step, Ask):
+        page = portal.page(step)
+        for row_id, moment in zip(page.ids, page.edited, strict=True):
+            copied[row_id] = moment
+        between()
+        step = steps.feed(page)
+    return copied, step, started
+
+
+def two_pulls(portal: Portal, limit: int, between) -> None:
+    """A pull over a moving list, then one over a quiet list from its watermark: the copy must equal the truth."""
+    copy, outcome, started = walk(portal, None, limit, between)
+    assert isinstance(outcome, Done), outcome
+    watermark = min(outcome.high, started) if outcome.high else None
+    later, outcome, _ = walk(portal, watermark - timedelta(milliseconds=1) if watermark else None, limit)
+    assert isinstance(outcome, Done), outcome
+    copy.update(later)
+    assert {row_id: copy.get(row_id) for row_id in portal.rows} == portal.rows
+
+
+CHANGES = st.lists(st.sampled_from(["edit", "edit", "edit", "insert", "delete", "edit_many", "none"]), max_size=6)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
+    limit=st.sampled_from([2, 3, 5, 7, 10, 20]),
+    plan=st.lists(CHANGES, max_size=40),
+    inclusive=st.booleans(),
+    gives_total=st.booleans(),
+    order=st.sampled_from(["sorted", "sorted", "by-id", "newest-first"]),
+    honours_since=st.booleans(),
+)
+def test_no_row_is_lost_or_stale_whatever_moves(
+    seed, blocks, limit, plan, inclusive, gives_total, order, honours_since
+):
+    portal = Portal(
+        seed, order=order, inclusive=inclusive, gives_total=gives_total, honours_since=honours_since
+    )
+    for size in blocks:
+        portal.insert_block(size)
+    script = iter(plan)
+
+    def between() -> None:
+        for change in next(script, []):
+            if change == "edit_many":
+                portal.edit_many(4)
+            elif change != "none":
+                getattr(portal, change)()
+
+    two_pulls(portal, limit, between)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6), count=st.integers(0, 120), limit=st.sampled_from([5, 10, 50]))
+def test_shuffled_order_is_repeated_until_totals_agree(seed, count, limit):
+    portal = Portal(seed, order="shuffled")
+    for _ in range(count):
+        portal.insert()
+    copy, outcome, _ = walk(portal, None, limit)
+    if isinstance(outcome, Done):
+        assert copy == portal.rows
+    else:
+        assert "distinct rows after" in outcome.reason
+
+
+@pytest.mark.parametrize("admits", [True, False])
+@pytest.mark.parametrize("cap", [3, 10])
+def test_a_portal_that_caps_pages_is_walked_whole(cap, admits):
+    portal = Portal(1, cap=cap, admits_cap=admits)
+    for _ in range(47):
+        portal.insert()
+    copy, outcome, _ = walk(portal, None, 20)
+    assert isinstance(outcome, Done)
+    assert copy == portal.rows
+
+
+def test_a_total_that_ignores_the_filter_does_not_mislead():
+    portal = Portal(2, total_ignores_filter=True)
+    for _ in range(50):
+        portal.insert()
+    half = sorted(portal.rows.values())[25]
+    copy, outcome, _ = walk(portal, half, 10)
+    assert isinstance(outcome, Done)
+    assert set(copy) >= {row_id for row_id, moment in portal.rows.items() if moment > half}
+
+
+def test_quiet_sorted_portal_costs_one_request_per_page():
+    portal = Portal(3)
+    for _ in range(95):
+        portal.now += timedelta(seconds=1)
+        portal.insert()
+    asked = 0
+
+    def count() -> None:
+        nonlocal asked
+        asked += 1
+
+    _, outcome, _ = walk(portal, None, 10, count)
+    assert isinstance(outcome, Done)
+    assert outcome.mode is Mode.KEYSET
+    assert asked == 11  # 95 rows by 10, each later page holding the last row of the one before
+
+
+def test_offsets_are_used_only_inside_a_block_longer_than_a_page():
+    portal = Portal(4)
+    portal.insert_block(35)
+    for _ in range(20):
+        portal.now += timedelta(seconds=1)
+        portal.insert()
+    steps = Walk(None, 10)
+    step: object = steps.next
+    offsets = []
+    while isinstance(step, Ask):
+        offsets.append((step.modified_since, step.start))
+        step = steps.feed(portal.page(step))
+    inside = [start for since, start in offsets if start]
+    assert inside
+    assert max(inside) <= 35
+    assert isinstance(step, Done)
+
+
+def test_a_deletion_between_pages_is_checked_by_a_second_pass():
+    portal = Portal(5)
+    for _ in range(30):
+        portal.now += timedelta(seconds=1)
+        portal.insert()
+    deleted = False
+
+    def once() -> None:
+        nonlocal deleted
+        if not deleted:
+            portal.delete()
+            deleted = True
+
+    copy, outcome, _ = walk(portal, None, 10, once)
+    assert isinstance(outcome, Done)
+    assert set(portal.rows) <= set(copy)
+
+
+def test_refused_sort_starts_over_without_it():
+    steps = Walk(None, 10)
+    assert steps.next.sort
+    again = steps.reject_sort()
+    assert not again.sort
+    assert steps.mode is Mode.OVERLAP
+
+
+@given(st.integers(1, 5000), st.integers(2, 1000), st.integers(1, 50))
+def test_page_reaching_overlaps_and_advances(frontier, limit, overlap):
+    found = page_reaching(frontier, limit, overlap)
+    if found is None:
+        return
+    size, number = found
+    assert size * number <= max(0, frontier - overlap)
+    assert size * (number + 1) > frontier
+    assert size <= 1000
