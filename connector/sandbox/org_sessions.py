@@ -1,0 +1,61 @@
+"""Access tokens and the daily call allowance of the sandbox org (facts/salesforce.md sections 3f and 4)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections import deque
+from collections.abc import Iterable
+
+from .org_errors import RequestError
+
+ORG_ID = "00D5g000000LrnSEAS"
+
+
+class Sessions:
+    """Opaque tokens without an announced lifetime, and one counter of calls for all of them."""
+
+    def __init__(self, api_max: int = 100_000) -> None:
+        self.api_used = 0
+        self.api_max = api_max
+        self._tokens: set[str] = set()
+        self._refusals: deque[tuple[int, str]] = deque()
+
+    def issue(self) -> str:
+        """A new token; it lasts until ``expire`` because no field of the response tells how long."""
+        token = f"{ORG_ID[:15]}!AQ{secrets.token_urlsafe(60)}"
+        self._tokens.add(token)
+        return token
+
+    def expire(self) -> None:
+        """Ends every session at once."""
+        self._tokens.clear()
+
+    def refuse_next(self, refusals: Iterable[tuple[int, str]]) -> None:
+        """Queues answers (HTTP status, error code) for the next calls, in place of serving them."""
+        self._refusals.extend(refusals)
+
+    def admit(self, authorization: str | None) -> None:
+        """Counts one call, or says why it is not served."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() not in {"bearer", "oauth"} or token.strip() not in self._tokens:
+            raise RequestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        if self._refusals:
+            status, code = self._refusals.popleft()
+            raise RequestError(status, code, "The request was refused by an injected fault")
+        if self.api_used >= self.api_max:
+            raise RequestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        self.api_used += 1
+
+    @property
+    def usage(self) -> str:
+        """The value of ``Sforce-Limit-Info``."""
+        return f"api-usage={self.api_used}/{self.api_max}"
+
+
+def sign(secret: str, text: str) -> str:
+    """The signature member of a token response."""
+    digest = hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()

@@ -1,0 +1,13 @@
+"""The maps, as tables a person can review, and the one loader that checks and compiles them. Pure data and no I/O else."""
+
+from mappings.loader import (
+    PROGRESS_STATUSES,
+    FieldMap,
+    LearnerRule,
+    Mapping,
+    MappingError,
+    StatusRule,
+    load_mapping,
+)
+
+__all__ = ["PROGRESS_STATUSES", "FieldMap", "LearnerRule", "Mapping", "MappingError", "StatusRule", "load_mapping"]

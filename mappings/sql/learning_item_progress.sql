@@ -1,0 +1,74 @@
+-- Where each learner stands at $as_of, in the words of LearningItemProgress (contract section 6).
+-- Recomputed for every row on every build: half of the statuses change with the calendar alone.
+CREATE OR REPLACE TEMP TABLE computed AS
+WITH dated AS (
+  SELECT
+    e.*,
+    -- A due date that names a calendar day lasts until that day's last microsecond in the mapping's time zone.
+    CASE
+      WHEN e._due_day IS NOT NULL
+        THEN timezone($timezone, CAST(e._due_day + 1 AS TIMESTAMP)) - INTERVAL 1 MICROSECOND
+      ELSE e.date_due
+    END AS due_at,
+    CASE WHEN e.access_date > e.date_added THEN e.access_date ELSE e.date_added END AS start_at,
+    e._removed_at IS NOT NULL AS removed
+  FROM absorb.enrollments AS e
+  WHERE e.tenant_id = $tenant_id AND e.status IN ({{known_statuses}})
+),
+situation AS (
+  SELECT
+    *,
+    CASE
+      WHEN due_at IS NULL THEN 'none'
+      WHEN $as_of <= due_at THEN 'open'
+      WHEN {{tracked_days}} IS NOT NULL AND $as_of > due_at + to_days({{tracked_days}}) THEN 'long_overdue'
+      ELSE 'overdue'
+    END AS due,
+    CASE
+      WHEN status <> 3 OR due_at IS NULL OR date_completed IS NULL THEN 'unknown'
+      WHEN date_completed > due_at THEN 'late'
+      ELSE 'on_time'
+    END AS completion,
+    CASE
+      WHEN due_at > start_at
+       AND coalesce(progress, 0)
+         < 100.0 * (epoch_us($as_of) - epoch_us(start_at)) / (epoch_us(due_at) - epoch_us(start_at)) - {{pace_tolerance}}
+        THEN 'behind'
+      ELSE 'on_track'
+    END AS pace
+  FROM dated
+),
+decided AS (
+  SELECT
+    *,
+    {{rule_case}} AS rule
+  FROM situation
+)
+SELECT
+  d.tenant_id,
+  d.id AS enrollment_id,
+  learning_record_id(d.tenant_id, 'absorb', d.id, d.date_added) AS learning_record_id,
+  d.user_id,
+  d.course_id,
+  m.salesforce_user_id AS "OwnerId",
+  CAST(NULL AS VARCHAR) AS "LearningItemId",
+  {{status_case}} AS "ProgressStatus",
+  CASE
+    WHEN d.status = 3 THEN 100
+    ELSE CAST(greatest(0, least(100, coalesce(d.progress, 0))) AS DECIMAL(5, 2))
+  END AS "CompletedPercent",
+  CASE WHEN d.status = 3 THEN d.date_completed END AS "CompletedDate",
+  CASE
+    WHEN d.status = 3
+      THEN CAST(greatest(0, (epoch_us(d.date_completed) - epoch_us(coalesce(d.date_started, d.date_added))) // 86400000000) AS INTEGER)
+  END AS "CompletedOnDay",
+  CAST(floor(
+    (epoch_us(CASE WHEN d.status = 3 THEN d.date_completed ELSE $as_of END) - epoch_us(d.date_added)) / 86400000000
+  ) AS INTEGER) AS "DaysInProgress",
+  d.date_started AS "StartDate",
+  CAST(d.status AS INTEGER) AS absorb_status,
+  d.rule,
+  d.due_at,
+  d.is_active AND NOT d.removed AS is_current
+FROM decided AS d
+LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = d.tenant_id AND m.user_id = d.user_id;

@@ -1,0 +1,138 @@
+"""The shipped metadata: well-formed, complete against the documented fields, and what the sandbox serves."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from connector.sandbox.org_formula import FORMULAS
+from connector.sandbox.org_schema import load_custom_objects
+from connector.sandbox.org_standard import PROGRESS_STATUSES
+
+ROOT = Path(__file__).parents[2] / "mappings" / "salesforce"
+SOURCE = ROOT / "force-app" / "main" / "default"
+NS = "{http://soap.sforce.com/2006/04/metadata}"
+FILES = sorted(SOURCE.rglob("*.xml"))
+SCHEMAS = {schema.name: schema for schema in load_custom_objects()}
+
+ENROLLMENT_FIELDS = {
+    "Absorb_Enrollment_Id__c": "string",
+    "LMS_Course__c": "reference",
+    "Learner_User__c": "reference",
+    "Learner_Contact__c": "reference",
+    "Absorb_Status__c": "picklist",
+    "Progress_Status__c": "picklist",
+    "Completed_Percent__c": "percent",
+    "Score__c": "double",
+    "Start_Date__c": "datetime",
+    "Completed_Date__c": "datetime",
+    "Due_Date__c": "datetime",
+    "Expires_Date__c": "datetime",
+    "Assigned_Date__c": "datetime",
+    "Completed_On_Day__c": "double",
+    "Certificate_Id__c": "string",
+    "Credits__c": "double",
+    "Is_Current__c": "boolean",
+    "Removed__c": "boolean",
+    "Learning_Record_Id__c": "string",
+    "Days_In_Progress__c": "double",
+}
+ABSORB_STATUSES = [
+    "NotStarted",
+    "InProgress",
+    "PendingApproval",
+    "Complete",
+    "NotComplete",
+    "Failed",
+    "Declined",
+    "PendingEvaluationRequired",
+    "OnWaitlist",
+    "Absent",
+    "NotApplicable",
+    "PendingProctor",
+    "ReadyForReview",
+]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_is_well_formed_and_named_after_what_it_defines(path: Path) -> None:
+    root = ET.parse(path).getroot()
+    kind = path.name.split(".")[1].removesuffix("-meta")
+    roots = {
+        "object": "CustomObject",
+        "field": "CustomField",
+        "listView": "ListView",
+        "permissionset": "PermissionSet",
+        "tab": "CustomTab",
+    }
+    assert root.tag == NS + roots[kind]
+    full_name = root.findtext(f"{NS}fullName")
+    assert full_name in {None, path.name.split(".")[0]}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if ".field-meta" in p.name], ids=lambda path: path.name)
+def test_every_field_says_what_it_is(path: Path) -> None:
+    assert len(ET.parse(path).getroot().findtext(f"{NS}description") or "") > 15
+
+
+def test_project_file_names_the_package_folder() -> None:
+    project = json.loads((ROOT / "sfdx-project.json").read_text())
+    assert project["packageDirectories"] == [{"path": "force-app", "default": True}]
+    assert project["sourceApiVersion"] == "67.0"
+
+
+def test_enrollment_has_the_documented_fields() -> None:
+    custom = {f.name: f.type for f in SCHEMAS["LMS_Enrollment__c"].fields.values() if f.name.endswith("__c")}
+    assert custom == ENROLLMENT_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("object_name", "key"),
+    [("LMS_Course__c", "Absorb_Course_Id__c"), ("LMS_Enrollment__c", "Absorb_Enrollment_Id__c")],
+)
+def test_upsert_keys_are_required_unique_external_ids(object_name: str, key: str) -> None:
+    field = SCHEMAS[object_name].fields[key.lower()]
+    assert (field.length, field.unique, field.external_id, field.required) == (36, True, True, True)
+    assert SCHEMAS[object_name].indexed == [key]
+
+
+def test_picklists_are_restricted_and_complete() -> None:
+    fields = SCHEMAS["LMS_Enrollment__c"].fields
+    assert list(fields["absorb_status__c"].picklist) == ABSORB_STATUSES
+    assert list(fields["progress_status__c"].picklist) == list(PROGRESS_STATUSES)
+    assert fields["absorb_status__c"].restricted_picklist
+    assert fields["progress_status__c"].restricted_picklist
+
+
+def test_lookups_have_relationship_names_that_differ_per_parent() -> None:
+    fields = SCHEMAS["LMS_Enrollment__c"].fields
+    assert fields["lms_course__c"].relationship_name == "LMS_Course__r"
+    assert fields["learner_user__c"].reference_to == "User"
+    assert fields["learner_contact__c"].reference_to == "Contact"
+
+
+def test_formula_is_one_the_sandbox_can_evaluate() -> None:
+    formulas = {f.formula for s in SCHEMAS.values() for f in s.fields.values() if f.formula}
+    assert formulas == set(FORMULAS)
+
+
+def test_integration_permission_set_covers_exactly_the_writable_fields() -> None:
+    root = ET.parse(SOURCE / "permissionsets" / "LearnSync_Integration.permissionset-meta.xml").getroot()
+    granted = {
+        node.findtext(f"{NS}field"): node.findtext(f"{NS}editable") == "true"
+        for node in root.findall(f"{NS}fieldPermissions")
+    }
+    # A required field may not be listed: access comes with the object, and a deploy that lists it fails.
+    wanted = {
+        f"{schema.name}.{field.name}": field.formula is None
+        for schema in SCHEMAS.values()
+        for field in schema.fields.values()
+        if field.name.endswith("__c") and not field.required
+    }
+    assert granted == wanted
+    for node in root.findall(f"{NS}objectPermissions"):
+        assert node.findtext(f"{NS}allowCreate") == node.findtext(f"{NS}allowEdit") == "true"
+        assert node.findtext(f"{NS}allowDelete") == "false"
