@@ -144,7 +144,10 @@ class HttpSession:
             request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
             request["headers"] = {"content-type": "application/json", **dict(headers or {})}
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
+            retry=retry_if_exception_type(_TryAgainError),
+            wait=_pause,
+            before_sleep=self._note_retry,
+            reraise=True,
         )
         async for attempt in retrying:
             with attempt:
@@ -169,7 +172,9 @@ class HttpSession:
         answer = Answer(method, path, response.status_code, response.headers, response.content)
         self.stats.statuses[answer.status] += 1
         self.stats.bytes_received += len(answer.body)
-        log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
+        log.debug(
+            "%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000
+        )
         verdict = retry.decide(number, answer.status, answer.retry_after)
         if isinstance(verdict, retry.Wait):
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
@@ -181,7 +186,8 @@ class HttpSession:
         if isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
         return UnreachableError(
-            f"{reason} in {number} attempts.", remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again."
+            f"{reason} in {number} attempts.",
+            remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
         )
 
 

@@ -15,9 +15,22 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from connector import redact
 from connector.errors import SettingsError
@@ -132,7 +145,9 @@ class WarehouseSettings(_Section):
     @model_validator(mode="after")
     def _two_files(self) -> Self:
         if self.path.resolve() == self.publish_path.resolve():
-            raise _complaint("must differ from LEARNSYNC_WAREHOUSE__PUBLISH_PATH: the published copy replaces its file")
+            raise _complaint(
+                "must differ from LEARNSYNC_WAREHOUSE__PUBLISH_PATH: the published copy replaces its file"
+            )
         return self
 
 
@@ -193,7 +208,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del file_secret_settings
-        return init_settings, env_settings, _OwnDotEnv(settings_cls), _TomlSource(settings_cls, dotenv_settings)
+        return (
+            init_settings,
+            env_settings,
+            _OwnDotEnv(settings_cls),
+            _TomlSource(settings_cls, dotenv_settings),
+        )
 
     def as_of(self) -> datetime:
         """The instant that counts as now for the status map."""
@@ -223,7 +243,9 @@ class _TomlSource(PydanticBaseSettingsSource):
         path = toml_path()
         if not path.is_file():
             if "LEARNSYNC_CONFIG" in os.environ:
-                raise SettingsError(f"LEARNSYNC_CONFIG names {path}, which is not a file.", remedy="Correct or unset it.")
+                raise SettingsError(
+                    f"LEARNSYNC_CONFIG names {path}, which is not a file.", remedy="Correct or unset it."
+                )
             return {}
         table = _read_toml(path)
         tenants = table.pop("tenants", {})
@@ -275,7 +297,9 @@ def _resolve(table: dict[str, Any], where: str) -> dict[str, Any]:
         elif isinstance(value, str) and value.startswith("env:"):
             name = value.removeprefix("env:")
             if name not in os.environ:
-                raise SettingsError(f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}.")
+                raise SettingsError(
+                    f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}."
+                )
             resolved[key] = os.environ[name]
         else:
             resolved[key] = value
@@ -387,9 +411,11 @@ def require_salesforce(settings: Settings) -> tuple[str, str, str]:
 
 
 def _require(values: dict[str, object], remedy: str) -> None:
-    missing = [name for name, value in values.items() if not value or (isinstance(value, SecretStr) and not value.get_secret_value())]
+    missing = [
+        name
+        for name, value in values.items()
+        if not value or (isinstance(value, SecretStr) and not value.get_secret_value())
+    ]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise SettingsError(f"{', '.join(missing)} {verb} not set.", remedy=remedy)
-
-

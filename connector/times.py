@@ -52,7 +52,10 @@ def floor_millisecond(moment: datetime) -> datetime:
 
 def to_absorb(moment: datetime) -> str:
     """Write an instant for `modifiedSince`: milliseconds and an explicit Z, since a bare value's zone is unknown."""
-    return floor_millisecond(moment.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return (
+        floor_millisecond(moment.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.")
+        + f"{moment.microsecond // 1000:03d}Z"
+    )
 
 
 def parse_http_date(text: str | None) -> datetime | None:

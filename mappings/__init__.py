@@ -2,6 +2,7 @@
 
 from mappings.loader import (
     PROGRESS_STATUSES,
+    ErrorRule,
     FieldMap,
     LearnerRule,
     Mapping,
@@ -10,4 +11,13 @@ from mappings.loader import (
     load_mapping,
 )
 
-__all__ = ["PROGRESS_STATUSES", "FieldMap", "LearnerRule", "Mapping", "MappingError", "StatusRule", "load_mapping"]
+__all__ = [
+    "PROGRESS_STATUSES",
+    "ErrorRule",
+    "FieldMap",
+    "LearnerRule",
+    "Mapping",
+    "MappingError",
+    "StatusRule",
+    "load_mapping",
+]

@@ -111,7 +111,9 @@ class Authenticator:
                 status=401,
             )
         if refused.age < LIFETIME_SECONDS:
-            log.warning("the token was refused after %.0f s, before its 4 hours; logging in again", refused.age)
+            log.warning(
+                "the token was refused after %.0f s, before its 4 hours; logging in again", refused.age
+            )
 
     async def _mint(self) -> Token:
         self._account.mints.append(time.monotonic())
@@ -136,7 +138,9 @@ class Authenticator:
 
 def _refusal(answer: Answer) -> ApiError:
     """Name the setting that a failed login points at; the gateway and the portal refuse in different ways."""
-    if answer.status in {400, 401} or (answer.status == 403 and b"Forbidden" not in answer.body and not is_wrong_path(answer)):
+    if answer.status in {400, 401} or (
+        answer.status == 403 and b"Forbidden" not in answer.body and not is_wrong_path(answer)
+    ):
         return AuthenticationError(
             f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
             remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from .org import Org
 from .org_api import open_route
-from .org_sessions import ORG_ID, sign
+from .org_sessions import sign
 
 
 def oauth_routes(org: Org) -> list[Route]:
@@ -46,7 +46,7 @@ def _token(org: Org, request: Request, body: bytes) -> Response:
 def _grant(org: Org, request: Request) -> dict[str, str]:
     # No expires_in and no refresh token: the published sample has neither.
     base = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
-    identity = f"https://login.salesforce.com/id/{ORG_ID}/{org.user_id}"
+    identity = f"https://login.salesforce.com/id/{org.sessions.org_id}/{org.user_id}"
     issued = str(time.time_ns() // 1_000_000)
     return {
         "access_token": org.sessions.issue(),

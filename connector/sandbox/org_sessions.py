@@ -10,14 +10,16 @@ from collections import deque
 from collections.abc import Iterable
 
 from .org_errors import RequestError
-
-ORG_ID = "00D5g000000LrnSEAS"
+from .org_ids import checksum
 
 
 class Sessions:
     """Opaque tokens without an announced lifetime, and one counter of calls for all of them."""
 
     def __init__(self, api_max: int = 100_000) -> None:
+        # A sandbox that starts anew is another org, as a refreshed Salesforce sandbox is: its id tells them apart.
+        id15 = "00D5g" + secrets.token_hex(5)
+        self.org_id = id15 + checksum(id15)
         self.api_used = 0
         self.api_max = api_max
         self._tokens: set[str] = set()
@@ -25,7 +27,7 @@ class Sessions:
 
     def issue(self) -> str:
         """A new token; it lasts until ``expire`` because no field of the response tells how long."""
-        token = f"{ORG_ID[:15]}!AQ{secrets.token_urlsafe(60)}"
+        token = f"{self.org_id[:15]}!AQ{secrets.token_urlsafe(60)}"
         self._tokens.add(token)
         return token
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from connector.sandbox.org import Org
 
 _START_SECONDS = 15.0
+# What the generator makes happened before: the first changes that a visitor makes stand out from it.
+_SETTLED = timedelta(hours=3)
 
 
 @dataclass
@@ -147,13 +149,19 @@ class Sandbox:
             load_oulad(self.portal, self.options.dataset)
         else:
             chosen = self.options
-            generate(self.portal, scale=chosen.scale, courses=chosen.courses, seed=chosen.seed)
+            generate(
+                self.portal,
+                scale=chosen.scale,
+                courses=chosen.courses,
+                seed=chosen.seed,
+                now=self.portal.now() - _SETTLED,
+            )
 
     def _salesforce_app(self) -> ASGIApp:
         from connector.sandbox.org import Org  # noqa: PLC0415 - the portal alone needs no org
         from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
 
-        self.org = Org()
+        self.org = Org(now=self.options.now)
         self.org.populate(self.portal.users(), "all" if self.options.dataset is not None else "mixed")
         return create_salesforce_app(self.org)
 

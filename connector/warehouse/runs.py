@@ -28,7 +28,9 @@ def begin(warehouse: Warehouse, tenant_id: str, command: str) -> str:
     return run_id
 
 
-def finish(warehouse: Warehouse, run_id: str, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None) -> None:
+def finish(
+    warehouse: Warehouse, run_id: str, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None
+) -> None:
     """Record how it ended: complete, incomplete or failed."""
     with warehouse.transaction() as connection:
         connection.execute(

@@ -72,7 +72,9 @@ def source_columns(model: type[AbsorbRow]) -> list[SourceColumn]:
 
 def _column_of(info: FieldInfo) -> Column:
     for candidate in (info, *_union_members(info)):
-        metadata = candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
+        metadata = (
+            candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
+        )
         for item in metadata:
             if isinstance(item, Column):
                 return item
@@ -106,7 +108,9 @@ def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:
     for (stream, name), day in DAY_COLUMNS.items():
         if stream == model.stream:
             text = next(column for column in columns if column.name == name).text
-            values.append(f"CASE WHEN regexp_full_match({text}, '{_MIDNIGHT}') THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}")
+            values.append(
+                f"CASE WHEN regexp_full_match({text}, '{_MIDNIGHT}') THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}"
+            )
     unfit = [column.unfit for column in columns]
     return ",\n  ".join(values), " OR ".join(condition for condition in unfit if condition)
 

@@ -1,7 +1,7 @@
 -- What an LMS_Enrollment__c record is made of, and why a row is blocked. Rows sorted by course keep parents together.
 SELECT
   CAST(p.enrollment_id AS VARCHAR) AS external_id,
-  external_id AS enrollment_id,
+  CAST(p.enrollment_id AS VARCHAR) AS enrollment_id,
   CAST(p.course_id AS VARCHAR) AS course_id,
   m.salesforce_user_id,
   m.salesforce_contact_id,
@@ -20,7 +20,7 @@ SELECT
   p.is_current,
   r.is_deleted AS removed,
   p.learning_record_id,
-  course_id AS sort_key,
+  CAST(p.course_id AS VARCHAR) AS sort_key,
   CASE
     WHEN coalesce(m.outcome, 'unmatched') = 'matched' OR $push_unmatched THEN NULL
     ELSE coalesce(m.outcome, 'unmatched')

@@ -1,0 +1,1 @@
+"""The target: a Salesforce org, through its REST API."""

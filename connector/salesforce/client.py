@@ -1,0 +1,288 @@
+"""Typed access to the Salesforce REST API: token, describe, query, collections upsert, and the day's call budget.
+
+Facts: facts/salesforce.md sections 3b (collections), 3f (request-level errors), 4 (tokens), 5 (queries).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from connector import redact
+from connector.errors import (
+    ApiBudgetError,
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    ServerFaultError,
+    ThrottledError,
+)
+from connector.http import Answer, HttpSession, QueryParams
+from connector.ratelimit import Gate
+from connector.settings import Settings, require_salesforce
+
+log = logging.getLogger(__name__)
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
+COLLECTION_LIMIT = 200
+# Orgs allow 25 long calls at once; we stay far below and leave room for people.
+CALLS_PER_SECOND, BURST, CONCURRENCY = 25.0, 25, 4
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_ORG_ID = re.compile(r"/id/(00D\w{12,15})/")
+
+
+@dataclass(slots=True)
+class Grant:
+    """A session with an org. Nothing in the answer tells its lifetime, so a 401 ends it."""
+
+    access_token: str
+    instance_url: str
+    org_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """The org's word on one record of a collection."""
+
+    success: bool
+    created: bool
+    salesforce_id: str | None
+    code: str | None
+    text: str | None
+
+
+class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
+    """One org. Use as an async context manager."""
+
+    def __init__(
+        self, login_url: str, client_id: str, client_secret: str, version: str, budget_percent: float
+    ) -> None:
+        self._gate = Gate(CALLS_PER_SECOND, BURST, CONCURRENCY)
+        self._login = HttpSession(login_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
+        self._session: HttpSession | None = None
+        self._credentials = {"client_id": client_id, "client_secret": client_secret}
+        self._version = version
+        self._budget = budget_percent
+        self._grant: Grant | None = None
+        self._flight = asyncio.Lock()
+        self.calls_used = 0
+        self.calls_allowed = 0
+        redact.register(client_secret)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The client these settings describe. Raises SettingsError when credentials are missing."""
+        org = settings.salesforce
+        return cls(*require_salesforce(settings), org.api_version, org.api_budget_percent)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in (self._login, self._session):
+            if session is not None:
+                await session.__aexit__(kind, error, trace)
+
+    @property
+    def calls_made(self) -> int:
+        """Requests sent so far, the login included."""
+        return self._login.stats.requests + (self._session.stats.requests if self._session else 0)
+
+    async def grant(self) -> Grant:
+        """The org session, opened on first use. Raises AuthenticationError."""
+        async with self._flight:
+            if self._grant is None:
+                self._grant = await self._open()
+            return self._grant
+
+    async def describe(self, name: str) -> dict[str, Any]:
+        """An object's describe. Raises NotFoundError when it is missing or invisible."""
+        return _document(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
+
+    async def query(self, soql: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """Records of a query, page by page."""
+        answer = await self.call("GET", f"{self._data}/query", params={"q": soql})
+        while True:
+            page = _document(answer)
+            yield list(page["records"])
+            if page.get("done", True):
+                return
+            answer = await self.call("GET", str(page["nextRecordsUrl"]))
+
+    async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
+        """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""
+        body = {
+            "allOrNone": False,
+            "records": [{"attributes": {"type": name}, **record} for record in records],
+        }
+        answer = await self.call("PATCH", f"{self._data}/composite/sobjects/{name}/{key}", json=body)
+        results = answer.json()
+        if not isinstance(results, list) or len(results) != len(records):
+            raise ProtocolError(
+                f"The org answered an upsert of {len(records)} records with something else.", body=answer.text
+            )
+        return [_row_result(result) for result in results]
+
+    @property
+    def _data(self) -> str:
+        return f"/services/data/v{self._version}"
+
+    async def call(
+        self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None
+    ) -> Answer:
+        """One authenticated call within the day's budget. Raises ApiBudgetError before it would be passed."""
+        grant = await self.grant()
+        self._check_budget()
+        answer = await self._send(grant, method, path, params, json)
+        if answer.status == 401:
+            answer = await self._send(await self._renew(grant), method, path, params, json)
+        self._note_usage(answer)
+        if not answer.ok:
+            raise explain(answer)
+        return answer
+
+    async def _send(
+        self, grant: Grant, method: str, path: str, params: QueryParams | None, json: Any
+    ) -> Answer:
+        if self._session is None or self._session.base_url != grant.instance_url.rstrip("/"):
+            self._session = HttpSession(
+                grant.instance_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL"
+            )
+        headers = {"authorization": f"Bearer {grant.access_token}", "accept": "application/json"}
+        return await self._session.call(method, path, params=params, json=json, headers=headers)
+
+    async def _renew(self, refused: Grant) -> Grant:
+        """Replace a session that ended; of all calls it failed, one logs in."""
+        async with self._flight:
+            if self._grant is refused or self._grant is None:
+                log.info("the org session ended; opening a new one")
+                self._grant = await self._open()
+            return self._grant
+
+    async def _open(self) -> Grant:
+        form = {"grant_type": "client_credentials", **self._credentials}
+        answer = await self._login.call("POST", TOKEN_PATH, form=form, headers={"accept": "application/json"})
+        if not answer.ok:
+            raise _login_refusal(answer)
+        document = _document(answer)
+        token, instance = str(document.get("access_token", "")), str(document.get("instance_url", ""))
+        if not token or not instance:
+            raise ProtocolError(
+                "The org's token answer has no access_token or instance_url.", remedy=_LOGIN_REMEDY
+            )
+        redact.register(token)
+        found = _ORG_ID.search(str(document.get("id", "")))
+        return Grant(token, instance, found[1] if found else instance)
+
+    def _note_usage(self, answer: Answer) -> None:
+        found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
+        if found:
+            self.calls_used, self.calls_allowed = int(found[1]), int(found[2])
+
+    def _check_budget(self) -> None:
+        if self.calls_allowed and self.calls_used >= self.calls_allowed * self._budget / 100:
+            raise ApiBudgetError(
+                f"The org has used {self.calls_used:,} of its {self.calls_allowed:,} API calls of the last 24 hours;"
+                f" learnsync stops at {self._budget:g} %.",
+                remedy="What is not pushed stays due: run again later (the window rolls), or raise"
+                " LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT.",
+            )
+
+
+_LOGIN_REMEDY = (
+    "Check LEARNSYNC_SALESFORCE__LOGIN_URL (the org's My Domain URL), __CLIENT_ID and __CLIENT_SECRET, and that the app"
+    " allows the client-credentials flow with a run-as user (docs/salesforce-setup.md)."
+)
+
+
+def _login_refusal(answer: Answer) -> ApiError:
+    if answer.status >= 500 or answer.status == 429:
+        return explain(answer)
+    try:
+        document = answer.json()
+        said = f"{document.get('error')}: {document.get('error_description')}"
+    except (ValueError, AttributeError):
+        said = answer.text[:200]
+    return AuthenticationError(
+        f"Salesforce refused the login ({answer.status}: {said}).", remedy=_LOGIN_REMEDY, status=answer.status
+    )
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ProtocolError(
+            f"{answer.method} {answer.path} answered with something that is not a JSON object.",
+            remedy="Check LEARNSYNC_SALESFORCE__LOGIN_URL and any proxy between.",
+            status=answer.status,
+            body=answer.text,
+        )
+    return document
+
+
+def _row_result(result: Mapping[str, Any]) -> RowResult:
+    errors = result.get("errors") or [{}]
+    first = errors[0] if not result.get("success") else {}
+    return RowResult(
+        success=bool(result.get("success")),
+        created=bool(result.get("created")),
+        salesforce_id=result.get("id"),
+        code=first.get("statusCode"),
+        text=first.get("message"),
+    )
+
+
+def explain(answer: Answer) -> ApiError:
+    """The error for an unsuccessful answer: Salesforce sends a list of {errorCode, message} (section 3f)."""
+    code, said = _first_error(answer)
+    where = f"{answer.method} {answer.path}"
+    facts: dict[str, Any] = {"status": answer.status, "body": answer.text, "code": code}
+    if code == "REQUEST_LIMIT_EXCEEDED":
+        return ThrottledError(
+            f"The org has no API calls left ({said}).",
+            remedy="Run again later: the limit rolls over 24 hours.",
+            **facts,
+        )
+    if answer.status == 401:
+        return AuthenticationError(
+            f"The org ends our sessions at once ({code}: {said}).", remedy=_LOGIN_REMEDY, **facts
+        )
+    if answer.status == 403:
+        return PermissionDeniedError(
+            f"The run-as user may not do {where} ({code}: {said}).",
+            remedy="Assign it the permission set LearnSync_Integration (docs/salesforce-setup.md).",
+            **facts,
+        )
+    if answer.status in {404, 410}:
+        return NotFoundError(
+            f"{where}: {code or 'not found'} ({said}).",
+            remedy="Check LEARNSYNC_SALESFORCE__API_VERSION.",
+            **facts,
+        )
+    if answer.status >= 500 or answer.status == 429:
+        return ServerFaultError(
+            f"The org kept failing on {where} ({answer.status} {code}).", remedy="Run again later.", **facts
+        )
+    return BadRequestError(f"The org refused {where} ({answer.status} {code}: {said}).", **facts)
+
+
+def _first_error(answer: Answer) -> tuple[str, str]:
+    try:
+        document = answer.json()
+        first = document[0] if isinstance(document, list) else document
+        return str(first.get("errorCode", first.get("error", ""))), redact.scrub(
+            str(first.get("message", ""))
+        )
+    except (ValueError, AttributeError, IndexError):
+        return "", answer.text[:200]

@@ -1,0 +1,51 @@
+"""The analysts' file: a whole copy, put in place atomically, so that readers never meet the writer's lock."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from connector.errors import WarehouseError
+from connector.settings import Settings
+from connector.warehouse.database import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What was published."""
+
+    path: Path
+    bytes: int
+    seconds: float
+
+
+def publish(settings: Settings) -> PublishReport:
+    """Copy the warehouse beside the published file, then replace it: a reader keeps its snapshot, the next sees the new."""
+    target = settings.warehouse.publish_path
+    started = time.monotonic()
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        _copy(settings, draft)
+        draft.replace(target)
+    except OSError as failure:
+        raise WarehouseError(
+            f"LEARNSYNC_WAREHOUSE__PUBLISH_PATH = {target}: cannot be written ({failure.strerror or failure}).",
+            remedy="Point the variable at a file in a folder that this user may write to.",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
+        draft.with_name(draft.name + ".wal").unlink(missing_ok=True)
+    return PublishReport(target, target.stat().st_size, time.monotonic() - started)
+
+
+def _copy(settings: Settings, draft: Path) -> None:
+    with Warehouse.of(settings).connect() as connection:
+        name = connection.execute("SELECT current_database()").fetchone()
+        assert name is not None
+        connection.execute(f"ATTACH '{str(draft).replace(chr(39), chr(39) * 2)}' AS draft")
+        connection.execute(f'COPY FROM DATABASE "{name[0]}" TO draft')
+        connection.execute("DETACH draft")

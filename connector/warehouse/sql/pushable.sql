@@ -1,0 +1,22 @@
+-- Every record of one target: its payload, the payload's hash, and what the ledger says should happen to it.
+CREATE OR REPLACE TEMP TABLE pushable AS
+WITH source AS ({{query}}),
+payloads AS (SELECT external_id, sort_key, blocked, {{payload}} AS payload FROM source),
+hashed AS (SELECT *, sha256(payload) AS payload_hash FROM payloads)
+SELECT
+  h.external_id,
+  h.sort_key,
+  h.payload,
+  h.payload_hash,
+  CASE
+    WHEN h.blocked IS NOT NULL THEN h.blocked
+    WHEN l.external_id IS NULL THEN 'create'
+    WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
+    -- Rejected for good: not again until the payload or the map changes.
+    WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
+    WHEN l.accepted_hash IS NULL THEN 'create'
+    ELSE 'update'
+  END AS action
+FROM hashed AS h
+LEFT JOIN salesforce.push_ledger AS l
+  ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id;

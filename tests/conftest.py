@@ -1,0 +1,52 @@
+"""What every test starts from: no settings of the developer's, an empty folder, nothing remembered from another test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from connector import redact
+from connector.absorb import auth
+from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.settings import Settings, load_settings
+
+# Examples that open a DuckDB file take as long as the disk does: time is no verdict here.
+hypothesis_settings.register_profile(
+    "learnsync", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("learnsync")
+
+
+@pytest.fixture(autouse=True)
+def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No LEARNSYNC_* variable, no .env, no learnsync.toml, no remembered secret or token."""
+    for name in list(os.environ):
+        if name.upper().startswith("LEARNSYNC_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(redact, "_known", set())
+    monkeypatch.setattr(auth, "_accounts", {})
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A small portal and org of this test's own."""
+    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings, by way of the environment, that point at `sandbox` and at a new warehouse."""
+    for name, value in sandbox.settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PUBLISH_PATH", str(tmp_path / "learning.duckdb"))
+    monkeypatch.setenv("LEARNSYNC_ABSORB__REQUESTS_PER_SECOND", "5000")
+    monkeypatch.setenv("LEARNSYNC_ABSORB__BURST", "5000")
+    return load_settings()

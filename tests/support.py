@@ -1,0 +1,99 @@
+"""Small things that several tests need: rows as Absorb serves them, landing and loading pages, reading tables."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from connector.absorb.models import STREAMS
+from connector.times import utc_now
+from connector.warehouse.database import Warehouse
+from connector.warehouse.load import Batch, LoadCounts, Watermark, load_batch
+
+Row = dict[str, Any]
+
+COURSE = "c0000000-0000-4000-8000-000000000001"
+USER = "a0000000-0000-4000-8000-000000000001"
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def enrollment(**changes: Any) -> Row:
+    """A course enrollment with every field of the source; keyword arguments replace fields."""
+    row: Row = {
+        "id": new_id(),
+        "courseId": COURSE,
+        "courseName": "First Aid",
+        "progress": 0.0,
+        "score": None,
+        "status": 1,
+        "dateCompleted": None,
+        "dateExpires": None,
+        "dateEdited": "2026-01-05T10:00:00.1234567",
+        "dateAdded": "2026-01-01T10:00:00",
+        "fullName": "Ada Park",
+        "courseVersionId": None,
+        "userId": USER,
+        "acceptedTermsAndConditions": False,
+        "timeSpentTicks": 0,
+        "timeSpent": "00:00:00",
+        "dateStarted": None,
+        "enrollmentKeyId": None,
+        "certificateId": None,
+        "credits": None,
+        "isActive": True,
+        "dateDue": None,
+        "accessDate": None,
+        "jobTitle": None,
+        "courseCollectionId": None,
+        "avatar": None,
+    }
+    assert set(changes) <= set(row) | {"name"}, "a field that Absorb does not serve"
+    return row | changes
+
+
+def land(folder: Path, stream: str, pages: Sequence[Sequence[Any] | str]) -> list[Path]:
+    """Write pages as the pull does; a page is its rows, or the text of its list."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, rows in enumerate(pages, 1):
+        text = rows if isinstance(rows, str) else json.dumps(list(rows))
+        path = folder / f"{number:010d}.json"
+        path.write_text(f'{{"totalItems": 1, "{STREAMS[stream].collection}": {text}}}', "utf-8")
+        found.append(path)
+    return found
+
+
+def load(
+    warehouse: Warehouse,
+    *pages: Sequence[Any] | str,
+    stream: str = "enrollments",
+    tenant_id: str = "default",
+    run_id: str = "run",
+    watermarks: Sequence[Watermark] = (),
+) -> LoadCounts:
+    """Land the pages and load them as one batch."""
+    folder = Path(tempfile.mkdtemp(dir=warehouse.path.parent))
+    files = land(folder, stream, pages)
+    batch = Batch(stream, files=files, watermarks=list(watermarks))
+    return load_batch(warehouse, batch, tenant_id=tenant_id, run_id=run_id, now=utc_now())
+
+
+def query(warehouse: Warehouse, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
+    """All rows of one statement."""
+    with warehouse.connect() as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def records(warehouse: Warehouse, statement: str, values: Any = None) -> list[Row]:
+    """All rows of one statement, each by column name."""
+    with warehouse.connect() as connection:
+        found = connection.execute(statement, values)
+        names = [column[0] for column in found.description or []]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,99 @@
+"""Who may import whom: the data's way is the folder order, and no import runs back up."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+FOLDERS = ("connector", "mappings", "pipelines")
+
+
+def module_files(folder: str) -> Iterator[Path]:
+    return (REPO / folder).rglob("*.py")
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(REPO).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it; `from a import b` counts as both a and a.b."""
+    found: set[str] = set()
+    package = path.relative_to(REPO).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {base, *(f"{base}.{name.name}" for name in node.names)}
+    return found
+
+
+GRAPH = {module_of(path): imports_of(path) for folder in FOLDERS for path in module_files(folder)}
+
+
+def under(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def offenders(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
+    """Modules within `inside` that import anything within `forbidden`."""
+    return sorted(
+        f"{module} imports {name}"
+        for module, names in GRAPH.items()
+        if under(module, *inside)
+        for name in names
+        if under(name, *forbidden)
+    )
+
+
+def test_the_walk_over_the_source_sees_real_imports() -> None:
+    assert "httpx" in GRAPH["connector.http"]
+    assert "connector.http.HttpSession" in GRAPH["connector.absorb.client"]
+    assert "mappings" in GRAPH["connector.build"]
+    assert len(GRAPH) > 40
+
+
+def test_only_one_module_imports_httpx() -> None:
+    assert [module for module, names in GRAPH.items() if any(under(name, "httpx") for name in names)] == ["connector.http"]
+
+
+def test_no_other_http_client_sneaks_in() -> None:
+    clients = ("requests", "aiohttp", "urllib.request", "urllib3", "http.client", "httpcore")
+    assert offenders(FOLDERS, clients) == []
+
+
+@pytest.mark.parametrize(
+    ("inside", "forbidden"),
+    [
+        pytest.param(("connector",), ("dagster", "pipelines"), id="connector is below pipelines"),
+        pytest.param(("mappings",), ("connector", "pipelines", "dagster", "duckdb"), id="mappings is at the bottom"),
+        pytest.param(
+            ("connector.absorb", "connector.warehouse"),
+            ("connector.salesforce", "connector.cli", "connector.sync", "connector.build", "connector.sandbox"),
+            id="source and warehouse know no target",
+        ),
+        pytest.param(("connector.warehouse",), ("connector.absorb.pull", "connector.absorb.client"), id="warehouse fetches nothing"),
+        pytest.param(("connector.build",), ("connector.salesforce", "connector.cli", "connector.sync"), id="build pushes nothing"),
+        pytest.param(("connector.salesforce",), ("connector.absorb", "connector.cli", "connector.sync"), id="target reads no source"),
+    ],
+)
+def test_no_import_runs_back_up(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
+    assert offenders(inside, forbidden) == []
+
+
+def test_nothing_on_the_datas_way_knows_the_sandbox() -> None:
+    allowed = ("connector.sandbox", "connector.cli", "connector.demo")
+    users = {module for module, names in GRAPH.items() if any(under(name, "connector.sandbox") for name in names)}
+    assert [module for module in sorted(users) if not module.startswith(allowed)] == []
+
+
+def test_the_pure_cores_do_no_input_or_output() -> None:
+    pure = ("connector.absorb.paging", "connector.retry", "connector.ids", "connector.times")
+    assert offenders(pure, ("asyncio", "os", "pathlib", "socket", "duckdb", "httpx", "logging", "connector.http")) == []
