@@ -36,9 +36,7 @@ def load_maps(settings: Settings) -> mappings.Mapping:
         return mappings.load_mapping(settings.mapping.dir)
     except mappings.MappingError as failure:
         where = f"LEARNSYNC_MAPPING__DIR = {settings.mapping.dir}: " if settings.mapping.dir else ""
-        raise MappingError(
-            f"{where}{failure}.", remedy="Correct the map; `learnsync doctor` checks it."
-        ) from None
+        raise MappingError(f"{where}{failure}.", remedy="Correct the map; `learnsync doctor` checks it.") from None
 
 
 def build(settings: Settings, run_id: str) -> BuildReport:
@@ -69,9 +67,7 @@ def build_learning_record(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport
 ) -> None:
     """Fill learning_record; `updated_at` moves only when another column does."""
-    connection.execute(
-        maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider}
-    )
+    connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
     stamps = {"created_at": ("$now", None), "updated_at": ("$now", "$now")}
     report.tables["learning_record"] = apply_computed(
         connection, "learning_record", "id", settings.tenant_id, stamps=stamps

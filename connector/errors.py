@@ -48,9 +48,7 @@ class UnreachableError(LearnsyncError):
 class ApiError(LearnsyncError):
     """An answer that is not a success. `status` is the HTTP status, `body` its scrubbed beginning."""
 
-    def __init__(
-        self, message: str, *, remedy: str = "", status: int = 0, body: str = "", code: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str = "", status: int = 0, body: str = "", code: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.status = status
         self.body = scrub(body)

@@ -139,7 +139,7 @@ class HttpSession:
         Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
         returned like any other.
         """
-        request = {"params": params, "data": form, "headers": dict(headers or {})}
+        request: dict[str, Any] = {"params": params, "data": form, "headers": dict(headers or {})}
         if json is not None:
             request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
             request["headers"] = {"content-type": "application/json", **dict(headers or {})}
@@ -172,9 +172,7 @@ class HttpSession:
         answer = Answer(method, path, response.status_code, response.headers, response.content)
         self.stats.statuses[answer.status] += 1
         self.stats.bytes_received += len(answer.body)
-        log.debug(
-            "%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000
-        )
+        log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         verdict = retry.decide(number, answer.status, answer.retry_after)
         if isinstance(verdict, retry.Wait):
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")

@@ -22,9 +22,4 @@ def learning_record_id(tenant_id: str, source: str, enrollment_id: str, date_add
     """
     milliseconds = min(max(0, (date_added - _EPOCH) // timedelta(milliseconds=1)), _TIME_LIMIT - 1)
     digest = hashlib.sha256(f"{tenant_id}\x1f{source}\x1f{enrollment_id}".encode()).hexdigest()
-    return (
-        PREFIX
-        + _base32(milliseconds, 10)
-        + _base32(int(digest[:10], 16), 8)
-        + _base32(int(digest[10:20], 16), 8)
-    )
+    return PREFIX + _base32(milliseconds, 10) + _base32(int(digest[:10], 16), 8) + _base32(int(digest[10:20], 16), 8)

@@ -32,9 +32,7 @@ def scrub(text: str) -> str:
 
 def scrub_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers fit for a log line."""
-    return {
-        name: MASK if name.lower() in _SECRET_HEADERS else scrub(value) for name, value in headers.items()
-    }
+    return {name: MASK if name.lower() in _SECRET_HEADERS else scrub(value) for name, value in headers.items()}
 
 
 class RedactingFilter(logging.Filter):

@@ -145,9 +145,7 @@ class WarehouseSettings(_Section):
     @model_validator(mode="after")
     def _two_files(self) -> Self:
         if self.path.resolve() == self.publish_path.resolve():
-            raise _complaint(
-                "must differ from LEARNSYNC_WAREHOUSE__PUBLISH_PATH: the published copy replaces its file"
-            )
+            raise _complaint("must differ from LEARNSYNC_WAREHOUSE__PUBLISH_PATH: the published copy replaces its file")
         return self
 
 
@@ -284,7 +282,7 @@ def _refuse_plain_secrets(table: dict[str, Any], where: str) -> None:
         elif key in SECRET_KEYS and not str(value).startswith("env:"):
             raise SettingsError(
                 f"{where}: `{key}` holds a secret in plain text.",
-                remedy=f'Put it into an environment variable and write {key} = "env:NAME".',
+                remedy='Put it into an environment variable and write "env:NAME" in its place.',
             )
 
 
@@ -297,9 +295,7 @@ def _resolve(table: dict[str, Any], where: str) -> dict[str, Any]:
         elif isinstance(value, str) and value.startswith("env:"):
             name = value.removeprefix("env:")
             if name not in os.environ:
-                raise SettingsError(
-                    f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}."
-                )
+                raise SettingsError(f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}.")
             resolved[key] = os.environ[name]
         else:
             resolved[key] = value

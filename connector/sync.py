@@ -16,7 +16,7 @@ from connector.build import BuildReport, build, build_one
 from connector.errors import LearnsyncError
 from connector.progress import Progress
 from connector.salesforce.push import PushOptions, PushReport, push
-from connector.settings import Settings
+from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
@@ -77,6 +77,7 @@ def run_pull(
     progress: Progress | None = None,
 ) -> PullReport:
     """Absorb → warehouse."""
+    require_absorb(settings)
     options = PullOptions(streams=streams, full=full, since=since)
     return _stage(settings, "pull", lambda run_id: pull(settings, run_id, options, progress))
 
@@ -88,10 +89,9 @@ def run_build(settings: Settings, table: str | None = None) -> BuildReport:
     return _stage(settings, "build", lambda run_id: build_one(settings, run_id, table))
 
 
-def run_push(
-    settings: Settings, options: PushOptions | None = None, progress: Progress | None = None
-) -> PushReport:
+def run_push(settings: Settings, options: PushOptions | None = None, progress: Progress | None = None) -> PushReport:
     """Differences → Salesforce. A dry run is not recorded: it writes nothing anywhere."""
+    require_salesforce(settings)
     options = options or PushOptions()
     if options.dry_run:
         return push(settings, runs.new_run_id(), options, progress)
@@ -156,11 +156,7 @@ class StreamLag:
     @property
     def lag_seconds(self) -> float | None:
         """Seconds since the least recently read list was read to its end."""
-        return (
-            None
-            if self.oldest_completed_at is None
-            else (utc_now() - self.oldest_completed_at).total_seconds()
-        )
+        return None if self.oldest_completed_at is None else (utc_now() - self.oldest_completed_at).total_seconds()
 
 
 def watermark_lag(settings: Settings) -> dict[str, StreamLag]:

@@ -53,8 +53,7 @@ def floor_millisecond(moment: datetime) -> datetime:
 def to_absorb(moment: datetime) -> str:
     """Write an instant for `modifiedSince`: milliseconds and an explicit Z, since a bare value's zone is unknown."""
     return (
-        floor_millisecond(moment.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.")
-        + f"{moment.microsecond // 1000:03d}Z"
+        floor_millisecond(moment.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
     )
 
 

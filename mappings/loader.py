@@ -143,19 +143,13 @@ class Mapping:
             "tracked_days": "CAST(NULL AS INTEGER)" if days is None else str(days),
             "pace_tolerance": repr(self.pace_tolerance),
             "rule_case": _case([(rule.condition, _quote(rule.name)) for rule in self.rules]),
-            "status_case": _case(
-                [(f"d.rule = {_quote(r.name)}", _quote(r.progress_status)) for r in self.rules]
-            ),
-            "status_labels": " ".join(
-                f"WHEN {code} THEN {_quote(label)}" for code, label in self.statuses.items()
-            ),
+            "status_case": _case([(f"d.rule = {_quote(r.name)}", _quote(r.progress_status)) for r in self.rules]),
+            "status_labels": " ".join(f"WHEN {code} THEN {_quote(label)}" for code, label in self.statuses.items()),
             "hits": self._hits(),
         }
 
     def _hits(self) -> str:
-        return "\n  UNION ALL\n  ".join(
-            _hit(position, rule) for position, rule in enumerate(self.learner_rules, 1)
-        )
+        return "\n  UNION ALL\n  ".join(_hit(position, rule) for position, rule in enumerate(self.learner_rules, 1))
 
     def object_fields(self, name: str) -> tuple[FieldMap, ...]:
         """The field map of one Salesforce object."""
@@ -174,9 +168,7 @@ def load_mapping(folder: Path | None = None) -> Mapping:
         rules=rules,
         no_longer_tracking_after_days=parameters[0],
         pace_tolerance=parameters[1],
-        learner_rules=tuple(
-            _learner_rule(row, number) for number, row in _rows(folder, "learner_matching.csv")
-        ),
+        learner_rules=tuple(_learner_rule(row, number) for number, row in _rows(folder, "learner_matching.csv")),
         fields=tuple(_field(row, number) for number, row in _rows(folder, "salesforce_fields.csv")),
         errors=tuple(_error_rule(row, number) for number, row in _rows(folder, "salesforce_errors.csv")),
         folder=folder,
@@ -228,9 +220,7 @@ def _rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, str]]
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as failure:
         raise MappingError(f"{path} cannot be read: {failure}") from None
-    numbered = [
-        (number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"
-    ]
+    numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
     reader = csv.DictReader((line for _, line in numbered), strict=True)
     expected = _header(name)
     if list(reader.fieldnames or []) != expected:
@@ -266,9 +256,7 @@ def _parameters(folder: Path | None) -> tuple[int | None, float]:
         raise MappingError(f"{path}: unknown parameter {sorted(unknown)[0]}")
     days, tolerance = table.get("no_longer_tracking_after_days", 30), table.get("pace_tolerance", 10)
     if days != "never" and (not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36_500):
-        raise MappingError(
-            f'{path}: no_longer_tracking_after_days must be a whole number of days, or "never"'
-        )
+        raise MappingError(f'{path}: no_longer_tracking_after_days must be a whole number of days, or "never"')
     if not isinstance(tolerance, int | float) or isinstance(tolerance, bool) or not 0 <= tolerance <= 100:
         raise MappingError(f"{path}: pace_tolerance must be a number from 0 to 100")
     return None if days == "never" else days, float(tolerance)
@@ -308,35 +296,25 @@ def _learner_rule(row: dict[str, str], number: int) -> LearnerRule:
     if row["absorb_field"] not in _ABSORB_LEARNER_FIELDS:
         raise MappingError(f"{where}: absorb_field must be one of {', '.join(_ABSORB_LEARNER_FIELDS)}")
     if row["salesforce"] not in _SALESFORCE_PEOPLE or row["active_only"] not in _YES_NO:
-        raise MappingError(
-            f"{where}: salesforce must be one of {', '.join(_SALESFORCE_PEOPLE)}; active_only yes or no"
-        )
+        raise MappingError(f"{where}: salesforce must be one of {', '.join(_SALESFORCE_PEOPLE)}; active_only yes or no")
     target, _, name = row["salesforce"].partition(".")
     return LearnerRule(row["rule"], row["absorb_field"], target, name, row["active_only"] == "yes")
 
 
 def _field(row: dict[str, str], number: int) -> FieldMap:
     where = f"salesforce_fields.csv line {number}"
-    if (
-        not _API_NAME.match(row["field"])
-        or not _API_NAME.match(row["object"])
-        or not _NAME.match(row["source"])
-    ):
+    if not _API_NAME.match(row["field"]) or not _API_NAME.match(row["object"]) or not _NAME.match(row["source"]):
         raise MappingError(f"{where}: object and field must be API names, source a column name")
     if row["kind"] not in _KINDS or row["required"] not in _YES_NO:
         raise MappingError(f"{where}: kind must be one of {', '.join(_KINDS)}; required yes or no")
     if (row["kind"] == "parent") != ("." in row["field"]):
-        raise MappingError(
-            f"{where}: a parent is written Relationship__r.External_Id__c, and only a parent is"
-        )
+        raise MappingError(f"{where}: a parent is written Relationship__r.External_Id__c, and only a parent is")
     return FieldMap(row["object"], row["field"], row["source"], row["kind"], row["required"] == "yes")
 
 
 def _error_rule(row: dict[str, str], number: int) -> ErrorRule:
     if row["outcome"] not in _OUTCOMES or not row["code"]:
-        raise MappingError(
-            f"salesforce_errors.csv line {number}: needs a code and one of {', '.join(_OUTCOMES)}"
-        )
+        raise MappingError(f"salesforce_errors.csv line {number}: needs a code and one of {', '.join(_OUTCOMES)}")
     return ErrorRule(row["code"], row["contains"], row["outcome"])
 
 

@@ -111,9 +111,7 @@ class Authenticator:
                 status=401,
             )
         if refused.age < LIFETIME_SECONDS:
-            log.warning(
-                "the token was refused after %.0f s, before its 4 hours; logging in again", refused.age
-            )
+            log.warning("the token was refused after %.0f s, before its 4 hours; logging in again", refused.age)
 
     async def _mint(self) -> Token:
         self._account.mints.append(time.monotonic())

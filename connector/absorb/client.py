@@ -63,9 +63,7 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
         await self._auth.token()
 
-    async def call(
-        self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None
-    ) -> Answer:
+    async def call(self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None) -> Answer:
         """One authenticated call; raises the ApiError that `faults.explain` finds for anything but a success."""
         token = await self._auth.token()
         tries = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from connector.errors import (
     ApiError,
     AuthenticationError,
@@ -26,7 +28,7 @@ def is_wrong_path(answer: Answer) -> bool:
 def explain(answer: Answer) -> ApiError:
     """The error for an unsuccessful answer, naming the setting or step that cures it."""
     where = f"{answer.method} {answer.path}"
-    facts = {"status": answer.status, "body": answer.text}
+    facts: dict[str, Any] = {"status": answer.status, "body": answer.text}
     if is_wrong_path(answer):
         return WrongPathError(
             f"Absorb's gateway does not know the path of {where} (its message about the Authorization header misleads).",

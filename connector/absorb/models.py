@@ -69,9 +69,7 @@ def _text(value: object) -> object:
     return value if isinstance(value, str) or value is None else str(_as_text(value))
 
 
-Guid = Annotated[
-    str, BeforeValidator(_lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)
-]
+Guid = Annotated[str, BeforeValidator(_lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)]
 Instant = Annotated[datetime, BeforeValidator(_instant), Column("TIMESTAMPTZ", INSTANT_PATTERN)]
 Number = Annotated[float, _matching(NUMBER_PATTERN, "a number"), Column("DOUBLE", NUMBER_PATTERN)]
 Integer = Annotated[
@@ -95,9 +93,7 @@ def _camel(name: str) -> str:
 class AbsorbRow(BaseModel):
     """A row of one stream. Field names are the warehouse's columns; aliases are Absorb's own."""
 
-    model_config = ConfigDict(
-        alias_generator=_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = ConfigDict(alias_generator=_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True)
 
     stream: ClassVar[str]
     collection: ClassVar[str]
@@ -220,6 +216,4 @@ class Enrollment(AbsorbRow):
     avatar: Text | None = None
 
 
-STREAMS: dict[str, type[AbsorbRow]] = {
-    model.stream: model for model in (Department, User, Course, Enrollment)
-}
+STREAMS: dict[str, type[AbsorbRow]] = {model.stream: model for model in (Department, User, Course, Enrollment)}

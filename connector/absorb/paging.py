@@ -134,11 +134,7 @@ class Walk:
         final = self._is_final(ask, page)
         if not final and _is_short(ask, page) and not self._total_lies:
             return self._probe_behind(ask, page)
-        return (
-            self._keyset_step(ask, page, final)
-            if self.mode is Mode.KEYSET
-            else self._overlap_step(ask, page, final)
-        )
+        return self._keyset_step(ask, page, final) if self.mode is Mode.KEYSET else self._overlap_step(ask, page, final)
 
     def _keyset_step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
         frontier = ask.start + len(page.ids)
@@ -220,11 +216,7 @@ class Walk:
             self.limit = short
             return self._restart(self.since)
         self._total_lies = True
-        return (
-            self._keyset_step(ask, page, True)
-            if self.mode is Mode.KEYSET
-            else self._overlap_step(ask, page, True)
-        )
+        return self._keyset_step(ask, page, True) if self.mode is Mode.KEYSET else self._overlap_step(ask, page, True)
 
     def _back_up(self, ask: Ask) -> Ask | Incomplete:
         """No row of the page was held: more rows left the list than the overlap covers. Ask for an earlier page."""

@@ -50,9 +50,7 @@ from connector.warehouse.load import (
 log = logging.getLogger(__name__)
 
 ALL = "*"
-ORDER = tuple(
-    STREAMS
-)  # departments, users, courses, enrollments: courses must be known before their enrollments
+ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
 BATCH_ROWS = 25_000
 BATCH_LISTS = 400
 QUEUE_PAGES = 32
@@ -111,9 +109,7 @@ class _Stream:
     report: StreamReport
     marks: dict[str, datetime | None]
     folder: Path
-    queue: asyncio.Queue[_Landed | Watermark | str | None] = field(
-        default_factory=lambda: asyncio.Queue(QUEUE_PAGES)
-    )
+    queue: asyncio.Queue[_Landed | Watermark | str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_PAGES))
     in_a_row: int = 0
 
 
@@ -124,9 +120,7 @@ def pull(
     options = options or PullOptions()
     unknown = [name for name in options.streams if name not in STREAMS]
     if unknown:
-        raise SettingsError(
-            f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}."
-        )
+        raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
     client = AbsorbClient.of(settings)
     warehouse = Warehouse.of(settings)
     with _only_pull(settings, run_id):
@@ -231,9 +225,7 @@ class _Pull:
             for scope in waiting:
                 await self._list(state, scope)
 
-        workers = [
-            asyncio.create_task(work()) for _ in range(min(len(scopes), self._settings.absorb.concurrency))
-        ]
+        workers = [asyncio.create_task(work()) for _ in range(min(len(scopes), self._settings.absorb.concurrency))]
         watched = [*workers, loader]
         try:
             while not all(worker.done() for worker in workers):
@@ -265,12 +257,7 @@ class _Pull:
             log.warning("%s of %s not read: %s", state.name, scope, failure)
         except ApiError as failure:
             # A role that may not see one course is that course's failure; a bad key or token is everybody's.
-            if (
-                isinstance(failure, AuthenticationError)
-                or failure.status != 403
-                or scope == ALL
-                or _is_key(failure)
-            ):
+            if isinstance(failure, AuthenticationError) or failure.status != 403 or scope == ALL or _is_key(failure):
                 raise
             state.report.failures[scope] = str(failure)
         finally:
@@ -305,11 +292,7 @@ class _Pull:
                 remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
             )
         state.report.repeated_walks += step.passes - 1
-        claim = (
-            min(step.high, ceiling)
-            if step.high and ceiling and self._covers(since, state.marks, scope)
-            else None
-        )
+        claim = min(step.high, ceiling) if step.high and ceiling and self._covers(since, state.marks, scope) else None
         await state.queue.put(Watermark(state.name, scope, claim, rows, utc_now()))
 
     def _since(self, mark: datetime | None) -> datetime | None:
@@ -343,11 +326,7 @@ class _Pull:
                 batch.watermarks.append(item)
             elif isinstance(item, str):
                 batch.tombstones.append(item)
-            full = (
-                batch.rows >= BATCH_ROWS
-                or len(batch.watermarks) >= BATCH_LISTS
-                or len(batch.files) >= BATCH_LISTS
-            )
+            full = batch.rows >= BATCH_ROWS or len(batch.watermarks) >= BATCH_LISTS or len(batch.files) >= BATCH_LISTS
             if (item is None or full) and (batch.files or batch.watermarks or batch.tombstones):
                 await asyncio.to_thread(self._load, state, batch)
                 batch = Batch(state.name)

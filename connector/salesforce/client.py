@@ -63,9 +63,7 @@ class RowResult:
 class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     """One org. Use as an async context manager."""
 
-    def __init__(
-        self, login_url: str, client_id: str, client_secret: str, version: str, budget_percent: float
-    ) -> None:
+    def __init__(self, login_url: str, client_id: str, client_secret: str, version: str, budget_percent: float) -> None:
         self._gate = Gate(CALLS_PER_SECOND, BURST, CONCURRENCY)
         self._login = HttpSession(login_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
         self._session: HttpSession | None = None
@@ -135,9 +133,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     def _data(self) -> str:
         return f"/services/data/v{self._version}"
 
-    async def call(
-        self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None
-    ) -> Answer:
+    async def call(self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None) -> Answer:
         """One authenticated call within the day's budget. Raises ApiBudgetError before it would be passed."""
         grant = await self.grant()
         self._check_budget()
@@ -149,13 +145,9 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             raise explain(answer)
         return answer
 
-    async def _send(
-        self, grant: Grant, method: str, path: str, params: QueryParams | None, json: Any
-    ) -> Answer:
+    async def _send(self, grant: Grant, method: str, path: str, params: QueryParams | None, json: Any) -> Answer:
         if self._session is None or self._session.base_url != grant.instance_url.rstrip("/"):
-            self._session = HttpSession(
-                grant.instance_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL"
-            )
+            self._session = HttpSession(grant.instance_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
         headers = {"authorization": f"Bearer {grant.access_token}", "accept": "application/json"}
         return await self._session.call(method, path, params=params, json=json, headers=headers)
 
@@ -175,9 +167,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         document = _document(answer)
         token, instance = str(document.get("access_token", "")), str(document.get("instance_url", ""))
         if not token or not instance:
-            raise ProtocolError(
-                "The org's token answer has no access_token or instance_url.", remedy=_LOGIN_REMEDY
-            )
+            raise ProtocolError("The org's token answer has no access_token or instance_url.", remedy=_LOGIN_REMEDY)
         redact.register(token)
         found = _ORG_ID.search(str(document.get("id", "")))
         return Grant(token, instance, found[1] if found else instance)
@@ -281,8 +271,6 @@ def _first_error(answer: Answer) -> tuple[str, str]:
     try:
         document = answer.json()
         first = document[0] if isinstance(document, list) else document
-        return str(first.get("errorCode", first.get("error", ""))), redact.scrub(
-            str(first.get("message", ""))
-        )
+        return str(first.get("errorCode", first.get("error", ""))), redact.scrub(str(first.get("message", "")))
     except (ValueError, AttributeError, IndexError):
         return "", answer.text[:200]

@@ -144,7 +144,5 @@ def _parent_problems(
         return [f"object {parent}, the parent of {name}, does not exist, or the run-as user cannot see it"]
     found = next((e for e in describe["fields"] if e["name"] == key), None)
     if found is None or not (found.get("externalId") or found.get("idLookup")):
-        return [
-            f"field {parent}.{key}, which {name} refers to, does not exist or is not marked as External ID"
-        ]
+        return [f"field {parent}.{key}, which {name} refers to, does not exist or is not marked as External ID"]
     return []

@@ -174,9 +174,7 @@ class _Push:
                 raise
             connection.execute("ROLLBACK" if self._options.dry_run else "COMMIT")
 
-    def _difference(
-        self, connection: Connection, target: Target, fields: tuple[FieldMap, ...]
-    ) -> TargetReport:
+    def _difference(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...]) -> TargetReport:
         query = self._maps.sql(target.query)
         values: dict[str, Any] = {
             "tenant_id": self._settings.tenant_id, "org_id": self._org_id, "object": target.object,

@@ -57,9 +57,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     if profile.malformed_rows:
         spoil(portal)
     context = Context(portal, Gateway(options), Lister(portal, profile))
-    routes = [
-        Route(path, _guarded(context, path, handler), methods=methods) for methods, path, handler in ROUTES
-    ]
+    routes = [Route(path, _guarded(context, path, handler), methods=methods) for methods, path, handler in ROUTES]
     middleware = [Middleware(_LowerCasePath)]
     if options.gzip:
         middleware.append(Middleware(GZipMiddleware))
@@ -148,9 +146,7 @@ def _scoped(stream: str, parameter: str, column: str) -> Handler:
         owner = request.path_params[parameter]
         if not context.portal.has(stream, owner):
             raise not_found()
-        return context.lister.answer(
-            "enrollments", request.query_params, Condition(f"{column} = ?", (owner,))
-        )
+        return context.lister.answer("enrollments", request.query_params, Condition(f"{column} = ?", (owner,)))
 
     return handler
 

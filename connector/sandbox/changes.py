@@ -34,9 +34,7 @@ def advance(row: Mapping[str, Any], moment: datetime, rng: random.Random) -> dic
     return changed
 
 
-def new_enrollment(
-    row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], moment: datetime
-) -> dict[str, Any]:
+def new_enrollment(row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
     """A course enrollment as it stands right after enrolling; fields of facts/absorb.md section 5."""
     stamp = naive_text(moment)
     return {

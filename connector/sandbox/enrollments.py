@@ -47,9 +47,7 @@ class EnrollmentMaker:
         oldest = self._now - _LONGEST_AGO
         for _ in range(earlier):
             added = oldest + int((self._now - oldest - 40 * DAY) * dice.random.random() * 0.5)
-            row, last = self._enrollment(
-                user, course, added, dice.weighted((3, 5, 4), (80, 12, 8)), current=False
-            )
+            row, last = self._enrollment(user, course, added, dice.weighted((3, 5, 4), (80, 12, 8)), current=False)
             yield row
             oldest = min(last + DAY, self._now - 2 * DAY)
         # The first thirteen show every status, whatever the scale.
@@ -59,9 +57,7 @@ class EnrollmentMaker:
         age = (self._now - _NEWEST - oldest) * dice.random.random() ** 2
         yield self._enrollment(user, course, self._now - _NEWEST - int(age), status, current=True)[0]
 
-    def _enrollment(
-        self, user: Row, course: Row, added: int, status: int, *, current: bool
-    ) -> tuple[Row, int]:
+    def _enrollment(self, user: Row, course: Row, added: int, status: int, *, current: bool) -> tuple[Row, int]:
         """One row, and the second of its last event."""
         dice = self._dice
         started = self._after(added, 0, 20) if status in _STARTED else None

@@ -55,6 +55,5 @@ def unknown_path(authorization: str | None) -> ApiError:
     token = authorization.split(" ")[-1]
     return gateway_error(
         403,
-        f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: "
-        f"'{authorization}'.",
+        f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: '{authorization}'.",
     )

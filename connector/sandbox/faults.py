@@ -98,9 +98,7 @@ def _answer(fault: str) -> Response:
     if hint == "seconds":
         response.headers["Retry-After"] = "1"
     elif hint == "date":
-        response.headers["Retry-After"] = format_datetime(
-            datetime.now(UTC) + timedelta(seconds=1), usegmt=True
-        )
+        response.headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
     return response
 
 

@@ -65,9 +65,7 @@ def course_sizes(scale: int, courses: int, users: int) -> list[int]:
     return sizes + tail
 
 
-def _enrollments(
-    dice: Dice, now: int, users: list[Row], courses: list[Row], sizes: list[int]
-) -> Iterator[Row]:
+def _enrollments(dice: Dice, now: int, users: list[Row], courses: list[Row], sizes: list[int]) -> Iterator[Row]:
     bundles = [c["id"] for c in courses if c["courseType"] in ("CourseBundle", "Curriculum")]
     maker = EnrollmentMaker(dice, now, bundles)
     bulk = next((place for place, size in enumerate(sizes) if size > BULK_EDIT_ROWS), None)
@@ -76,9 +74,7 @@ def _enrollments(
         yield from _bulk_edited(dice, rows, now) if place == bulk else rows
 
 
-def _course_enrollments(
-    dice: Dice, maker: EnrollmentMaker, users: list[Row], course: Row, size: int
-) -> Iterator[Row]:
+def _course_enrollments(dice: Dice, maker: EnrollmentMaker, users: list[Row], course: Row, size: int) -> Iterator[Row]:
     """One row per learner, and a chain of older ones for those who were enrolled again."""
     again = int(size * RE_ENROLLED_SHARE) if size >= 10 else 0
     again = max(again, size - len(users))

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_SHAPE = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,7}))?\s*(Z|z|[+-]\d\d:?\d\d)?)?"
-)
+_SHAPE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,7}))?\s*(Z|z|[+-]\d\d:?\d\d)?)?")
 
 
 def canonical(text: object) -> str | None:

@@ -47,8 +47,7 @@ class Lister:
             skip=limit * offset,
         )
         head = (
-            f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},'
-            f'"{stream_name}":['
+            f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},"{stream_name}":['
         )
         return Response((head + ",".join(texts) + "]}").encode(), media_type="application/json")
 

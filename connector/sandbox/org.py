@@ -43,9 +43,7 @@ class Org:
         self.calls: Counter[str] = Counter()
         self.collection_calls = 0
         self._now = now or (lambda: datetime.now(UTC))
-        self._tables = {
-            schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]
-        }
+        self._tables = {schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]}
         self._cursors = Cursors()
         self._faults: deque[str] = deque()
         self._writes: dict[str, Counter[str]] = {}
@@ -134,9 +132,7 @@ class Org:
             table = self._table(object_name)
             return [self._view(table, row) for row in table.rows.values()]
 
-    def query(
-        self, soql: str, *, version: str = "67.0", batch: int = 2000, include_deleted: bool = False
-    ) -> Page:
+    def query(self, soql: str, *, version: str = "67.0", batch: int = 2000, include_deleted: bool = False) -> Page:
         """Runs a query; more than one batch leaves a cursor behind."""
         with self.lock:
             result = run(self._tables, soql, self._now(), include_deleted=include_deleted)
@@ -270,9 +266,7 @@ class Org:
         if row is None:
             if record_id in table.recycled:
                 raise RequestError(404, "ENTITY_IS_DELETED", "entity is deleted")
-            raise RequestError(
-                404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible"
-            )
+            raise RequestError(404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible")
         return row
 
     def _view(self, table: Table, row: Row) -> Row:

@@ -42,9 +42,7 @@ class Call:
         """The body as JSON; 415 or 400 where it is none."""
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise RequestError(
-                415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported"
-            )
+            raise RequestError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported")
         try:
             return json.loads(self.body)
         except ValueError as fault:
@@ -110,9 +108,7 @@ def not_allowed(method: str, allowed: Sequence[str]) -> RequestError:
     )
 
 
-def open_route(
-    path: str, function: Callable[[Request, bytes], Response], methods: Sequence[str] = ("GET",)
-) -> Route:
+def open_route(path: str, function: Callable[[Request, bytes], Response], methods: Sequence[str] = ("GET",)) -> Route:
     """A route without session, version or count."""
 
     async def endpoint(request: Request) -> Response:

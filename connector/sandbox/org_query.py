@@ -226,9 +226,7 @@ class _Runner:
         return lambda row: (found := get(row)) is not None and bool(compare(_key(field, found), value))
 
 
-def _projector(
-    table: Table, printers: list[tuple[list[tuple[str, Table]], str, Getter]]
-) -> Callable[[Row, str], Row]:
+def _projector(table: Table, printers: list[tuple[list[tuple[str, Table]], str, Getter]]) -> Callable[[Row, str], Row]:
     def project(row: Row, version: str) -> Row:
         out: Row = {"attributes": attributes(table, row["Id"], version)}
         for steps, name, get in printers:

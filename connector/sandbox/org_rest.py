@@ -87,9 +87,7 @@ def _upsert(call: Call) -> Response:
     schema, body = _schema(call), call.json_object()
     key = call.org.external_id(schema, call.path["field"])
     if any(name.lower() == key.name.lower() for name in body):
-        raise RequestError(
-            400, "INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data."
-        )
+        raise RequestError(400, "INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
     _refuse_several(call, schema)
     record = {**body, key.name: call.path["value"]}
     return _single(call.org.upsert(schema.name, key.name, [record])[0], upsert=True)

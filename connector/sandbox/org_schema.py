@@ -191,9 +191,7 @@ def object_schema(
 
 def read_only(name: str, type_: str, label: str, **properties: Any) -> FieldSchema:
     """A field that the org itself fills."""
-    return FieldSchema(
-        name, type_, label, createable=False, updateable=False, defaulted_on_create=True, **properties
-    )
+    return FieldSchema(name, type_, label, createable=False, updateable=False, defaulted_on_create=True, **properties)
 
 
 def system_fields() -> list[FieldSchema]:
@@ -205,9 +203,7 @@ def system_fields() -> list[FieldSchema]:
         read_only("CreatedDate", "datetime", "Created Date", nillable=False),
         read_only("CreatedById", "reference", "Created By ID", relationship_name="CreatedBy", **user),
         read_only("LastModifiedDate", "datetime", "Last Modified Date", nillable=False),
-        read_only(
-            "LastModifiedById", "reference", "Last Modified By ID", relationship_name="LastModifiedBy", **user
-        ),
+        read_only("LastModifiedById", "reference", "Last Modified By ID", relationship_name="LastModifiedBy", **user),
         read_only("SystemModstamp", "datetime", "System Modstamp", nillable=False),
     ]
 
@@ -269,9 +265,7 @@ def _name_field(node: ET.Element) -> FieldSchema:
             id_lookup=True,
         )
     # A text name may stay blank on create: the org then puts the record id there.
-    return FieldSchema(
-        "Name", "string", label, length=80, defaulted_on_create=True, name_field=True, id_lookup=True
-    )
+    return FieldSchema("Name", "string", label, length=80, defaulted_on_create=True, name_field=True, id_lookup=True)
 
 
 def custom_field(node: ET.Element) -> FieldSchema:

@@ -68,9 +68,7 @@ def _learning_item() -> ObjectSchema:
         _text("Name", "Name", 255, nillable=False, name_field=True),
         read_only("Type", "picklist", "Type", length=255, picklist={"LearningContent": True}),
     ]
-    return object_schema(
-        "LearningItem", "Learning Item", "Learning Items", "0zs", fields, since=58.0, **_NO_WRITES
-    )
+    return object_schema("LearningItem", "Learning Item", "Learning Items", "0zs", fields, since=58.0, **_NO_WRITES)
 
 
 def _reference(name: str, label: str, to: str) -> FieldSchema:

@@ -34,9 +34,7 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
         raise RecordError("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
     hits = table.find(key.name, wanted)
     if len(hits) > 1:
-        raise RecordError(
-            "DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name
-        )
+        raise RecordError("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
     target = table.rows[hits[0]] if hits else None
     return judge(table, target, values)
 
@@ -50,9 +48,7 @@ def judge(table: Table, target: Row | None, values: Row) -> Plan:
         missing = [name for name, value in values.items() if value is None and name in schema.required]
     _check_rights(table, target, values)
     if missing:
-        raise RecordError(
-            "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing
-        )
+        raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
     _check_unique(table, target, values)
     return Plan(target, values)
 
@@ -69,9 +65,7 @@ def read_values(tables: Tables, table: Table, record: Mapping[str, Any]) -> Row:
             field = table.schema.relationships[name.lower()]
             _put(values, field, _parent(tables, field, value))
         elif name != "attributes":
-            raise RecordError(
-                "INVALID_FIELD", f"No such column '{name}' on sobject of type {table.schema.name}"
-            )
+            raise RecordError("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.schema.name}")
     return values
 
 
@@ -79,8 +73,7 @@ def _put(values: Row, field: FieldSchema, value: Any) -> None:
     if field.name in values:
         raise RecordError(
             "INVALID_FIELD",
-            f"Cannot specify both an external ID reference {field.relationship_name} and a salesforce id,"
-            f" {field.name}"
+            f"Cannot specify both an external ID reference {field.relationship_name} and a salesforce id, {field.name}"
             if field.relationship_name
             else f"Duplicate field: {field.name}",
             field.name,
@@ -106,9 +99,7 @@ def _value(tables: Tables, field: FieldSchema, value: Any) -> Any:
 def _check_reference(tables: Tables, field: FieldSchema, record_id: str) -> None:
     parent = tables.get((field.reference_to or "").lower())
     if parent is None or not record_id.startswith(parent.schema.key_prefix):
-        raise RecordError(
-            "MALFORMED_ID", f"{field.label}: id value of incorrect type: {record_id}", field.name
-        )
+        raise RecordError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {record_id}", field.name)
     if record_id not in parent.rows:
         raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
 
@@ -131,13 +122,10 @@ def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
     if not hits:
         raise RecordError(
             "INVALID_FIELD",
-            f"Foreign key external ID: {wanted} not found for field {key.name}"
-            f" in entity {parent.schema.name}",
+            f"Foreign key external ID: {wanted} not found for field {key.name} in entity {parent.schema.name}",
         )
     if len(hits) > 1:
-        raise RecordError(
-            "DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name
-        )
+        raise RecordError("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
     return hits[0]
 
 

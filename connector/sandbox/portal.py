@@ -20,9 +20,7 @@ Row = dict[str, Any]
 Selection = int | Sequence[str]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_COMMON_COLUMNS = (
-    "seq INTEGER PRIMARY KEY, key TEXT UNIQUE, name TEXT, date_edited TEXT, date_added TEXT, json TEXT"
-)
+_COMMON_COLUMNS = "seq INTEGER PRIMARY KEY, key TEXT UNIQUE, name TEXT, date_edited TEXT, date_added TEXT, json TEXT"
 _TABLES = f"""
 CREATE TABLE users ({_COMMON_COLUMNS});
 CREATE TABLE courses ({_COMMON_COLUMNS});
@@ -107,9 +105,7 @@ class Portal:
         The inner query walks an index without touching the JSON; CROSS JOIN keeps its order.
         """
         table = _table(stream)
-        inner = (
-            f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
-        )
+        inner = f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
         with self._lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
             found = self._db.execute(

@@ -79,12 +79,10 @@ USERS = Stream(
     fields=_kinds(
         guid="id departmentId languageId provinceId countryId supervisorId",
         text="firstName middleName lastName username emailAddress externalId address address2 city "
-        "postalCode phone employeeNumber location jobTitle referenceNumber notes "
-        + " ".join(_numbered("string", 30)),
+        "postalCode phone employeeNumber location jobTitle referenceNumber notes " + " ".join(_numbered("string", 30)),
         number="gender activeStatus " + " ".join(_numbered("decimal", 5)),
         bool="isLearner isAdmin isInstructor isManager hasUsername " + " ".join(_numbered("bool", 5)),
-        date="dateHired dateTerminated dateEdited dateAdded lastLoginDate "
-        + " ".join(_numbered("datetime", 5)),
+        date="dateHired dateTerminated dateEdited dateAdded lastLoginDate " + " ".join(_numbered("datetime", 5)),
         array="ccEmailAddresses roleIds",
     ),
     columns=_COMMON | {"lastName": "name"},

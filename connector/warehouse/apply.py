@@ -67,8 +67,6 @@ def _apply_changed(
         key=f'"{key}"',
         assignments=", ".join(updates),
         columns=", ".join([*(f'"{column}"' for column in columns), *stamps]),
-        values=", ".join(
-            [*(f'changed."{column}"' for column in columns), *(insert for insert, _ in stamps.values())]
-        ),
+        values=", ".join([*(f'changed."{column}"' for column in columns), *(insert for insert, _ in stamps.values())]),
     )
     connection.execute(statement, {"now": utc_now()} if stamps else {})

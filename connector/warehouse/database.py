@@ -40,9 +40,7 @@ def _is_lock_error(failure: BaseException) -> bool:
 class Warehouse:
     """The writer's file. Connections are short-lived; each is UTC and already migrated."""
 
-    def __init__(
-        self, path: Path, *, lock_timeout_seconds: float = 60.0, variable: str = PATH_VARIABLE
-    ) -> None:
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0, variable: str = PATH_VARIABLE) -> None:
         self.path = path
         self._lock_timeout = lock_timeout_seconds
         self._variable = variable

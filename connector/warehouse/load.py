@@ -76,9 +76,7 @@ class Batch:
     tombstones: list[str] = field(default_factory=list)
 
 
-def load_batch(
-    warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime
-) -> LoadCounts:
+def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime) -> LoadCounts:
     """Load the batch in one transaction: rows and the watermarks that cover them become visible together."""
     counts = LoadCounts()
     names = {"tenant_id": tenant_id, "run_id": run_id}
@@ -164,16 +162,12 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict
     counts.inserted, counts.updated = new, total - new
 
 
-def _quarantine_unfit(
-    connection: Connection, batch: Batch, tenant_id: str, run_id: str, now: datetime
-) -> None:
+def _quarantine_unfit(connection: Connection, batch: Batch, tenant_id: str, run_id: str, now: datetime) -> None:
     """Read the few rows that do not fit once more, whole, and ask pydantic why."""
     unfit = f"SELECT raw FROM ({_landed_rows(batch)}) SEMI JOIN (SELECT seq FROM staged_all WHERE _unfit) USING (seq) ORDER BY seq"
     rows = _run(connection, unfit, files=_paths(batch)).fetchall()
     rejects = [explain_unfit(STREAMS[batch.stream], raw) for (raw,) in rows]
-    put_quarantine(
-        connection, rejects, stream=batch.stream, stage="load", tenant_id=tenant_id, run_id=run_id, now=now
-    )
+    put_quarantine(connection, rejects, stream=batch.stream, stage="load", tenant_id=tenant_id, run_id=run_id, now=now)
 
 
 def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
@@ -181,9 +175,7 @@ def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
     text = raw if raw is not None else "null"
     row = json.loads(text)
     source_id = (
-        str(row["id"]).lower()
-        if isinstance(row, dict) and row.get("id")
-        else hashlib.sha256(text.encode()).hexdigest()
+        str(row["id"]).lower() if isinstance(row, dict) and row.get("id") else hashlib.sha256(text.encode()).hexdigest()
     )
     try:
         model.model_validate(row)
@@ -215,9 +207,7 @@ def put_quarantine(
         connection.execute(statement, values)
 
 
-def put_watermarks(
-    connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str
-) -> None:
+def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str) -> None:
     """Write watermarks. Call inside the transaction that writes the rows they cover."""
     statement = sql("watermark_put")
     for mark in marks:
@@ -228,9 +218,7 @@ def put_watermarks(
         connection.execute(statement, values)
 
 
-def _tombstone_courses(
-    connection: Connection, course_ids: Sequence[str], tenant_id: str, now: datetime
-) -> None:
+def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant_id: str, now: datetime) -> None:
     for course_id in course_ids:
         connection.execute(
             "UPDATE absorb.courses SET _removed_at = $now WHERE tenant_id = $tenant_id AND id = $id AND _removed_at IS NULL",

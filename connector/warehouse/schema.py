@@ -72,9 +72,7 @@ def source_columns(model: type[AbsorbRow]) -> list[SourceColumn]:
 
 def _column_of(info: FieldInfo) -> Column:
     for candidate in (info, *_union_members(info)):
-        metadata = (
-            candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
-        )
+        metadata = candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
         for item in metadata:
             if isinstance(item, Column):
                 return item

@@ -1,0 +1,53 @@
+# learnsync: everything a person or CI runs. Needs only Python >= 3.11 and make; uses uv where it is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo ui test soak lint format bench clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Create .venv and install learnsync with its development tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("learnsync needs Python 3.11 or newer, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+ifdef UV
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable . --group dev
+else
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+endif
+	@touch $@
+
+demo: $(STAMP) ## Run the whole way against a local sandbox, through Dagster
+	@$(BIN)/learnsync demo
+
+ui: $(STAMP) ## Dagster's web pages and daemon against a local sandbox (http://127.0.0.1:3000)
+	@$(BIN)/python -m pipelines.ui
+
+test: $(STAMP) ## Run the test suite
+	@$(BIN)/python -m pytest -m "not soak"
+
+soak: $(STAMP) ## Run the long tests
+	@$(BIN)/python -m pytest -m soak
+
+lint: $(STAMP) ## Check style, types and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 courses, beside their floor
+	@$(BIN)/python -m benchmarks.bench
+
+clean: ## Remove everything that make created
+	@rm -rf $(VENV) data build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

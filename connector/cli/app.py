@@ -1,0 +1,320 @@
+"""The commands. Each is thin: options in, one call of the engine, a report out, the exit code of contract section 4."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connector import __version__
+from connector.absorb.pull import ORDER
+from connector.cli import doctor as doctoring
+from connector.cli import explain as explaining
+from connector.cli import rejects as rejecting
+from connector.cli import render
+from connector.cli import status as reporting
+from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
+from connector.errors import LearnsyncError, SettingsError
+from connector.salesforce.push import PushOptions
+from connector.settings import load_settings
+from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_sync
+from connector.times import parse_instant
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="learnsync",
+    help="Carries learner enrollments from Absorb LMS into DuckDB and Salesforce, incrementally and without loss."
+    "\n\nSettings come from LEARNSYNC_… variables, .env or learnsync.toml; `learnsync doctor` checks them."
+    "\n\nExit codes: 0 done and complete, 1 ran but something was rejected or is incomplete, 2 could not run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr.")]
+
+
+def _finish(report: Any, show: Callable[[Any], None], *, as_json: bool) -> None:
+    complete = bool(getattr(report, "complete", True))
+    if as_json:
+        print_json(as_stats(report))
+    else:
+        show(report)
+    if not complete:
+        raise typer.Exit(1)
+
+
+@app.callback()
+def _root() -> None:
+    """Set logging up before any command; `--verbose` of a command raises it."""
+    set_up_logging(verbose=False)
+
+
+@app.command()
+def pull(
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Read every list from its beginning.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read from this instant (ISO, e.g. 2026-03-01T00:00:00Z) instead of the watermarks."),
+    ] = None,
+    stream: Annotated[
+        list[str] | None, typer.Option(help=f"Only this stream; repeat for several: {', '.join(ORDER)}.")
+    ] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Absorb → warehouse. Reads what changed since the last pull, and nothing twice but the overlap."""
+    set_up_logging(verbose)
+    moment = _instant("--since", since)
+    settings = load_settings()
+    with Bar() as bar:
+        report = run_pull(settings, streams=stream or ORDER, full=full, since=moment, progress=bar)
+    _finish(report, render.show_pull, as_json=as_json)
+
+
+@app.command()
+def build(*, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Warehouse → learning_record and learning_item_progress. Idempotent; statuses follow the calendar."""
+    set_up_logging(verbose)
+    _finish(run_build(load_settings()), render.show_build, as_json=as_json)
+
+
+@app.command()
+def push(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be sent; write nothing anywhere.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many records per object.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Differences → Salesforce. Upserts by external id, so repeating does no harm."""
+    set_up_logging(verbose)
+    settings = load_settings()
+    with Bar() as bar:
+        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit), bar)
+    _finish(report, render.show_push, as_json=as_json)
+
+
+@app.command()
+def sync(
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Pull every list from its beginning.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Pull, build, push, publish."""
+    set_up_logging(verbose)
+    settings = load_settings()
+    with Bar() as bar:
+        report = run_sync(settings, full=full, progress=bar)
+    _finish(report, render.show_sync, as_json=as_json)
+
+
+@app.command()
+def publish(*, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Replace the analysts' file (LEARNSYNC_WAREHOUSE__PUBLISH_PATH) atomically."""
+    set_up_logging(verbose)
+    _finish(run_publish(load_settings()), render.show_publish, as_json=as_json)
+
+
+@app.command()
+def status(*, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used."""
+    set_up_logging(verbose)
+    report = reporting.collect(load_settings())
+    _finish(report, reporting.show, as_json=as_json)
+
+
+@app.command()
+def explain(enrollment_id: str, *, as_json: Json = False, verbose: Verbose = False) -> None:
+    """One enrollment's way: source row → LearningRecord → the rule that chose its status → last push outcome."""
+    set_up_logging(verbose)
+    story = explaining.collect(load_settings(), enrollment_id)
+    if as_json:
+        print_json(story)
+    else:
+        explaining.show(story)
+
+
+@app.command()
+def doctor(*, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Check settings, maps, warehouse, portal and org; one line each, with the remedy."""
+    set_up_logging(verbose)
+    findings = doctoring.examine()
+    if as_json:
+        print_json({"checks": [finding.as_dict() for finding in findings], "ok": doctoring.healthy(findings)})
+    else:
+        doctoring.show(findings)
+    if not doctoring.healthy(findings):
+        raise typer.Exit(2)
+
+
+rejects_app = typer.Typer(
+    help="Quarantined source rows and rejected pushes.", no_args_is_help=False, invoke_without_command=True
+)
+app.add_typer(rejects_app, name="rejects")
+
+
+@rejects_app.callback()
+def _rejects(context: typer.Context, *, as_json: Json = False) -> None:
+    """Without a subcommand: list."""
+    if context.invoked_subcommand is None:
+        rejects_list(as_json=as_json)
+
+
+@rejects_app.command("list")
+def rejects_list(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many of each kind.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show what waits for a fix, with the reason."""
+    listing = rejecting.collect(load_settings(), limit)
+    if as_json:
+        print_json(listing)
+    else:
+        rejecting.show(listing)
+    if listing["pending"]:
+        raise typer.Exit(1)
+
+
+@rejects_app.command("retry")
+def rejects_retry(*, as_json: Json = False) -> None:
+    """Load quarantined rows again, and mark rejected pushes to be sent by the next push."""
+    report = rejecting.retry(load_settings())
+    _finish(report, rejecting.show_retry, as_json=as_json)
+
+
+@rejects_app.command("clear")
+def rejects_clear(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Settle quarantined rows without loading them. They stay in ops.quarantine with resolved_at set."""
+    if not yes:
+        typer.confirm("Settle all quarantined rows without loading them?", err=True, abort=True)
+    cleared = rejecting.clear(load_settings())
+    if as_json:
+        print_json({"cleared": cleared})
+    else:
+        out.print(f"Settled {cleared:,} quarantined row(s).")
+
+
+@app.command()
+def sandbox(
+    *,
+    scale: Annotated[int, typer.Option(min=0, help="How many enrollments the portal has, about.")] = 5000,
+    courses: Annotated[int | None, typer.Option(min=1, help="How many courses; default grows with --scale.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Serve the OULAD registrations in this folder instead.")] = None,
+    faults: Annotated[
+        str, typer.Option(help="Fault profile: none, flaky, slow, stray401, expiring, unsorted, nosort, …")
+    ] = "none",
+    absorb_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
+    salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
+    rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
+    env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve a local portal and org until interrupted, and print the settings that use them."""
+    set_up_logging(verbose)
+    from connector.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - the servers are needed here only
+
+    try:
+        box = Sandbox(
+            SandboxOptions(
+                scale=scale,
+                courses=courses,
+                dataset=dataset,
+                faults=faults,
+                absorb_port=absorb_port,
+                salesforce_port=salesforce_port,
+                rate_limit=rate_limit,
+            )  # fmt: skip
+        )
+        box.start()
+    except (ValueError, OSError) as failure:
+        raise SettingsError(f"The sandbox cannot start: {failure}.", remedy="See `learnsync sandbox --help`.") from None
+    _announce(box.settings(), env_file, as_json=as_json)
+    box.run_forever()
+
+
+def _announce(settings: dict[str, str], env_file: Path | None, *, as_json: bool) -> None:
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    if env_file:
+        env_file.write_text("\n".join(lines) + "\n", "utf-8")
+    if as_json:
+        print_json({"settings": settings})
+    else:
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        err.print("learnsync: the sandbox serves until you press Ctrl-C. Put the lines above into .env, or:")
+        err.print("  learnsync sandbox --env-file .env", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    *,
+    scale: Annotated[int, typer.Option(min=100, help="How many enrollments the demo portal has, about.")] = 5000,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("data/demo"),
+    as_json: Json = False,
+) -> None:
+    """Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again."""
+    from connector.cli import demo as demonstrating  # noqa: PLC0415 - starts processes; needed here only
+
+    story = demonstrating.run(folder, scale, quiet=as_json)
+    if as_json:
+        print_json(story)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_instant(text.strip().replace(" ", "T"))
+    except ValueError:
+        raise SettingsError(
+            f"{option} {text!r} is not an instant.", remedy="Write it as 2026-03-01T00:00:00Z."
+        ) from None
+
+
+# Typer brings its own copy of click's exceptions and exports only the leaves: this is the root of "wrong usage".
+_Usage = typer.BadParameter.__mro__[2]
+
+
+def main() -> None:
+    """Entry point: runs a command, turns every expected failure into one message and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except LearnsyncError as failure:
+        complain(failure, as_json="--json" in sys.argv)
+        code = failure.exit_code
+    except (typer.Abort, KeyboardInterrupt) as end:
+        declined = isinstance(end, typer.Abort) and not isinstance(end.__cause__, KeyboardInterrupt)
+        text = "cancelled, nothing was changed" if declined else "interrupted; what was committed stays, the rest stays due"
+        err.print(f"learnsync: {text}")
+        code = 1 if declined else 130
+    except Exception as misuse:
+        if not isinstance(misuse, _Usage):
+            raise
+        misuse.show()  # type: ignore[attr-defined]
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

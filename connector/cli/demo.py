@@ -1,0 +1,214 @@
+"""`learnsync demo`: the whole way, against a sandbox in a process of its own, run by Dagster, told as a story.
+
+Nothing here is special to the demo: the same assets, settings and HTTP as against a real portal and org.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.panel import Panel
+from rich.table import Table
+
+from connector.cli.console import err, out
+from connector.errors import IncompleteError
+from connector.http import HttpSession
+from connector.ratelimit import Gate
+
+CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
+START_SECONDS = 60
+JOB = "incremental_sync"
+
+
+def run(folder: Path, scale: int, *, quiet: bool = False) -> dict[str, Any]:
+    """Play the demo into a fresh `folder`; returns the figures of its three syncs. Raises IncompleteError."""
+    _fresh(folder)
+
+    def say(text: str) -> None:
+        if not quiet:
+            out.print(text)
+
+    with _sandbox(folder, scale) as settings:
+        say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
+        environment = _environment(folder, settings)
+        syncs = [_sync(folder, environment, "first sync: everything")]
+        changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
+        say(
+            f"In the portal, learners got on: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new."
+        )
+        syncs.append(_sync(folder, environment, "second sync: what changed"))
+        syncs.append(_sync(folder, environment, "third sync: nothing to do"))
+    example = (changed["edits"] or changed["inserts"])[0]
+    story = {"folder": str(folder), "changed": {key: len(ids) for key, ids in changed.items()}, "syncs": syncs}
+    if not quiet:
+        _tell(folder, syncs, example)
+    return story
+
+
+def _fresh(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    home = folder / "dagster"
+    home.mkdir(parents=True)
+    instance = Path("dagster.yaml")
+    if instance.is_file():
+        shutil.copy(instance, home / "dagster.yaml")
+    (folder / "learnsync.toml").write_text(
+        "# Points learnsync at the demo's files.\n"
+        "[warehouse]\n"
+        f'path = "{folder / "warehouse.duckdb"}"\n'
+        f'publish_path = "{folder / "learning.duckdb"}"\n',
+        "utf-8",
+    )
+
+
+@contextmanager
+def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
+    """A sandbox process; yields the settings it prints."""
+    command = [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(scale)]
+    with (folder / "sandbox.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise IncompleteError("The sandbox did not start.", remedy=f"See {folder / 'sandbox.log'}.")
+            yield json.loads(line)["settings"]
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
+    """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEARNSYNC_")}
+    return {
+        **inherited,
+        **settings,
+        "LEARNSYNC_CONFIG": str(folder / "learnsync.toml"),
+        "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "100",
+        "DAGSTER_HOME": str((folder / "dagster").resolve()),
+    }
+
+
+def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, Any]:
+    """One Dagster run of the incremental job; returns what it recorded in ops.runs."""
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.definitions", "-j", JOB]
+    log = folder / "dagster.log"
+    err.print(f"learnsync: {title} (Dagster job {JOB}; log in {log})")
+    started = time.monotonic()
+    before = _newest_run(folder)
+    with log.open("a") as stream:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            command, env=environment, stdout=stream, stderr=stream, check=False
+        )
+    if done.returncode:
+        raise IncompleteError(f"The Dagster run failed (exit code {done.returncode}).", remedy=f"See {log}.")
+    return {"title": title, "seconds": time.monotonic() - started, **_figures(folder, before)}
+
+
+def _newest_run(folder: Path) -> str:
+    if not (folder / "warehouse.duckdb").is_file():
+        return ""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        found = connection.execute("SELECT coalesce(max(run_id), '') FROM ops.runs").fetchone()
+    return str(found[0]) if found else ""
+
+
+def _figures(folder: Path, after: str) -> dict[str, Any]:
+    """Sums over the stages recorded since run `after`."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT command, stats, epoch(finished_at - started_at) FROM ops.runs WHERE run_id > ? ORDER BY run_id",
+            [after],
+        ).fetchall()
+        statuses = connection.execute(
+            'SELECT "ProgressStatus", count(*) FROM learning_item_progress GROUP BY ALL ORDER BY 2 DESC'
+        ).fetchall()
+    figures: dict[str, Any] = {
+        "requests": 0, "read": 0, "inserted": 0, "updated": 0, "quarantined": 0, "pushed": 0, "created": 0,
+        "rejected": 0, "blocked": {}, "statuses": dict(statuses), "stages": {}, "api_calls": 0,
+    }  # fmt: skip
+    for command, stats, seconds in rows:
+        figures["stages"][command] = figures["stages"].get(command, 0.0) + (seconds or 0.0)
+        _add(figures, command, json.loads(stats))
+    return figures
+
+
+def _add(figures: dict[str, Any], command: str, stats: dict[str, Any]) -> None:
+    if command == "pull":
+        for stream in stats["streams"].values():
+            figures["requests"] += stream["requests"]
+            if stream["stream"] == "enrollments":
+                for key in ("read", "inserted", "updated", "quarantined"):
+                    figures[key] += stream["counts"][key]
+    if command == "push":
+        figures["api_calls"] += stats["calls"]
+        for target in stats["targets"].values():
+            figures["pushed"] += target["accepted"]
+            figures["created"] += target["created"]
+            figures["rejected"] += target["rejected"] + target["deferred"]
+            for reason, rows in target["blocked"].items():
+                figures["blocked"][reason] = figures["blocked"].get(reason, 0) + rows
+
+
+async def _change(base_url: str) -> dict[str, list[str]]:
+    """Let time pass in the portal: the sandbox's own control call."""
+    async with HttpSession(base_url, Gate(50, 50, 4), setting="the sandbox") as session:
+        answer = await session.call("POST", "/_sandbox/change", json=CHANGES)
+    changed: dict[str, list[str]] = answer.json()
+    return changed
+
+
+def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
+    made = Table(title="\nThree syncs", title_justify="left", title_style="bold", header_style="dim")
+    made.add_column("")
+    for sync in syncs:
+        made.add_column(sync["title"], justify="right")
+    for label, key in (
+        ("requests to the portal", "requests"), ("enrollments read", "read"), ("· new", "inserted"),
+        ("· changed", "updated"), ("· unfit, quarantined", "quarantined"), ("records pushed", "pushed"),
+        ("· created in Salesforce", "created"), ("· rejected", "rejected"), ("calls to the org", "api_calls"),
+    ):  # fmt: skip
+        made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
+    made.add_section()
+    for stage in ("pull", "build", "push", "publish"):
+        made.add_row(f"seconds in {stage}", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
+    made.add_row("seconds in all (with Dagster)", *(f"{sync['seconds']:.1f}" for sync in syncs))
+    out.print(made)
+    last = syncs[-1]
+    _tell_statuses(last["statuses"])
+    reasons = {"unmatched": "no Salesforce person has the learner's external id or email",
+               "ambiguous": "several Salesforce persons match"}  # fmt: skip
+    for reason, rows in sorted(last["blocked"].items()):
+        out.print(f"Not pushed: {rows:,} enrollments, learner {reason} – {reasons.get(reason, '')}")
+    prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
+    out.print(
+        Panel(
+            f"make ui\n{prefix} status\n{prefix} explain {example}",
+            title="Try next",
+            title_align="left",
+            expand=False,
+        ),
+        soft_wrap=True,
+    )
+
+
+def _tell_statuses(statuses: dict[str, int]) -> None:
+    made = Table(
+        title="Where learners stand (ProgressStatus)", title_justify="left", title_style="bold", show_header=False
+    )
+    largest = max(statuses.values(), default=1)
+    for status, rows in statuses.items():
+        made.add_row(status, f"{rows:,}", f"[cyan]{'█' * max(1, round(30 * rows / largest))}[/]")
+    out.print(made)

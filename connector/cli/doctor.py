@@ -1,0 +1,169 @@
+"""`learnsync doctor`: is everything in place for a sync? One line a check, each with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+
+from connector.absorb.client import AbsorbClient
+from connector.absorb.models import STREAMS
+from connector.absorb.paging import Ask
+from connector.build import load_maps
+from connector.cli.console import out
+from connector.errors import LearnsyncError, NotFoundError
+from connector.salesforce import preflight
+from connector.salesforce.client import SalesforceClient
+from connector.salesforce.targets import TARGETS, Target
+from connector.settings import Settings, load_settings
+from connector.warehouse.database import Warehouse
+from mappings import Mapping
+
+MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check: ok, warn or fail."""
+
+    check: str
+    verdict: str
+    text: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON."""
+        return asdict(self)
+
+
+def healthy(findings: list[Finding]) -> bool:
+    """True when nothing failed; warnings are no failure."""
+    return all(finding.verdict != "fail" for finding in findings)
+
+
+def _failed(check: str, failure: LearnsyncError) -> Finding:
+    return Finding(check, "fail", failure.message, failure.remedy)
+
+
+def examine() -> list[Finding]:
+    """Run all checks; one that fails does not keep the others from running."""
+    try:
+        settings = load_settings()
+    except LearnsyncError as failure:
+        return [_failed("settings", failure)]
+    findings = [Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}")]
+    findings.append(_guard("mapping", lambda: _mapping(settings)))
+    findings.append(_guard("warehouse", lambda: _warehouse(settings)))
+    findings += asyncio.run(_absorb(settings))
+    findings += asyncio.run(_salesforce(settings))
+    return findings
+
+
+def _guard(check: str, work: Callable[[], Finding]) -> Finding:
+    try:
+        return work()
+    except LearnsyncError as failure:
+        return _failed(check, failure)
+
+
+def _mapping(settings: Settings) -> Finding:
+    maps = load_maps(settings)
+    where = settings.mapping.dir or "packaged"
+    text = f"{len(maps.rules)} status rules decide every case, {len(maps.learner_rules)} learner rules ({where})"
+    return Finding("mapping", "ok", text)
+
+
+def _warehouse(settings: Settings) -> Finding:
+    with Warehouse.of(settings).connect() as connection:
+        version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
+    return Finding("warehouse", "ok", f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}")
+
+
+async def _checked(check: str, work: Callable[[], Awaitable[Finding]]) -> Finding:
+    try:
+        return await work()
+    except LearnsyncError as failure:
+        return _failed(check, failure)
+
+
+async def _absorb(settings: Settings) -> list[Finding]:
+    try:
+        client = AbsorbClient.of(settings)
+    except LearnsyncError as failure:
+        return [_failed("absorb", failure)]
+    async with client:
+        login = await _checked("absorb login", lambda: _login(client))
+        if login.verdict == "fail":
+            return [login]
+        users = await _checked("absorb users", lambda: _visible(client, "users"))
+        courses = await _checked("absorb courses", lambda: _visible(client, "courses"))
+        return [login, users, courses]
+
+
+async def _login(client: AbsorbClient) -> Finding:
+    await client.login()
+    return Finding("absorb login", "ok", f"{client.session.base_url} accepts key, user and password")
+
+
+async def _visible(client: AbsorbClient, stream: str) -> Finding:
+    served = await client.page(stream, "*", STREAMS[stream].collection, Ask(None, 1, 0, sort=False))
+    total = served.page.total
+    if not total:
+        return Finding(
+            f"absorb {stream}", "warn", f"this admin sees no {stream}",
+            "Use a system-wide admin: what its role cannot see is silently missing.",
+        )  # fmt: skip
+    return Finding(f"absorb {stream}", "ok", f"this admin sees {total:,} {stream}; compare with the portal's own count")
+
+
+async def _salesforce(settings: Settings) -> list[Finding]:
+    if not settings.salesforce.login_url:
+        return [Finding("salesforce", "warn", "LEARNSYNC_SALESFORCE__LOGIN_URL is not set: no push", "Set it to push.")]
+    try:
+        client = SalesforceClient.of(settings)
+        maps = load_maps(settings)
+    except LearnsyncError as failure:
+        return [_failed("salesforce", failure)]
+    async with client:
+        login = await _checked("salesforce login", lambda: _grant(client))
+        if login.verdict == "fail":
+            return [login]
+        findings = [login]
+        for target in TARGETS.values():
+            findings.append(await _target(client, target, maps))
+        return [*findings, await _checked("salesforce LearningItemProgress", lambda: _progress(client))]
+
+
+async def _grant(client: SalesforceClient) -> Finding:
+    grant = await client.grant()
+    return Finding("salesforce login", "ok", f"org {grant.org_id} at {grant.instance_url}")
+
+
+async def _target(client: SalesforceClient, target: Target, maps: Mapping) -> Finding:
+    check = f"salesforce {target.object}"
+    try:
+        fields = await preflight.check(client, target, maps)
+    except LearnsyncError as failure:
+        return _failed(check, failure)
+    left_out = len(maps.object_fields(target.object)) - len(fields)
+    text = f"{len(fields)} mapped fields are there and writable"
+    return Finding(check, "ok", text + (f", {left_out} optional left out" if left_out else ""))
+
+
+async def _progress(client: SalesforceClient) -> Finding:
+    check = "salesforce LearningItemProgress"
+    try:
+        describe = await client.describe("LearningItemProgress")
+    except NotFoundError:
+        return Finding(check, "ok", "not in this org (it comes with Enablement); nothing needs it")
+    if describe.get("createable") or describe.get("updateable"):
+        return Finding(check, "warn", "this org calls it writable; learnsync does not write it")
+    return Finding(check, "ok", "read-only, as documented: it is our vocabulary, never a target")
+
+
+def show(findings: list[Finding]) -> None:
+    """One line each, the remedy below."""
+    for finding in findings:
+        out.print(f"{MARKS[finding.verdict]} {finding.check}: {finding.text}", soft_wrap=True)
+        if finding.remedy and finding.verdict != "ok":
+            out.print(f"       → {finding.remedy}", soft_wrap=True)

@@ -1,0 +1,148 @@
+"""Reports as tables that a person likes to read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from connector.absorb.pull import PullReport
+from connector.build import BuildReport
+from connector.cli.console import out
+from connector.salesforce.push import PushReport, TargetReport
+from connector.sync import SyncReport
+from connector.times import utc_now
+from connector.warehouse.publish import PublishReport
+
+
+def table(title: str, *columns: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", expand=False)
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="left" if number == 0 else "right")
+    return made
+
+
+def count(value: int | None) -> str:
+    """A figure, or a dash for nothing."""
+    return f"{value:,}" if value else "–"
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago, in the largest fitting unit."""
+    if moment is None:
+        return "–"
+    seconds = (utc_now() - moment).total_seconds()
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0, seconds):.0f} s ago"
+
+
+def show_pull(report: PullReport) -> None:
+    """Rows and requests per stream, and what could not be read."""
+    made = table("Pulled from Absorb", "stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
+    for stream in report.streams.values():
+        c = stream.counts
+        made.add_row(
+            stream.stream, count(stream.lists), count(c.read), count(c.inserted), count(c.updated),
+            count(c.quarantined), count(stream.requests), f"{stream.seconds:.1f}",
+        )  # fmt: skip
+    out.print(made)
+    for stream in report.streams.values():
+        for scope, reason in stream.failures.items():
+            out.print(f"  [red]not read[/] {stream.stream} of {scope}: {reason}", soft_wrap=True)
+        if stream.tombstones:
+            out.print(f"  {len(stream.tombstones)} course(s) are gone from Absorb (404); their enrollments are kept")
+    if report.pending:
+        out.print(f"  [yellow]{report.pending:,} row(s) in quarantine[/]: see `learnsync rejects list`")
+
+
+def show_build(report: BuildReport) -> None:
+    """What the canonical tables became, and learners per status."""
+    made = table(f"Built as of {report.as_of:%Y-%m-%d %H:%M} UTC", "table", "rows", "new", "changed", "gone")
+    for name, counts in report.tables.items():
+        made.add_row(name, count(counts.rows), count(counts.inserted), count(counts.updated), count(counts.deleted))
+    out.print(made)
+    if report.statuses:
+        statuses = table("Where learners stand", "ProgressStatus", "enrollments", "")
+        largest = max(report.statuses.values())
+        for status, rows in sorted(report.statuses.items(), key=lambda item: -item[1]):
+            statuses.add_row(status, count(rows), f"[cyan]{'█' * max(1, round(24 * rows / largest)):<24}[/]")
+        out.print(statuses)
+    if report.unmapped:
+        out.print(
+            f"  [yellow]{report.unmapped:,} enrollment(s) with a status no map knows[/]: `learnsync rejects list`"
+        )
+
+
+def show_push(report: PushReport) -> None:
+    """What was, or in a dry run would be, sent per target, and why rows were blocked or refused."""
+    title = "Would push to Salesforce (dry run, nothing was written)" if report.dry_run else "Pushed to Salesforce"
+    made = table(
+        title, "object", "create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held"
+    )
+    for target in report.targets.values():
+        made.add_row(
+            target.object, count(target.create), count(target.update), count(target.unchanged),
+            count(sum(target.blocked.values())), count(target.accepted), count(target.rejected),
+            count(target.deferred), count(target.held),
+        )  # fmt: skip
+    out.print(made)
+    for target in report.targets.values():
+        _explain_target(target)
+    if report.api_allowed:
+        out.print(f"  {report.calls} API calls; the org has used {report.api_used:,} of {report.api_allowed:,} today")
+    if report.dry_run:
+        show_samples(report)
+
+
+def _explain_target(target: TargetReport) -> None:
+    reasons = {
+        "unmatched": "no Salesforce person matches the learner",
+        "ambiguous": "several persons match the learner",
+    }
+    for reason, rows in sorted(target.blocked.items()):
+        out.print(f"  blocked {rows:,} {target.object}: {reason} – {reasons.get(reason, reason)}")
+    for code, rows in sorted(target.errors.items()):
+        out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
+    if target.held:
+        out.print(
+            f"  {target.held:,} {target.object} held: refused before and unchanged since (`learnsync rejects list`)"
+        )
+
+
+def show_samples(report: PushReport) -> None:
+    """A few records per action, as they would be sent."""
+    for target in report.targets.values():
+        for sample in target.samples:
+            shown = {key: value for key, value in sample["payload"].items() if value is not None}
+            out.print(f"  [dim]{sample['action']:>9}[/] {target.object} {shown}", soft_wrap=True)
+
+
+def show_publish(report: PublishReport) -> None:
+    """Where analysts find the data."""
+    out.print(f"Published {report.path} ({report.bytes / 1e6:.1f} MB, {report.seconds:.1f} s)")
+
+
+def show_sync(report: SyncReport) -> None:
+    """All stages."""
+    show_pull(report.pull)
+    show_build(report.build)
+    if report.push is None:
+        out.print("No push: LEARNSYNC_SALESFORCE__LOGIN_URL is not set.")
+    else:
+        show_push(report.push)
+    show_publish(report.publish)
+    out.print("Time: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()))
+
+
+def show_pairs(title: str, pairs: dict[str, Any]) -> None:
+    """A small two-column table."""
+    made = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    made.add_column(style="dim")
+    made.add_column()
+    for key, value in pairs.items():
+        made.add_row(key, "–" if value is None else str(value))
+    out.print(made)

@@ -1,0 +1,31 @@
+-- Each enrollment of the tenant is in exactly one state, seen from the org that was pushed to last.
+WITH org AS (
+  SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id ORDER BY last_sent_at DESC LIMIT 1
+)
+SELECT state, count(*) AS enrollments
+FROM (
+  SELECT
+    CASE
+      WHEN p.enrollment_id IS NULL AND q.source_id IS NOT NULL THEN 'unmapped status (quarantined)'
+      WHEN p.enrollment_id IS NULL THEN 'not built yet'
+      WHEN l.state = 'accepted' AND l.accepted_hash = l.payload_hash THEN 'in Salesforce'
+      WHEN l.state = 'rejected' THEN 'rejected by Salesforce: ' || coalesce(l.error_code, 'unknown')
+      WHEN l.state IS NOT NULL THEN 'deferred: ' || coalesce(l.error_code, 'unknown')
+      WHEN m.outcome IS NULL AND m.user_id IS NULL AND org.org_id IS NULL THEN 'not pushed yet'
+      WHEN coalesce(m.outcome, 'unmatched') <> 'matched' THEN 'blocked: learner ' || coalesce(m.outcome, 'unmatched')
+      ELSE 'not pushed yet'
+    END AS state
+  FROM absorb.enrollments AS e
+  LEFT JOIN org ON true
+  LEFT JOIN learning_item_progress AS p ON p.tenant_id = e.tenant_id AND p.enrollment_id = e.id
+  LEFT JOIN ops.quarantine AS q
+    ON q.tenant_id = e.tenant_id AND q.stream = 'enrollments' AND q.stage = 'map' AND q.resolved_at IS NULL
+    AND q.source_id = CAST(e.id AS VARCHAR)
+  LEFT JOIN salesforce.push_ledger AS l
+    ON l.tenant_id = e.tenant_id AND l.org_id = org.org_id AND l.target_object = 'LMS_Enrollment__c'
+    AND l.external_id = CAST(e.id AS VARCHAR)
+  LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = e.tenant_id AND m.user_id = e.user_id
+  WHERE e.tenant_id = $tenant_id
+)
+GROUP BY state
+ORDER BY enrollments DESC

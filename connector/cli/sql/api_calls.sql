@@ -1,0 +1,12 @@
+WITH recent AS (
+  SELECT * FROM ops.runs WHERE tenant_id = $tenant_id AND started_at > now() - INTERVAL 1 DAY
+)
+SELECT
+  (
+    SELECT sum(CAST(s.value ->> '$.requests' AS BIGINT))
+    FROM recent, json_each(stats -> '$.streams') AS s
+    WHERE command = 'pull'
+  ) AS absorb,
+  (SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM recent WHERE command = 'push') AS salesforce,
+  (SELECT arg_max(CAST(stats ->> '$.api_used' AS BIGINT), started_at) FROM recent WHERE command = 'push') AS org_used,
+  (SELECT arg_max(CAST(stats ->> '$.api_allowed' AS BIGINT), started_at) FROM recent WHERE command = 'push') AS org_allowed

@@ -1,0 +1,28 @@
+-- One row of JSON objects, each null where there is nothing.
+SELECT
+  (SELECT to_json(e) FROM absorb.enrollments AS e WHERE e.tenant_id = $tenant_id AND CAST(e.id AS VARCHAR) = $id) AS enrollment,
+  (
+    SELECT to_json(q) FROM ops.quarantine AS q
+    WHERE q.tenant_id = $tenant_id AND q.stream = 'enrollments' AND q.source_id = $id AND q.resolved_at IS NULL
+    LIMIT 1
+  ) AS quarantine,
+  (
+    SELECT to_json(r) FROM learning_record AS r
+    JOIN learning_item_progress AS p ON p.learning_record_id = r.id
+    WHERE p.tenant_id = $tenant_id AND CAST(p.enrollment_id AS VARCHAR) = $id
+  ) AS learning_record,
+  (
+    SELECT to_json(p) FROM learning_item_progress AS p
+    WHERE p.tenant_id = $tenant_id AND CAST(p.enrollment_id AS VARCHAR) = $id
+  ) AS learning_item_progress,
+  (
+    SELECT to_json(m) FROM salesforce.learner_matches AS m
+    JOIN absorb.enrollments AS e ON e.tenant_id = m.tenant_id AND e.user_id = m.user_id
+    WHERE e.tenant_id = $tenant_id AND CAST(e.id AS VARCHAR) = $id
+  ) AS learner,
+  (
+    SELECT to_json(l) FROM salesforce.push_ledger AS l
+    WHERE l.tenant_id = $tenant_id AND l.target_object = 'LMS_Enrollment__c' AND l.external_id = $id
+    ORDER BY l.last_sent_at DESC
+    LIMIT 1
+  ) AS push

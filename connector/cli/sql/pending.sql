@@ -1,0 +1,15 @@
+SELECT
+  CASE stage WHEN 'load' THEN 'source row(s) that do not fit' ELSE 'enrollment(s) with an unmapped status' END AS kind,
+  count(*) AS pending
+FROM ops.quarantine
+WHERE tenant_id = $tenant_id AND resolved_at IS NULL
+GROUP BY stage
+UNION ALL
+SELECT 'push(es) ' || state, count(*)
+FROM salesforce.push_ledger AS l
+WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred')
+  AND org_id = (
+    SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id ORDER BY last_sent_at DESC LIMIT 1
+  )
+GROUP BY state
+ORDER BY 1

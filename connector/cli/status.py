@@ -1,0 +1,123 @@
+"""`learnsync status`: how far each stream is, and where every single enrollment stands between portal and org."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from rich.table import Table
+
+from connector.cli.console import out
+from connector.cli.render import ago, count, table
+from connector.settings import Settings
+from connector.warehouse.database import Connection, Warehouse
+
+
+@dataclass(slots=True)
+class Status:
+    """Everything `learnsync status` shows."""
+
+    tenant_id: str
+    watermarks: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)
+    accounting: list[dict[str, Any]] = field(default_factory=list)
+    balanced: bool = True
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    pending: dict[str, int] = field(default_factory=dict)
+    api_calls: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing waits for a fix."""
+        return not any(self.pending.values())
+
+
+TABLES = (
+    "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
+    "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
+)  # fmt: skip
+
+
+def _query(name: str) -> str:
+    return files("connector.cli").joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def _rows(connection: Connection, name: str, tenant_id: str) -> list[dict[str, Any]]:
+    found = connection.execute(_query(name), {"tenant_id": tenant_id})
+    columns = [column[0] for column in found.description or []]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def collect(settings: Settings) -> Status:
+    """Read the figures. Raises WarehouseError."""
+    tenant = settings.tenant_id
+    status = Status(tenant)
+    with Warehouse.of(settings).connect() as connection:
+        status.watermarks = _rows(connection, "watermarks", tenant)
+        for name in TABLES:
+            counted = connection.execute(f"SELECT count(*) FROM {name} WHERE tenant_id = ?", [tenant]).fetchone()  # noqa: S608
+            status.tables[name] = int(counted[0]) if counted else 0
+        status.accounting = _rows(connection, "accounting", tenant)
+        status.runs = _rows(connection, "runs", tenant)
+        status.pending = {row["kind"]: row["pending"] for row in _rows(connection, "pending", tenant)}
+        calls = _rows(connection, "api_calls", tenant)
+        status.api_calls = calls[0] if calls else {}
+    accounted = sum(row["enrollments"] for row in status.accounting)
+    status.balanced = accounted == status.tables["absorb.enrollments"]
+    return status
+
+
+def show(status: Status) -> None:
+    """Print the figures as tables."""
+    _show_watermarks(status)
+    rows = table("Rows", "table", "rows")
+    for name, number in status.tables.items():
+        rows.add_row(name, count(number))
+    out.print(rows)
+    _show_accounting(status)
+    _show_runs(status)
+    for kind, number in status.pending.items():
+        if number:
+            out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    if status.api_calls:
+        calls = status.api_calls
+        out.print(
+            f"API calls in the last 24 hours: Absorb {calls['absorb'] or 0:,}, Salesforce {calls['salesforce'] or 0:,}"
+            + (f" (org: {calls['org_used']:,} of {calls['org_allowed']:,})" if calls["org_allowed"] else "")
+        )
+
+
+def _show_watermarks(status: Status) -> None:
+    marks = table(
+        f"Watermarks of tenant {status.tenant_id}", "stream", "lists", "newest row", "last read", "longest unread"
+    )
+    for row in status.watermarks:
+        newest: datetime | None = row["newest"]
+        shown = f"{newest:%Y-%m-%d %H:%M:%S}" if newest else "–"
+        marks.add_row(row["stream"], count(row["lists"]), shown, ago(row["last_read"]), ago(row["first_read"]))
+    out.print(marks)
+
+
+def _show_accounting(status: Status) -> None:
+    made = table("Where every enrollment is", "state", "enrollments")
+    for row in status.accounting:
+        made.add_row(row["state"], count(row["enrollments"]))
+    total = sum(row["enrollments"] for row in status.accounting)
+    made.add_section()
+    made.add_row("accounted for", f"{total:,}")
+    made.add_row("in absorb.enrollments", f"{status.tables['absorb.enrollments']:,}")
+    out.print(made)
+    if not status.balanced:
+        out.print("  [red]these two figures differ[/]: run `learnsync build`, then look again")
+
+
+def _show_runs(status: Status) -> None:
+    made = Table(title="Last runs", title_justify="left", title_style="bold", header_style="dim")
+    for column in ("command", "started", "seconds", "outcome", "message"):
+        made.add_column(column, justify="right" if column == "seconds" else "left")
+    for row in status.runs:
+        seconds = f"{row['seconds']:.1f}" if row["seconds"] is not None else "–"
+        made.add_row(row["command"], ago(row["started_at"]), seconds, row["outcome"], row["message"] or "")
+    out.print(made)

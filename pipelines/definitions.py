@@ -1,0 +1,19 @@
+"""What Dagster loads. Needs no settings, no credentials and no warehouse: those are read when an asset runs."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from pipelines.defs import jobs, upkeep
+from pipelines.resources import LearnsyncResource, scrub_logs
+
+scrub_logs("connector", "pipelines")
+
+defs = dg.Definitions(
+    assets=jobs.ASSETS,
+    jobs=[jobs.incremental_sync, jobs.full_sync, upkeep.prune_runs],
+    schedules=[jobs.every_quarter_hour, upkeep.prune_daily],
+    resources={"learnsync": LearnsyncResource()},
+    # One process: the warehouse is a local file with one writer, and the steps are short.
+    executor=dg.in_process_executor,
+)

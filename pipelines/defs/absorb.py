@@ -1,0 +1,148 @@
+"""Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from connector.absorb.pull import StreamReport
+from connector.settings import Settings
+from connector.sync import StreamLag, run_pull, watermark_lag
+from pipelines import checks
+from pipelines.resources import RETRY_LATER, LearnsyncResource
+from pipelines.tables import Metadata, rows_of, table_metadata, table_value
+
+OWNERS = ["team:learning-data"]
+WRITER_POOL = "learnsync_writer"
+_MOST_REASONS = 20
+
+_QUARANTINED = """
+    SELECT coalesce(field, ''), reason, count(*) AS size, min(source_id)
+    FROM ops.quarantine
+    WHERE tenant_id = $tenant_id AND stream = $stream AND stage = 'load' AND resolved_at IS NULL
+    GROUP BY ALL ORDER BY ALL
+"""
+_ORPHANS = """
+    SELECT count(*) FILTER (WHERE u.id IS NULL), count(*) FILTER (WHERE c.id IS NULL), count(*)
+    FROM absorb.enrollments AS e
+    LEFT JOIN absorb.users AS u ON u.tenant_id = e.tenant_id AND u.id = e.user_id
+    LEFT JOIN absorb.courses AS c ON c.tenant_id = e.tenant_id AND c.id = e.course_id
+    WHERE e.tenant_id = $tenant_id
+"""
+
+
+class PullConfig(dg.Config):
+    """`full` reads the stream from its beginning in place of from its watermarks."""
+
+    full: bool = False
+
+
+def _shared(stream: str, *more_checks: dg.AssetCheckSpec) -> dict[str, Any]:
+    """What the four assets have in common."""
+    asset = f"absorb/{stream}"
+    return {
+        "key": ["absorb", stream],
+        "group_name": "absorb",
+        "kinds": {"duckdb"},
+        "owners": OWNERS,
+        "pool": WRITER_POOL,
+        "retry_policy": RETRY_LATER,
+        "metadata": {"dagster/table_name": f"absorb.{stream}"},
+        "check_specs": [
+            checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
+            checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
+            *more_checks,
+        ],
+    }
+
+
+@dg.asset(**_shared("departments"))
+def departments(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """Departments of the portal: the tree that learners belong to."""
+    return _pull("departments", config, learnsync)
+
+
+@dg.asset(deps=[departments], **_shared("users"))
+def users(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """Users of the portal, learners and staff; matching them to people in Salesforce needs their ids and addresses."""
+    return _pull("users", config, learnsync)
+
+
+@dg.asset(**_shared("courses"))
+def courses(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """The course catalogue, inactive courses too: each one has a list of enrollments to read."""
+    return _pull("courses", config, learnsync)
+
+
+@dg.asset(
+    # Parents first: a list is read per course, and a learner should be known before their enrollment.
+    deps=[users, courses],
+    **_shared(
+        "enrollments",
+        checks.spec("absorb/enrollments", "learners_known", "Every enrollment's learner is in absorb.users."),
+        checks.spec("absorb/enrollments", "courses_known", "Every enrollment's course is in absorb.courses."),
+    ),
+)
+def enrollments(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """Course enrollments: who takes what, how far they are, and until when. One row per enrollment ever seen."""
+    return _pull("enrollments", config, learnsync)
+
+
+def _pull(stream: str, config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    with learnsync.session() as settings:
+        report = run_pull(settings, streams=[stream], full=config.full).streams[stream]
+        lag = watermark_lag(settings).get(stream)
+        metadata = table_metadata(settings, f"absorb.{stream}") | _pull_metadata(report, lag)
+        return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, report)))
+
+
+def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
+    counts = report.counts
+    metadata: Metadata = {
+        "rows_read": counts.read,
+        "inserted": counts.inserted,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "quarantined": counts.quarantined,
+        "api_calls": report.requests,
+        "retries": report.retries,
+        "lists": report.lists,
+        "lists_gone": len(report.tombstones),
+        "lists_failed": len(report.failures),
+        "duration_seconds": round(report.seconds, 3),
+    }
+    if lag is not None and lag.lag_seconds is not None:
+        metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
+    if lag is not None and lag.newest is not None:
+        metadata["watermark"] = dg.MetadataValue.timestamp(lag.newest)
+    return metadata
+
+
+def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult]:
+    found, orphans = rows_of(settings, _QUARANTINED, _ORPHANS, stream=report.stream)
+    waiting = sum(size for _, _, size, _ in found)
+    results = [
+        checks.soft(
+            "quarantine_empty",
+            passed=not waiting,
+            description=f"{waiting} rows wait in ops.quarantine; see `learnsync rejects`." if waiting else "",
+            waiting=waiting,
+            reasons=table_value(["field", "reason", "rows", "example_id"], found[:_MOST_REASONS]),
+        ),
+        checks.soft(
+            "every_list_read",
+            passed=not report.failures,
+            failed=len(report.failures),
+            lists=table_value(["list", "reason"], list(report.failures.items())[:_MOST_REASONS]),
+        ),
+    ]
+    return [*results, *_check_parents(*orphans[0])] if report.stream == "enrollments" else results
+
+
+def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:
+    # Soft: a role may see fewer users than the enrollment lists name.
+    return [
+        checks.soft("learners_known", passed=not no_learner, unknown=no_learner, enrollments=total),
+        checks.soft("courses_known", passed=not no_course, unknown=no_course, enrollments=total),
+    ]

@@ -1,0 +1,111 @@
+"""Differences → Salesforce. Without an org both assets say so and succeed: a portal-only user runs the same job."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import dagster as dg
+
+from connector.build import load_maps
+from connector.salesforce.push import PushOptions, PushReport, TargetReport
+from connector.salesforce.targets import COURSE, ENROLLMENT, Target
+from connector.settings import Settings
+from connector.sync import run_push
+from pipelines import checks
+from pipelines.defs import absorb, canonical
+from pipelines.lineage import pushed_lineage
+from pipelines.resources import RETRY_LATER, LearnsyncResource
+from pipelines.tables import Metadata, counts_table, object_schema, table_value
+
+SKIPPED = "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"
+
+
+def _shared(target: Target) -> dict[str, Any]:
+    """What the two assets have in common."""
+    complete = "The org has every record that may be sent: none rejected, deferred or held back."
+    return {
+        "key": ["salesforce", target.name],
+        "group_name": "salesforce",
+        "kinds": {"salesforce"},
+        "owners": absorb.OWNERS,
+        "pool": absorb.WRITER_POOL,
+        "retry_policy": RETRY_LATER,
+        "metadata": {"dagster/table_name": target.object, "upsert_key": target.key},
+        "check_specs": [checks.spec(f"salesforce/{target.name}", "push_complete", complete)],
+    }
+
+
+@dg.asset(deps=[absorb.courses, absorb.enrollments], **_shared(COURSE))
+def lms_course(learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """LMS_Course__c: a record per course, which enrollments look up."""
+    return _push(COURSE, learnsync)
+
+
+@dg.asset(
+    deps=[lms_course, canonical.learning_item_progress, canonical.learning_record, absorb.enrollments, absorb.users],
+    **_shared(ENROLLMENT),
+)
+def lms_enrollment(learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """LMS_Enrollment__c: a record per enrollment whose learner is one known person in the org."""
+    return _push(ENROLLMENT, learnsync)
+
+
+def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    with learnsync.session() as settings:
+        if not settings.salesforce.login_url:
+            return _skipped()
+        report = run_push(settings, PushOptions(targets=[target.name]))
+        metadata = _described(settings, target) | _push_metadata(report, report.targets[target.name])
+    return dg.MaterializeResult(metadata=metadata, check_results=[_check(report.targets[target.name])])
+
+
+def _skipped() -> dg.MaterializeResult:
+    nothing = checks.soft("push_complete", passed=True, description=f"Nothing to push: {SKIPPED}.", skipped=SKIPPED)
+    return dg.MaterializeResult(metadata={"skipped": SKIPPED}, check_results=[nothing])
+
+
+def _described(settings: Settings, target: Target) -> Metadata:
+    maps = load_maps(settings)
+    return {
+        "dagster/table_name": target.object,
+        "dagster/column_schema": object_schema(maps.object_fields(target.object)),
+        "dagster/column_lineage": pushed_lineage(maps, target.object),
+    }
+
+
+def _push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
+    samples = [(s["action"], s["external_id"], json.dumps(s["payload"], ensure_ascii=False)) for s in outcome.samples]
+    metadata: Metadata = {
+        # What should be in the org, and is or will be.
+        "dagster/row_count": outcome.unchanged + outcome.accepted,
+        "create": outcome.create,
+        "update": outcome.update,
+        "unchanged": outcome.unchanged,
+        "sent": outcome.sent,
+        "accepted": outcome.accepted,
+        "rejected": outcome.rejected,
+        "deferred": outcome.deferred,
+        "held": outcome.held,
+        "blocked": sum(outcome.blocked.values()),
+        "blocked_reasons": counts_table("reason", outcome.blocked),
+        "samples": table_value(["action", "external_id", "payload"], samples),
+        "api_calls": report.calls,
+        "org_calls_used_today": report.api_used,
+        "org_calls_allowed_today": report.api_allowed,
+    }
+    return metadata | {f"learners_{state}": count for state, count in report.learners.items()}
+
+
+def _check(outcome: TargetReport) -> dg.AssetCheckResult:
+    return checks.soft(
+        "push_complete",
+        passed=not outcome.pending,
+        description=f"{outcome.pending} records are not in the org; see `learnsync rejects`." if outcome.pending else "",
+        rejected=outcome.rejected,
+        deferred=outcome.deferred,
+        held=outcome.held,
+        errors=counts_table("code", outcome.errors),
+        # Not a fault of the push: who these learners are is for a person to decide.
+        blocked=counts_table("reason", outcome.blocked),
+    )

@@ -1,0 +1,230 @@
+"""The loader refuses a map that is malformed or leaves a case undecided, and says in which file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mappings
+from connector.build import load_maps
+from connector.errors import MappingError as ConnectorMappingError
+from connector.settings import load_settings
+from mappings import PROGRESS_STATUSES, MappingError, load_mapping
+from mappings.loader import decide, situations
+
+PACKAGED = Path(mappings.__file__).parent
+FILES = ("absorb_statuses.csv", "progress_status.csv", "learner_matching.csv", "salesforce_fields.csv", "parameters.toml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An override folder that holds a copy of each packaged map."""
+    found = tmp_path / "maps"
+    found.mkdir()
+    for name in FILES:
+        (found / name).write_text((PACKAGED / name).read_text("utf-8"), "utf-8")
+    return found
+
+
+def replace(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text("utf-8")
+    assert text.count(old) == 1, f"{old!r} must occur once in {name}"
+    (folder / name).write_text(text.replace(old, new), "utf-8")
+
+
+def line_of(folder: Path, name: str, start: str) -> int:
+    lines = (folder / name).read_text("utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.startswith(start))
+
+
+def test_the_packaged_maps_are_sound() -> None:
+    mapping = load_mapping()
+    assert list(mapping.statuses) == list(range(13))
+    assert [rule.name for rule in mapping.rules] == [
+        "removed", "completed_late", "completed_on_time", "completed", "historical", "withdrawn", "long_overdue",
+        "overdue", "unsuccessful", "not_started", "in_progress", "awaiting_review", "behind", "on_track",
+    ]  # fmt: skip
+    assert (mapping.no_longer_tracking_after_days, mapping.pace_tolerance) == (30, 10.0)
+    assert [rule.name for rule in mapping.learner_rules] == ["federation_identifier", "user_email", "contact_email"]
+    assert {rule.progress_status for rule in mapping.rules} == set(PROGRESS_STATUSES)
+
+
+def test_every_situation_has_exactly_one_first_rule() -> None:
+    mapping = load_mapping()
+    found = [decide(mapping, situation) for situation in situations(list(mapping.statuses))]
+    assert None not in found
+    assert len(found) > 300
+
+
+def test_a_full_copy_means_the_same_as_the_package(folder: Path) -> None:
+    assert load_mapping(folder).rules == load_mapping().rules
+    assert load_mapping(folder).fields == load_mapping().fields
+
+
+# (file, text to replace, replacement, the line at fault or None, words of the message)
+BROKEN = [
+    ("progress_status.csv", "not_started,any,0 2 8,any,any,any,any,NotStarted", "", None, ["no rule decides", "status=0"]),
+    ("progress_status.csv", "on_track,any,1,any,any,any,any,OnTrack", "", None, ["no rule decides", "status=1"]),
+    ("progress_status.csv", "removed,yes,any,any,any,any,any,NoLongerTracking", "removed,any,any,any,any,any,any,NoLongerTracking", None, ["'completed_late' can never apply"]),
+    ("progress_status.csv", "\nhistorical,any", "\nidle,no,3,yes,any,late,any,Completed\nhistorical,any", None, ["'idle' can never apply"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,Late", "behind,", ["'Late'", "ProgressStatus"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,behind", "behind,", ["'behind'", "ProgressStatus"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,", "behind,", ["ProgressStatus"]),
+    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,any,6 13,", "withdrawn,", ["status is '6 13'"]),
+    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,any,6;10,", "withdrawn,", ["status is '6;10'"]),
+    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,maybe,6 10,", "withdrawn,", ["removed is 'maybe'"]),
+    ("progress_status.csv", "withdrawn,any,6 10,any,", "withdrawn,any,6 10,,", "withdrawn,", ["is_active is ''"]),
+    ("progress_status.csv", "any,any,long_overdue,any,any", "any,any,very_overdue,any,any", "long_overdue,", ["due is 'very_overdue'"]),
+    ("progress_status.csv", "any,any,late,any", "any,any,any late,any", "completed_late,", ["completion is 'any late'"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,slow,Behind", "behind,", ["pace is 'slow'"]),
+    ("progress_status.csv", "\nhistorical,any", "\nwithdrawn,any", None, ["'withdrawn' occurs twice"]),
+    ("progress_status.csv", "\nhistorical,any", "\nHistorical,any", "Historical,", ["'Historical' must be a lower-case name"]),
+    ("progress_status.csv", "\nhistorical,any", "\nit's,any", "it's", ["must be a lower-case name"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind", "behind,", ["needs exactly 8 cells"]),
+    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,Behind,extra", "behind,", ["needs exactly 8 cells"]),
+    ("progress_status.csv", "rule,removed,status,is_active", "rule,removed,state,is_active", None, ["the header must be rule,removed,status"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "\ntwelve,ReadyForReview", "twelve,", ["a new whole number and a label"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "\n11,ReadyForReview", "11,ReadyForReview", ["a new whole number and a label"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "\n12,", "12,", ["a new whole number and a label"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "\n12,ReadyForReview\n13,Paused", None, ["no rule decides", "status=13"]),
+    ("absorb_statuses.csv", "code,label", "code;label", None, ["the header must be code,label"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "", "in_progress,", ["progress_status.csv", "status is '1 7 11 12'"]),
+    ("learner_matching.csv", "user_email,email_address,", "user_email,mail,", "user_email,", ["absorb_field must be one of external_id"]),
+    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be one of User.FederationIdentifier"]),
+    ("learner_matching.csv", "User.Email,yes", "User.Email,true", "user_email,", ["active_only yes or no"]),
+    ("learner_matching.csv", "\ncontact_email,", "\nuser_email,", None, ["'user_email' occurs twice"]),
+    ("learner_matching.csv", "\ncontact_email,", "\ncontact email,", "contact email,", ["must be a lower-case name"]),
+    ("learner_matching.csv", "User.Email,yes", "User.Email", "user_email,", ["needs exactly 4 cells"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,string,no", "LMS_Course__c,Vendor__c", ["kind must be one of text"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,text,perhaps", "LMS_Course__c,Vendor__c", ["required yes or no"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor-Name,vendor,text,no", "LMS_Course__c,Vendor-Name", ["must be API names"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor; drop,text,no", "LMS_Course__c,Vendor__c", ["source a column name"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__r.Name,vendor,text,no", "LMS_Course__c,Vendor__r", ["a parent is written"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,parent,no", "LMS_Course__c,Vendor__c", ["a parent is written"]),
+    ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Name,vendor,text,no", None, ["'LMS_Course__c.Name' occurs twice"]),
+    ("parameters.toml", "= 30", "= -1", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", "= 30", "= 30.5", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", "= 30", "= true", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", "= 30", '= "Never"', None, ["no_longer_tracking_after_days must be", '"never"']),
+    ("parameters.toml", "= 30", "= 36501", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", "= 10", "= 101", None, ["pace_tolerance must be"]),
+    ("parameters.toml", "= 10", "= -0.1", None, ["pace_tolerance must be"]),
+    ("parameters.toml", "= 10", "= nan", None, ["pace_tolerance must be"]),
+    ("parameters.toml", "= 10", '= "10"', None, ["pace_tolerance must be"]),
+    ("parameters.toml", "= 10", "= 10\npace = 3", None, ["unknown parameter pace"]),
+    ("parameters.toml", "= 10", "= ", None, ["cannot be read"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "old", "new", "line", "words"), BROKEN)
+def test_a_broken_map_is_refused_where_it_is_broken(
+    folder: Path, name: str, old: str, new: str, line: str | None, words: list[str]
+) -> None:
+    replace(folder, name, old, new)
+    with pytest.raises(MappingError) as refusal:
+        load_mapping(folder)
+    message = str(refusal.value)
+    assert all(word in message for word in words), message
+    if line is None:
+        assert name in message or "progress_status.csv" in message
+    else:
+        at_fault = name if name != "absorb_statuses.csv" or not line.startswith("in_progress") else "progress_status.csv"
+        number = line_of(folder, at_fault, line)
+        if line == "12,":
+            number = line_of(folder, at_fault, "11,") + 1
+        assert f"{at_fault} line {number}" in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_not_utf_8_is_refused_by_name(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"\xff\xfe\x00rule")
+    with pytest.raises(MappingError, match=name):
+        load_mapping(folder)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".csv")])
+def test_an_empty_file_is_refused_by_name(folder: Path, name: str) -> None:
+    (folder / name).write_text("", "utf-8")
+    with pytest.raises(MappingError, match=name):
+        load_mapping(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("\nhistorical,any", '\n"historical,any', id="never closed"),
+        pytest.param("\nhistorical,any,any,no", '\nhistorical,any,any,"no\n"', id="closed on the next line"),
+        pytest.param("\nhistorical,any", '\n"historical"x,any', id="closed too early"),
+    ],
+)
+def test_a_misplaced_quote_is_refused_by_name(folder: Path, old: str, new: str) -> None:
+    replace(folder, "progress_status.csv", old, new)
+    with pytest.raises(MappingError, match="progress_status"):
+        load_mapping(folder)
+
+
+def test_comments_blank_lines_and_a_byte_order_mark_do_no_harm(folder: Path) -> None:
+    path = folder / "progress_status.csv"
+    text = path.read_text("utf-8").replace("\nhistorical", "\n\n# a remark, with commas,\nhistorical")
+    path.write_text("\ufeff" + text.replace("\n", "\r\n"), "utf-8")
+    assert load_mapping(folder).rules == load_mapping().rules
+
+
+@pytest.mark.parametrize(("value", "days"), [("0", 0), ("36500", 36_500), ('"never"', None)])
+def test_the_days_until_tracking_ends(folder: Path, value: str, days: int | None) -> None:
+    replace(folder, "parameters.toml", "= 30", f"= {value}")
+    assert load_mapping(folder).no_longer_tracking_after_days == days
+
+
+@pytest.mark.parametrize(("value", "points"), [("0", 0.0), ("100", 100.0), ("2.5", 2.5)])
+def test_the_pace_tolerance(folder: Path, value: str, points: float) -> None:
+    replace(folder, "parameters.toml", "= 10", f"= {value}")
+    assert load_mapping(folder).pace_tolerance == points
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_override_folder_replaces_file_by_file(folder: Path, name: str) -> None:
+    changes: dict[str, tuple[str, str, Callable[[mappings.Mapping], object], object]] = {
+        "absorb_statuses.csv": ("0,NotStarted", "0,Not started", lambda m: m.statuses[0], "Not started"),
+        "progress_status.csv": ("any,any,behind,Behind", "any,any,behind,OnTrack", lambda m: m.rules[12].progress_status, "OnTrack"),
+        "learner_matching.csv": ("User.Email,yes", "User.Username,yes", lambda m: m.learner_rules[1].salesforce_field, "Username"),
+        "salesforce_fields.csv": ("Vendor__c,vendor,text,no", "Maker__c,vendor,text,no", lambda m: m.fields[4].field, "Maker__c"),
+        "parameters.toml": ("= 30", "= 45", lambda m: m.no_longer_tracking_after_days, 45),
+    }  # fmt: skip
+    old, new, read, expected = changes[name]
+    for other in FILES:
+        if other != name:
+            (folder / other).unlink()
+    replace(folder, name, old, new)
+    assert read(load_mapping()) != expected
+    assert read(load_mapping(folder)) == expected
+
+
+def test_an_override_folder_may_replace_the_sql(folder: Path) -> None:
+    (folder / "sql").mkdir()
+    (folder / "sql" / "macros.sql").write_text("-- {{pace_tolerance}}", "utf-8")
+    assert load_mapping(folder).sql("macros") == "-- 10.0"
+    assert load_mapping(folder).sql("learning_record") == load_mapping().sql("learning_record")
+
+
+def test_a_label_with_a_quote_cannot_leave_its_sql_literal(folder: Path) -> None:
+    replace(folder, "absorb_statuses.csv", "0,NotStarted", "0,Hasn't started")
+    assert "WHEN 0 THEN 'Hasn''t started'" in load_mapping(folder)._parts()["status_labels"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "a file"])
+def test_a_wrong_folder_names_the_setting(tmp_path: Path, kind: str) -> None:
+    wrong = tmp_path / "nowhere"
+    if kind == "a file":
+        wrong.write_text("", "utf-8")
+    with pytest.raises(ConnectorMappingError, match=r"LEARNSYNC_MAPPING__DIR = .*nowhere"):
+        load_maps(load_settings(mapping={"dir": wrong}))
+
+
+def test_a_broken_override_names_the_setting_and_exits_2(folder: Path) -> None:
+    replace(folder, "parameters.toml", "= 30", "= -1")
+    with pytest.raises(ConnectorMappingError, match="LEARNSYNC_MAPPING__DIR") as refusal:
+        load_maps(load_settings(mapping={"dir": folder}))
+    assert refusal.value.exit_code == 2
