@@ -11,8 +11,9 @@ scrub_logs("connector", "pipelines")
 
 defs = dg.Definitions(
     assets=jobs.ASSETS,
-    jobs=[jobs.incremental_sync, jobs.full_sync, upkeep.prune_runs],
+    jobs=[jobs.incremental_sync, jobs.full_sync, jobs.publish, upkeep.prune_runs],
     schedules=[jobs.every_quarter_hour, upkeep.prune_daily],
+    sensors=[jobs.publish_without_push],
     resources={"learnsync": LearnsyncResource()},
     # One process: the warehouse is a local file with one writer, and the steps are short.
     executor=dg.in_process_executor,

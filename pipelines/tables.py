@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -13,6 +14,7 @@ from mappings import FieldMap
 
 Metadata = dict[str, Any]
 Row = tuple[Any, ...]
+Report = TypeVar("Report")
 
 _COLUMNS = """
     SELECT column_name, data_type, is_nullable = 'YES'
@@ -26,6 +28,13 @@ _KEY = """
     WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table
       AND constraint_type = 'PRIMARY KEY'
 """
+
+
+def timed(work: Callable[[], Report]) -> tuple[Report, Metadata]:
+    """What the work returned, and how long it took."""
+    started = time.monotonic()
+    report = work()
+    return report, {"duration_seconds": round(time.monotonic() - started, 3)}
 
 
 def rows_of(settings: Settings, *queries: str, **values: Any) -> list[list[Row]]:
@@ -56,7 +65,8 @@ def object_schema(fields: Iterable[FieldMap]) -> dg.TableSchema:
         dg.TableColumn(
             field.field,
             field.kind,
-            description=f"from {field.source}" + ("" if field.required else "; left out where the org does not have it"),
+            description=f"from {field.source}"
+            + ("" if field.required else "; left out where the org does not have it"),
             constraints=dg.TableColumnConstraints(nullable=True),
         )
         for field in fields
@@ -67,7 +77,8 @@ def object_schema(fields: Iterable[FieldMap]) -> dg.TableSchema:
 def table_value(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.TableMetadataValue:
     """A small table, shown as one; numbers stay numbers and everything else becomes text."""
     records = [dg.TableRecord(dict(zip(columns, map(_plain, row), strict=True))) for row in rows]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(name) for name in columns]))
+    shown = [dg.TableColumn(name, _type_of(name, records)) for name in columns]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(shown))
 
 
 def counts_table(label: str, counts: Mapping[str, int]) -> dg.TableMetadataValue:
@@ -87,6 +98,11 @@ def _schema(columns: Sequence[Row], key: Sequence[str]) -> dg.TableSchema:
 def _run(connection: Connection, query: str, values: Mapping[str, Any]) -> list[Row]:
     # DuckDB refuses values that a statement does not name.
     return connection.execute(query, {name: value for name, value in values.items() if f"${name}" in query}).fetchall()
+
+
+def _type_of(column: str, records: Sequence[dg.TableRecord]) -> str:
+    numeric = bool(records) and all(isinstance(record.data[column], int | float) for record in records)
+    return "number" if numeric else "string"
 
 
 def _plain(value: Any) -> str | int | float | bool:

@@ -309,7 +309,11 @@ def main() -> None:
         code = failure.exit_code
     except (typer.Abort, KeyboardInterrupt) as end:
         declined = isinstance(end, typer.Abort) and not isinstance(end.__cause__, KeyboardInterrupt)
-        text = "cancelled, nothing was changed" if declined else "interrupted; what was committed stays, the rest stays due"
+        text = (
+            "cancelled, nothing was changed"
+            if declined
+            else "interrupted; what was committed stays, the rest stays due"
+        )
         err.print(f"learnsync: {text}")
         code = 1 if declined else 130
     except Exception as misuse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -80,15 +81,14 @@ def show_build(report: BuildReport) -> None:
 def show_push(report: PushReport) -> None:
     """What was, or in a dry run would be, sent per target, and why rows were blocked or refused."""
     title = "Would push to Salesforce (dry run, nothing was written)" if report.dry_run else "Pushed to Salesforce"
-    made = table(
-        title, "object", "create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held"
-    )
-    for target in report.targets.values():
-        made.add_row(
-            target.object, count(target.create), count(target.update), count(target.unchanged),
-            count(sum(target.blocked.values())), count(target.accepted), count(target.rejected),
-            count(target.deferred), count(target.held),
-        )  # fmt: skip
+    made = table(title, "", *(target.object for target in report.targets.values()))
+    figures: list[tuple[str, Callable[[TargetReport], int]]] = [
+        ("create", lambda t: t.create), ("update", lambda t: t.update), ("unchanged", lambda t: t.unchanged),
+        ("blocked", lambda t: sum(t.blocked.values())), ("accepted", lambda t: t.accepted),
+        ("rejected", lambda t: t.rejected), ("deferred", lambda t: t.deferred), ("held back", lambda t: t.held),
+    ]  # fmt: skip
+    for label, figure in figures:
+        made.add_row(label, *(count(figure(target)) for target in report.targets.values()))
     out.print(made)
     for target in report.targets.values():
         _explain_target(target)

@@ -27,7 +27,7 @@ from connector.salesforce.outcomes import STATES, classify
 from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse, sql
+from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from mappings import FieldMap, Mapping
 
 FLUSH_RECORDS = 2_000
@@ -260,7 +260,7 @@ class _Push:
         if not outcomes:
             return
         values = {
-            "outcomes": outcomes, "tenant_id": self._settings.tenant_id, "org_id": self._org_id,
+            "outcomes": rows_param(outcomes), "tenant_id": self._settings.tenant_id, "org_id": self._org_id,
             "object": target.object, "now": utc_now(), "run_id": self._run_id,
         }  # fmt: skip
         with self._warehouse.transaction() as connection:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connector.absorb.models import STREAMS, AbsorbRow
-from connector.warehouse.database import Connection, Warehouse, sql
+from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 
 DEFAULT_OBJECT_SIZE = 16 * 1024 * 1024
@@ -198,24 +198,21 @@ def put_quarantine(
     now: datetime,
 ) -> None:
     """Add or refresh quarantined rows. Call inside a transaction."""
-    statement = sql("quarantine_put")
-    for reject in rejects:
+    if rejects:
+        # A batch may hold the same unfit row twice; the last reading counts.
+        latest = {reject.source_id: reject for reject in rejects}
         values = {
-            "tenant_id": tenant_id, "stream": stream, "stage": stage, "source_id": reject.source_id,
-            "raw": reject.raw, "field": reject.field, "reason": reject.reason, "seen_at": now, "run_id": run_id,
+            "rejects": rows_param(latest.values()), "tenant_id": tenant_id, "stream": stream, "stage": stage,
+            "seen_at": now, "run_id": run_id,
         }  # fmt: skip
-        connection.execute(statement, values)
+        connection.execute(sql("quarantine_put"), values)
 
 
 def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str) -> None:
     """Write watermarks. Call inside the transaction that writes the rows they cover."""
-    statement = sql("watermark_put")
-    for mark in marks:
-        values = {
-            "tenant_id": tenant_id, "stream": mark.stream, "scope_id": mark.scope_id, "watermark": mark.watermark,
-            "rows": mark.rows, "completed_at": mark.completed_at, "run_id": run_id,
-        }  # fmt: skip
-        connection.execute(statement, values)
+    if marks:
+        values = {"marks": rows_param(marks), "tenant_id": tenant_id, "run_id": run_id}
+        connection.execute(sql("watermark_put"), values)
 
 
 def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant_id: str, now: datetime) -> None:

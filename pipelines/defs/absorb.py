@@ -1,7 +1,5 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

@@ -1,18 +1,17 @@
 """Warehouse → the two canonical tables, recomputed on every run because half of the statuses depend on today."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
 from connector.build import BuildReport
+from connector.settings import Settings
 from connector.sync import run_build, watermark_lag
 from pipelines import checks, lineage
 from pipelines.defs import absorb
 from pipelines.resources import RETRY_LATER, LearnsyncResource
-from pipelines.tables import Metadata, counts_table, rows_of, table_metadata
+from pipelines.tables import Metadata, counts_table, rows_of, table_metadata, timed
 
 # Warn after eight missed quarters of an hour, fail after a day.
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=2))
@@ -40,15 +39,17 @@ _UNMAPPED = """
 @dg.asset(
     deps=[absorb.enrollments, absorb.courses],
     metadata={"dagster/table_name": "learning_record"},
-    check_specs=[checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments.")],
+    check_specs=[
+        checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments.")
+    ],
     **_SHARED,
 )
 def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """The LearningRecord of each enrollment: what was learned, from whom, with what result."""
     with learnsync.session() as settings:
-        report = run_build(settings, table="learning_record")
+        report, took = timed(lambda: run_build(settings, table="learning_record"))
         [[(enrolled, records, _)]] = rows_of(settings, _SIZES)
-        metadata = table_metadata(settings, "learning_record") | _build_metadata(report, "learning_record")
+        metadata = _describe(settings, report, "learning_record") | took
         metadata["dagster/column_lineage"] = lineage.column_lineage(lineage.LEARNING_RECORD)
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
     return dg.MaterializeResult(metadata=metadata, check_results=[complete])
@@ -58,7 +59,9 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     deps=[learning_record, absorb.enrollments],
     metadata={"dagster/table_name": "learning_item_progress"},
     check_specs=[
-        checks.spec("learning_item_progress", "every_status_mapped", "A rule of the status map decides every enrollment."),
+        checks.spec(
+            "learning_item_progress", "every_status_mapped", "A rule of the status map decides every enrollment."
+        ),
         checks.spec("learning_item_progress", "rows_add_up", "Rows here + unmapped rows = rows of absorb.enrollments."),
     ],
     freshness_policy=FRESH,
@@ -67,10 +70,10 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
 def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """Where each learner stands today, in the words of Salesforce's LearningItemProgress."""
     with learnsync.session() as settings:
-        report = run_build(settings, table="learning_item_progress")
+        report, took = timed(lambda: run_build(settings, table="learning_item_progress"))
         [(enrolled, _, rows)], unmapped = rows_of(settings, _SIZES, _UNMAPPED)
         lag = watermark_lag(settings).get("enrollments")
-        metadata = table_metadata(settings, "learning_item_progress") | _build_metadata(report, "learning_item_progress")
+        metadata = _describe(settings, report, "learning_item_progress") | took
     metadata["dagster/column_lineage"] = lineage.column_lineage(lineage.LEARNING_ITEM_PROGRESS)
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
     if lag is not None and lag.lag_seconds is not None:
@@ -78,9 +81,9 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
     return dg.MaterializeResult(metadata=metadata, check_results=_check(report, enrolled, rows, dict(unmapped)))
 
 
-def _build_metadata(report: BuildReport, table: str) -> Metadata:
+def _describe(settings: Settings, report: BuildReport, table: str) -> Metadata:
     counts = report.tables[table]
-    metadata: Metadata = {
+    metadata = table_metadata(settings, table) | {
         "inserted": counts.inserted,
         "updated": counts.updated,
         "unchanged": counts.unchanged,

@@ -1,7 +1,5 @@
 """The analysts' file: a whole copy of the warehouse, replaced at once, so that readers never meet the writer's lock."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,9 @@ _TABLES = """
     pool=absorb.WRITER_POOL,
     retry_policy=RETRY_LATER,
     freshness_policy=canonical.FRESH,
-    check_specs=[checks.spec("published_warehouse", "opens_and_agrees", "The copy opens and has the warehouse's rows.")],
+    check_specs=[
+        checks.spec("published_warehouse", "opens_and_agrees", "The copy opens and has the warehouse's rows.")
+    ],
 )
 def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """The DuckDB file to open for analysis: everything the warehouse holds, never locked by a sync."""

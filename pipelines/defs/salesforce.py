@@ -1,7 +1,5 @@
 """Differences → Salesforce. Without an org both assets say so and succeed: a portal-only user runs the same job."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -16,7 +14,7 @@ from pipelines import checks
 from pipelines.defs import absorb, canonical
 from pipelines.lineage import pushed_lineage
 from pipelines.resources import RETRY_LATER, LearnsyncResource
-from pipelines.tables import Metadata, counts_table, object_schema, table_value
+from pipelines.tables import Metadata, counts_table, object_schema, table_value, timed
 
 SKIPPED = "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"
 
@@ -55,9 +53,10 @@ def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
             return _skipped()
-        report = run_push(settings, PushOptions(targets=[target.name]))
-        metadata = _described(settings, target) | _push_metadata(report, report.targets[target.name])
-    return dg.MaterializeResult(metadata=metadata, check_results=[_check(report.targets[target.name])])
+        report, took = timed(lambda: run_push(settings, PushOptions(targets=[target.name])))
+        outcome = report.targets[target.name]
+        metadata = _described(settings, target) | _push_metadata(report, outcome) | took
+    return dg.MaterializeResult(metadata=metadata, check_results=[_check(outcome)])
 
 
 def _skipped() -> dg.MaterializeResult:
@@ -101,7 +100,9 @@ def _check(outcome: TargetReport) -> dg.AssetCheckResult:
     return checks.soft(
         "push_complete",
         passed=not outcome.pending,
-        description=f"{outcome.pending} records are not in the org; see `learnsync rejects`." if outcome.pending else "",
+        description=f"{outcome.pending} records are not in the org; see `learnsync rejects`."
+        if outcome.pending
+        else "",
         rejected=outcome.rejected,
         deferred=outcome.deferred,
         held=outcome.held,

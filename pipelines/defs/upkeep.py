@@ -1,7 +1,5 @@
 """Dagster keeps every run and its events forever and has no setting against it, so a job deletes the old ones."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg

@@ -1,7 +1,10 @@
 -- What the org said of each record that was sent.
 MERGE INTO salesforce.push_ledger AS l
 USING (
-  SELECT unnest($outcomes, recursive := true)
+  SELECT unnest(from_json(CAST($outcomes AS JSON), '[{
+    "external_id": "VARCHAR", "payload_hash": "VARCHAR", "salesforce_id": "VARCHAR", "state": "VARCHAR",
+    "error_code": "VARCHAR", "error_text": "VARCHAR"
+  }]'), recursive := true)
 ) AS o
 ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = o.external_id
 WHEN MATCHED THEN UPDATE SET
