@@ -1,4 +1,4 @@
-"""learnsync's engine: Absorb client, warehouse, canonical tables, Salesforce push, sandbox and CLI. No Dagster."""
+"""learnsync's engine: Absorb client, warehouse, canonical tables, Salesforce push, sandbox, CLI. No Dagster."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -33,7 +33,7 @@ TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3
 
-QueryParams = Mapping[str, str | int | float | bool | None | Sequence[str]]
+QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -386,7 +386,9 @@ def require_absorb(settings: Settings) -> tuple[str, str, str]:
         },
         "Put the portal's API key (Portal Settings) and an LMS admin's username and password there.",
     )
-    assert absorb.api_key and absorb.username and absorb.password
+    assert absorb.api_key
+    assert absorb.username
+    assert absorb.password
     return absorb.api_key.get_secret_value(), absorb.username, absorb.password.get_secret_value()
 
 
@@ -402,7 +404,9 @@ def require_salesforce(settings: Settings) -> tuple[str, str, str]:
         "Put the org's My Domain URL and the External Client App's consumer key and secret there"
         " (docs/salesforce-setup.md).",
     )
-    assert org.login_url and org.client_id and org.client_secret
+    assert org.login_url
+    assert org.client_id
+    assert org.client_secret
     return org.login_url, org.client_id, org.client_secret.get_secret_value()
 
 

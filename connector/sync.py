@@ -62,7 +62,8 @@ def _stage(settings: Settings, command: str, work: Callable[[str], Report]) -> R
 
 def as_stats(report: object) -> dict[str, Any]:
     """A report as plain values for JSON, its derived figures included."""
-    assert dataclasses.is_dataclass(report) and not isinstance(report, type)
+    assert dataclasses.is_dataclass(report)
+    assert not isinstance(report, type)
     stats = dataclasses.asdict(report)
     stats["complete"] = bool(getattr(report, "complete", True))
     return stats

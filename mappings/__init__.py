@@ -1,4 +1,4 @@
-"""The maps, as tables a person can review, and the one loader that checks and compiles them. Pure data and no I/O else."""
+"""The maps, as tables a person can review, and the one loader that checks and compiles them."""
 
 from mappings.loader import (
     PROGRESS_STATUSES,

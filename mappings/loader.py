@@ -1,4 +1,4 @@
-"""Reads the maps from the packaged folder, or from an override folder file by file, checks them and compiles them to SQL."""
+"""Reads the maps (packaged, or file by file from an override folder), checks them and compiles them to SQL."""
 
 from __future__ import annotations
 
@@ -345,7 +345,7 @@ def _case(branches: Sequence[tuple[str, str]]) -> str:
 def _hit(position: int, rule: LearnerRule) -> str:
     table = "users" if rule.salesforce_object == "User" else "contacts"
     active = ' AND s."IsActive"' if rule.active_only and rule.salesforce_object == "User" else ""
-    return (
+    return (  # parts come from closed lists that the loader checked
         f"SELECT u.id AS user_id, {position} AS position, {_quote(rule.name)} AS rule,"
         f' {_quote(rule.salesforce_object)} AS object, s."Id" AS salesforce_id'
         f" FROM absorb.users AS u JOIN salesforce.{table} AS s ON s.tenant_id = u.tenant_id"

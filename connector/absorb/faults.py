@@ -25,13 +25,13 @@ def is_wrong_path(answer: Answer) -> bool:
     return _WRONG_PATH in answer.body
 
 
-def explain(answer: Answer) -> ApiError:
+def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meaning reads as a table
     """The error for an unsuccessful answer, naming the setting or step that cures it."""
     where = f"{answer.method} {answer.path}"
     facts: dict[str, Any] = {"status": answer.status, "body": answer.text}
     if is_wrong_path(answer):
         return WrongPathError(
-            f"Absorb's gateway does not know the path of {where} (its message about the Authorization header misleads).",
+            f"Absorb's gateway does not know the path of {where} (what it says about Authorization misleads).",
             remedy="Check LEARNSYNC_ABSORB__BASE_URL: the gateway's host without any path, such as https://rest.myabsorb.com.",
             **facts,
         )

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import pairwise
 
 from connector.times import floor_millisecond
 
@@ -146,7 +147,7 @@ class Walk:
             self._gap = True  # the same row at two positions of one list: ties are not in a stable order
         countless = page.total is None or self._total_lies
         if final:
-            # Without a total nothing would betray an order that only looked right: then one page is all keyset may claim.
+            # Without a total nothing would betray an order that only looked right: keyset may claim one page then.
             unsure = self._gap or (countless and ask.modified_since != self.since)
             return self._begin_overlap() if unsure else Done(self.high, self.mode, self._passes)
         if countless:
@@ -267,7 +268,7 @@ def _breaks_promise(ask: Ask, page: Page) -> bool:
     moments = [moment for moment in page.edited if moment is not None]
     if ask.modified_since is not None and any(moment < ask.modified_since - _SECOND for moment in moments):
         return True
-    return any(later < earlier for earlier, later in zip(moments, moments[1:], strict=False))
+    return any(later < earlier for earlier, later in pairwise(moments))
 
 
 def _is_short(ask: Ask, page: Page) -> bool:

@@ -121,10 +121,8 @@ def pull(
     unknown = [name for name in options.streams if name not in STREAMS]
     if unknown:
         raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
-    client = AbsorbClient.of(settings)
-    warehouse = Warehouse.of(settings)
     with _only_pull(settings, run_id):
-        return asyncio.run(_Pull(settings, client, warehouse, run_id, options, progress or Silent()).run())
+        return asyncio.run(_Pull(settings, run_id, options, progress or Silent()).run())
 
 
 @contextmanager
@@ -161,15 +159,13 @@ class _Pull:
     def __init__(
         self,
         settings: Settings,
-        client: AbsorbClient,
-        warehouse: Warehouse,
         run_id: str,
         options: PullOptions,
         progress: Progress,
     ) -> None:
         self._settings = settings
-        self._client = client
-        self._warehouse = warehouse
+        self._client = AbsorbClient.of(settings)
+        self._warehouse = Warehouse.of(settings)
         self._run_id = run_id
         self._options = options
         self._progress = progress

@@ -242,7 +242,7 @@ def sandbox(
                 absorb_port=absorb_port,
                 salesforce_port=salesforce_port,
                 rate_limit=rate_limit,
-            )  # fmt: skip
+            )
         )
         box.start()
     except (ValueError, OSError) as failure:

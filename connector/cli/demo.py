@@ -44,9 +44,7 @@ def run(folder: Path, scale: int, *, quiet: bool = False) -> dict[str, Any]:
         environment = _environment(folder, settings)
         syncs = [_sync(folder, environment, "first sync: everything")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
-        say(
-            f"In the portal, learners got on: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new."
-        )
+        say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")
         syncs.append(_sync(folder, environment, "second sync: what changed"))
         syncs.append(_sync(folder, environment, "third sync: nothing to do"))
     example = (changed["edits"] or changed["inserts"])[0]

@@ -59,7 +59,7 @@ def show(story: dict[str, Any]) -> None:
             show_pairs(title, {key: value for key, value in chapter.items() if value is not None})
         if name == "learning_item_progress" and story.get("rule"):
             out.print(
-                f"   because rule [bold]{story['rule']['name']}[/] is the first that matches: {story['rule']['condition']}"
+                f"   because [bold]{story['rule']['name']}[/] is the first rule that matches: {story['rule']['condition']}"
             )
         if name == "push" and not chapter:
             out.print("5. Last push: never sent")

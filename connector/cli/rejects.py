@@ -118,7 +118,8 @@ def retry(settings: Settings) -> RetryReport:
 def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) -> int:
     with warehouse.connect() as connection:
         rows = connection.execute(
-            "SELECT raw FROM ops.quarantine WHERE tenant_id = ? AND stream = ? AND stage = 'load' AND resolved_at IS NULL",
+            "SELECT raw FROM ops.quarantine"
+            " WHERE tenant_id = ? AND stream = ? AND stage = 'load' AND resolved_at IS NULL",
             [settings.tenant_id, stream],
         ).fetchall()
     if not rows:

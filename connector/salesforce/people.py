@@ -51,7 +51,7 @@ def store(connection: Connection, people: People, tenant_id: str) -> None:
         )
         shape = ", ".join(f"'{column}': 'VARCHAR'" for column in columns)
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE computed AS SELECT $tenant_id AS tenant_id, {values}"  # noqa: S608
+            f"CREATE OR REPLACE TEMP TABLE computed AS SELECT $tenant_id AS tenant_id, {values}"
             f" FROM read_json($files, columns = {{{shape}}}, format = 'newline_delimited')",
             {"tenant_id": tenant_id, "files": [str(path) for path in files]},
         )

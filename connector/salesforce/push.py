@@ -271,7 +271,8 @@ class _Push:
 def _samples(connection: Connection) -> list[dict[str, Any]]:
     rows = connection.execute(
         "SELECT action, external_id, payload FROM pushable"
-        " QUALIFY row_number() OVER (PARTITION BY action ORDER BY sort_key, external_id) <= ? ORDER BY action, external_id",
+        " QUALIFY row_number() OVER (PARTITION BY action ORDER BY sort_key, external_id) <= ?"
+        " ORDER BY action, external_id",
         [SAMPLE_ROWS],
     ).fetchall()
     return [

@@ -1,6 +1,6 @@
 """The portal's state: every row, kept as the JSON text that is served, in an in-memory SQLite database."""
 
-# ruff: noqa: S608 - the SQL is put together from this package's own table and column names; values are bound
+
 from __future__ import annotations
 
 import json

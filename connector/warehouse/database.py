@@ -64,7 +64,7 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A read-write connection. Raises WarehouseLockedError when another process keeps the file, WarehouseError else."""
+        """A read-write connection. Raises WarehouseLockedError while another process keeps the file, else WarehouseError."""
         connection = self._open()
         try:
             connection.execute("SET TimeZone = 'UTC'")

@@ -1,4 +1,4 @@
-"""One batch of landed pages into absorb.<stream>: stage, split fit from unfit, merge, quarantine, watermarks; one commit.
+"""One batch of landed pages into absorb.<stream>: stage, split, merge, quarantine, watermarks; one commit.
 
 DuckDB parses and casts; pydantic is asked only about rows that do not fit, to say why.
 """
@@ -164,8 +164,7 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict
 
 def _quarantine_unfit(connection: Connection, batch: Batch, tenant_id: str, run_id: str, now: datetime) -> None:
     """Read the few rows that do not fit once more, whole, and ask pydantic why."""
-    unfit = f"SELECT raw FROM ({_landed_rows(batch)}) SEMI JOIN (SELECT seq FROM staged_all WHERE _unfit) USING (seq) ORDER BY seq"
-    rows = _run(connection, unfit, files=_paths(batch)).fetchall()
+    rows = _run(connection, sql("unfit_rows", landed_rows=_landed_rows(batch)), files=_paths(batch)).fetchall()
     rejects = [explain_unfit(STREAMS[batch.stream], raw) for (raw,) in rows]
     put_quarantine(connection, rejects, stream=batch.stream, stage="load", tenant_id=tenant_id, run_id=run_id, now=now)
 
@@ -218,7 +217,8 @@ def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant
 def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant_id: str, now: datetime) -> None:
     for course_id in course_ids:
         connection.execute(
-            "UPDATE absorb.courses SET _removed_at = $now WHERE tenant_id = $tenant_id AND id = $id AND _removed_at IS NULL",
+            "UPDATE absorb.courses SET _removed_at = $now"
+            " WHERE tenant_id = $tenant_id AND id = $id AND _removed_at IS NULL",
             {"now": now, "tenant_id": tenant_id, "id": course_id},
         )
 
@@ -231,6 +231,9 @@ def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict
 
 def pending_quarantine(connection: Connection, tenant_id: str, stage: str | None = None) -> int:
     """How many quarantined rows wait for a fix."""
-    query = "SELECT count(*) FROM ops.quarantine WHERE tenant_id = $tenant_id AND resolved_at IS NULL AND ($stage IS NULL OR stage = $stage)"
+    query = (
+        "SELECT count(*) FROM ops.quarantine"
+        " WHERE tenant_id = $tenant_id AND resolved_at IS NULL AND ($stage IS NULL OR stage = $stage)"
+    )
     found = connection.execute(query, {"tenant_id": tenant_id, "stage": stage}).fetchone()
     return int(found[0]) if found else 0

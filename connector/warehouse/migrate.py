@@ -34,7 +34,7 @@ def applied_version(connection: Connection) -> int:
 
 
 def migrate(connection: Connection, path: Path) -> list[int]:
-    """Bring the file up to date; returns the versions applied. Raises WarehouseError for a file of a newer learnsync."""
+    """Bring the file up to date; returns the versions applied. Raises WarehouseError if it is of a newer learnsync."""
     steps = available()
     current = applied_version(connection)
     if current > steps[-1][0]:

@@ -22,7 +22,7 @@ class PublishReport:
 
 
 def publish(settings: Settings) -> PublishReport:
-    """Copy the warehouse beside the published file, then replace it: a reader keeps its snapshot, the next sees the new."""
+    """Copy the warehouse, then replace the published file by it: open readers keep their snapshot."""
     target = settings.warehouse.publish_path
     started = time.monotonic()
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")

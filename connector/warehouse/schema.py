@@ -44,7 +44,8 @@ class SourceColumn:
         """SQL for the typed value, NULL when the text does not fit."""
         if self.pattern is None:
             return self.text
-        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}') THEN TRY_CAST({self.text} AS {self.sql_type}) END"
+        cast_value = f"TRY_CAST({self.text} AS {self.sql_type})"
+        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}') THEN {cast_value} END"
 
     @property
     def unfit(self) -> str | None:
@@ -106,9 +107,8 @@ def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:
     for (stream, name), day in DAY_COLUMNS.items():
         if stream == model.stream:
             text = next(column for column in columns if column.name == name).text
-            values.append(
-                f"CASE WHEN regexp_full_match({text}, '{_MIDNIGHT}') THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}"
-            )
+            midnight = f"regexp_full_match({text}, '{_MIDNIGHT}')"
+            values.append(f"CASE WHEN {midnight} THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}")
     unfit = [column.unfit for column in columns]
     return ",\n  ".join(values), " OR ".join(condition for condition in unfit if condition)
 

@@ -67,18 +67,3 @@ def sync(defs: dg.Definitions, instance: dg.DagsterInstance) -> Sync:
         return defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **options)
 
     return run
-
-
-def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
-    """The plain values of an asset's materialization in a run."""
-    for event in result.get_asset_materialization_events():
-        if event.materialization.asset_key == dg.AssetKey(asset.split("/")):
-            return {name: value.value for name, value in event.materialization.metadata.items()}
-    raise AssertionError(f"{asset} was not materialized")
-
-
-def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    """`asset:check` → its evaluation in a run."""
-    return {
-        f"{found.asset_key.to_user_string()}:{found.check_name}": found for found in result.get_asset_check_evaluations()
-    }

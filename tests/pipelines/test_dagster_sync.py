@@ -1,0 +1,192 @@
+"""The whole graph against a real portal, a real org and a real DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster_results import checks_of, failures_of, metadata_of
+
+from connector.sandbox.server import Sandbox
+
+Sync = Callable[..., dg.ExecuteInProcessResult]
+STREAMS = ("departments", "users", "courses", "enrollments")
+CANONICAL = ("learning_record", "learning_item_progress")
+PUSHED = ("salesforce/lms_course", "salesforce/lms_enrollment")
+
+
+def test_a_sync_and_the_next_one(portal: Sandbox, sync: Sync, tmp_path: Path) -> None:
+    first = sync()
+    assert first.success
+    assert {name: check.passed for name, check in checks_of(first).items() if not check.passed} == {}
+    _counts_are_those_of_the_portal(portal, first)
+    _the_catalog_can_show_columns_and_lineage(first)
+    _the_published_file_holds_the_ledger(tmp_path / "learning.duckdb")
+
+    edited = portal.portal.edit(3, changes={"progress": 42.5})
+    second = sync()
+    assert second.success
+    pulled = metadata_of(second, "absorb/enrollments")
+    assert (pulled["inserted"], pulled["updated"]) == (0, len(edited))
+    assert pulled["rows_read"] < 400
+    assert metadata_of(second, "salesforce/lms_course")["sent"] == 0
+    assert metadata_of(second, "salesforce/lms_enrollment")["sent"] <= len(edited)
+
+    third = sync()
+    assert metadata_of(third, "absorb/enrollments")["updated"] == 0
+    assert metadata_of(third, "salesforce/lms_enrollment")["sent"] == 0
+
+    full = sync("full_sync")
+    read = metadata_of(full, "absorb/enrollments")
+    assert (read["rows_read"], read["unchanged"]) == (400, 400)
+
+
+def _counts_are_those_of_the_portal(portal: Sandbox, result: dg.ExecuteInProcessResult) -> None:
+    for stream in STREAMS:
+        pulled = metadata_of(result, f"absorb/{stream}")
+        there = portal.portal.count(stream)
+        assert (pulled["dagster/row_count"], pulled["rows_read"], pulled["inserted"]) == (there, there, there)
+        assert pulled["api_calls"] >= 1
+        assert pulled["quarantined"] == pulled["lists_failed"] == 0
+        assert 0 <= pulled["watermark_lag_seconds"] < 60
+    assert metadata_of(result, "absorb/enrollments")["lists"] == 6
+    for table in CANONICAL:
+        assert metadata_of(result, table)["dagster/row_count"] == 400
+    push = metadata_of(result, "salesforce/lms_enrollment")
+    assert push["create"] == push["accepted"] == push["dagster/row_count"]
+    assert push["create"] + push["blocked"] == 400
+
+
+def _the_catalog_can_show_columns_and_lineage(result: dg.ExecuteInProcessResult) -> None:
+    columns = {
+        asset: {column.name for column in metadata_of(result, asset)["dagster/column_schema"].columns}
+        for asset in (*(f"absorb/{stream}" for stream in STREAMS), *CANONICAL, *PUSHED)
+    }
+    assert {"id", "course_id", "date_edited", "_removed_at"} <= columns["absorb/enrollments"]
+    for asset in (*CANONICAL, *PUSHED):
+        lineage = metadata_of(result, asset)["dagster/column_lineage"].deps_by_column
+        assert set(lineage) <= columns[asset]
+        for dep in (dep for deps in lineage.values() for dep in deps):
+            assert dep.column_name in columns[dep.asset_key.to_user_string()], (asset, dep)
+
+
+def _the_published_file_holds_the_ledger(path: Path) -> None:
+    with duckdb.connect(str(path), read_only=True) as copy:
+        assert copy.execute("SELECT count(*) FROM learning_item_progress").fetchone() == (400,)
+        sent = copy.execute("SELECT count(*) FROM salesforce.push_ledger WHERE state = 'accepted'").fetchone()
+    assert sent is not None
+    assert sent[0] > 300
+
+
+def test_rejects_warn_and_the_run_succeeds(portal: Sandbox, sync: Sync) -> None:
+    malformed, unmapped, refused = portal.portal.rows("enrollments")[:3]
+    portal.portal.put_row("enrollments", malformed | {"dateAdded": "soon"})
+    portal.portal.put_row("enrollments", unmapped | {"status": 77})
+    result = sync()
+    assert result.success
+    checks = checks_of(result)
+    quarantine = checks["absorb/enrollments:quarantine_empty"]
+    assert (quarantine.passed, quarantine.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert quarantine.metadata["waiting"].value == 1
+    assert malformed["id"] in str(quarantine.metadata["reasons"].value)
+    mapped = checks["learning_item_progress:every_status_mapped"]
+    assert (mapped.passed, mapped.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "unmapped status 77" in str(mapped.metadata["reasons"].value)
+    assert checks["absorb/users:quarantine_empty"].passed
+    # One row less than the portal has came in, one of those has no status: nothing is lost without a trace.
+    assert checks["learning_item_progress:rows_add_up"].passed
+    assert metadata_of(result, "learning_item_progress")["dagster/row_count"] == 398
+
+    portal.portal.put_row("enrollments", malformed)
+    portal.portal.put_row("enrollments", unmapped)
+    healed = checks_of(sync("full_sync"))
+    assert all(check.passed for check in healed.values())
+
+
+def test_enrollments_without_a_known_learner_are_counted(portal: Sandbox, sync: Sync) -> None:
+    row = portal.portal.rows("enrollments")[0]
+    portal.portal.put_row("enrollments", row | {"userId": "a0000000-0000-4000-8000-00000000dead"})
+    checks = checks_of(sync())
+    known = checks["absorb/enrollments:learners_known"]
+    assert (known.passed, known.metadata["unknown"].value) == (False, 1)
+    assert checks["absorb/enrollments:courses_known"].passed
+
+
+def test_a_wrong_password_names_its_variable_and_is_nowhere_in_the_events(
+    portal: Sandbox, sync: Sync, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_ABSORB__PASSWORD", "not-the-password-41c7")
+    result = sync()
+    assert not result.success
+    failures = failures_of(result)
+    # Both roots fail, each once: no retry would make the password right.
+    assert sorted(failures) == ["absorb__courses", "absorb__departments"]
+    for failure in failures.values():
+        assert "LEARNSYNC_ABSORB__PASSWORD" in (failure.description or "")
+        assert failure.metadata["remedy"].value
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
+    log = "\n".join(str(entry) for entry in instance.all_logs(result.run_id))
+    assert "absorb__departments" in log
+    for secret in ("not-the-password-41c7", portal.absorb.api_key, portal.absorb.password):
+        assert secret not in log
+
+
+def test_a_missing_setting_says_which(sync: Sync) -> None:
+    failures = failures_of(sync())
+    assert "LEARNSYNC_ABSORB__API_KEY" in (failures["absorb__courses"].description or "")
+
+
+def test_without_an_org_the_job_succeeds_and_says_so(
+    portal: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in portal.settings():
+        if "SALESFORCE" in name:
+            monkeypatch.delenv(name)
+    result = sync()
+    assert result.success
+    for asset in PUSHED:
+        assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
+        assert checks_of(result)[f"{asset}:push_complete"].passed
+    assert (tmp_path / "learning.duckdb").is_file()
+
+
+def test_analysts_get_the_data_although_the_push_failed(
+    portal: Sandbox,
+    sync: Sync,
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__CLIENT_SECRET", "not-the-secret-9a1e")
+    result = sync()
+    assert list(failures_of(result)) == ["salesforce__lms_course"]
+    assert not (tmp_path / "learning.duckdb").exists()
+    (request,) = _asked_after(defs, instance, result)
+    assert request.job_name in (None, "publish")
+    assert sync("publish").success
+    assert (tmp_path / "learning.duckdb").is_file()
+
+
+def test_nothing_is_published_when_the_pull_failed(
+    sync: Sync, defs: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    assert _asked_after(defs, instance, sync()) == []
+
+
+def _asked_after(
+    defs: dg.Definitions, instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult
+) -> list[dg.RunRequest]:
+    """The runs that the failure sensor asks for."""
+    sensor = defs.resolve_sensor_def("publish_without_push")
+    context = dg.build_run_status_sensor_context(
+        sensor_name=sensor.name,
+        dagster_event=result.get_run_failure_event(),
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+    ).for_run_failure()
+    answer = sensor(context)
+    return [answer] if isinstance(answer, dg.RunRequest) else []
