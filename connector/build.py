@@ -68,7 +68,7 @@ def build_learning_record(
 ) -> None:
     """Fill learning_record; `updated_at` moves only when another column does."""
     connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
-    stamps = {"created_at": ("$now", None), "updated_at": ("$now", "$now")}
+    stamps = {"created_at": False, "updated_at": True}
     report.tables["learning_record"] = apply_computed(
         connection, "learning_record", "id", settings.tenant_id, stamps=stamps
     )

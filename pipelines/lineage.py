@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 import mappings
+from connector.absorb.models import STREAMS
+from connector.warehouse.schema import source_columns
 
 Sources = Mapping[str, tuple[str, ...]]
 
@@ -24,6 +26,14 @@ LEARNING_RECORD: Sources = {
     "passed": ("absorb/enrollments.status",),
     "certification_ref": ("absorb/enrollments.certificate_id",),
     "linked_cohort_id": ("absorb/enrollments.course_collection_id",),
+}
+
+_OUR_NOTES = {
+    "tenant_id": "LEARNSYNC_TENANT_ID",
+    "_due_day": "the day of dateDue where it names a calendar day",
+    "_loaded_at": "when learnsync wrote this version of the row",
+    "_run_id": "the run that wrote it, in ops.runs",
+    "_removed_at": "when the row was found to be gone from Absorb",
 }
 
 # Everything that a rule of the status map can look at.
@@ -99,6 +109,16 @@ PUSH_ENROLLMENTS: Sources = {
 def column_lineage(sources: Sources) -> dg.TableColumnLineage:
     """Lineage in Dagster's form."""
     return dg.TableColumnLineage({column: [_dep(source) for source in found] for column, found in sources.items()})
+
+
+def notes(sources: Sources) -> dict[str, str]:
+    """The same in words, for the description of each column."""
+    return {column: f"from {', '.join(found)}" for column, found in sources.items()}
+
+
+def absorb_notes(stream: str) -> dict[str, str]:
+    """Which field of Absorb's answer fills each column of absorb.<stream>."""
+    return {column.name: f"from {' or '.join(column.keys)}" for column in source_columns(STREAMS[stream])} | _OUR_NOTES
 
 
 def pushed_lineage(maps: mappings.Mapping, object_name: str) -> dg.TableColumnLineage:

@@ -43,8 +43,8 @@ def rows_of(settings: Settings, *queries: str, **values: Any) -> list[list[Row]]
         return [_run(connection, query, {"tenant_id": settings.tenant_id, **values}) for query in queries]
 
 
-def table_metadata(settings: Settings, table: str) -> Metadata:
-    """Name, the tenant's row count, and columns of `schema.table` as they are in the file now."""
+def table_metadata(settings: Settings, table: str, notes: Mapping[str, str]) -> Metadata:
+    """Name, the tenant's row count, and columns of `schema.table` as they are in the file now, each with its note."""
     schema, _, name = table.rpartition(".")
     where = {"schema": schema or "main", "table": name}
     with Warehouse.of(settings).connect() as connection:
@@ -55,7 +55,7 @@ def table_metadata(settings: Settings, table: str) -> Metadata:
     return {
         "dagster/table_name": table,
         "dagster/row_count": rows[0] if rows else 0,
-        "dagster/column_schema": _schema(columns, key[0] if key else []),
+        "dagster/column_schema": _schema(columns, key[0] if key else [], notes),
     }
 
 
@@ -86,9 +86,9 @@ def counts_table(label: str, counts: Mapping[str, int]) -> dg.TableMetadataValue
     return table_value([label, "rows"], sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _schema(columns: Sequence[Row], key: Sequence[str]) -> dg.TableSchema:
+def _schema(columns: Sequence[Row], key: Sequence[str], notes: Mapping[str, str]) -> dg.TableSchema:
     made = [
-        dg.TableColumn(name, kind, constraints=dg.TableColumnConstraints(nullable=nullable))
+        dg.TableColumn(name, kind, notes.get(name), dg.TableColumnConstraints(nullable=nullable))
         for name, kind, nullable in columns
     ]
     constraints = [f"PRIMARY KEY ({', '.join(key)})"] if key else []

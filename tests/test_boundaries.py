@@ -61,7 +61,9 @@ def test_the_walk_over_the_source_sees_real_imports() -> None:
 
 
 def test_only_one_module_imports_httpx() -> None:
-    assert [module for module, names in GRAPH.items() if any(under(name, "httpx") for name in names)] == ["connector.http"]
+    assert [module for module, names in GRAPH.items() if any(under(name, "httpx") for name in names)] == [
+        "connector.http"
+    ]
 
 
 def test_no_other_http_client_sneaks_in() -> None:
@@ -79,9 +81,19 @@ def test_no_other_http_client_sneaks_in() -> None:
             ("connector.salesforce", "connector.cli", "connector.sync", "connector.build", "connector.sandbox"),
             id="source and warehouse know no target",
         ),
-        pytest.param(("connector.warehouse",), ("connector.absorb.pull", "connector.absorb.client"), id="warehouse fetches nothing"),
-        pytest.param(("connector.build",), ("connector.salesforce", "connector.cli", "connector.sync"), id="build pushes nothing"),
-        pytest.param(("connector.salesforce",), ("connector.absorb", "connector.cli", "connector.sync"), id="target reads no source"),
+        pytest.param(
+            ("connector.warehouse",),
+            ("connector.absorb.pull", "connector.absorb.client"),
+            id="warehouse fetches nothing",
+        ),
+        pytest.param(
+            ("connector.build",), ("connector.salesforce", "connector.cli", "connector.sync"), id="build pushes nothing"
+        ),
+        pytest.param(
+            ("connector.salesforce",),
+            ("connector.absorb", "connector.cli", "connector.sync"),
+            id="target reads no source",
+        ),
     ],
 )
 def test_no_import_runs_back_up(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> None:

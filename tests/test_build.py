@@ -96,7 +96,9 @@ def test_passed_is_known_for_complete_and_failed_only(warehouse: Warehouse, stat
     assert (found["completed_at"] is not None) == (status == 3)
 
 
-@pytest.mark.parametrize(("score", "expected"), [(None, None), (0, 0.0), (100, 100.0), (55.5, 55.5), (-0.1, None), (100.1, None)])
+@pytest.mark.parametrize(
+    ("score", "expected"), [(None, None), (0, 0.0), (100, 100.0), (55.5, 55.5), (-0.1, None), (100.1, None)]
+)
 def test_score_is_0_to_100_or_unknown(warehouse: Warehouse, score: float | None, expected: float | None) -> None:
     row = enrollment(score=score)
     load(warehouse, [row])
@@ -113,7 +115,9 @@ def test_score_is_0_to_100_or_unknown(warehouse: Warehouse, score: float | None,
         ({"name": None, "vendor": "  "}, "First Aid", "Absorb LMS"),
     ],
 )
-def test_title_and_provider_come_from_the_course(warehouse: Warehouse, course: Row | None, title: str, provider: str) -> None:
+def test_title_and_provider_come_from_the_course(
+    warehouse: Warehouse, course: Row | None, title: str, provider: str
+) -> None:
     row = enrollment()
     load(warehouse, [row])
     if course:
@@ -178,7 +182,9 @@ def test_a_second_build_touches_no_row(warehouse: Warehouse) -> None:
     second = build(settings, "two")
     assert tables(warehouse) == before
     assert [(c.rows, c.inserted, c.updated, c.deleted) for c in first.tables.values()] == [(36, 36, 0, 0)] * 2
-    assert [(c.rows, c.inserted, c.updated, c.deleted, c.unchanged) for c in second.tables.values()] == [(36, 0, 0, 0, 36)] * 2
+    assert [(c.rows, c.inserted, c.updated, c.deleted, c.unchanged) for c in second.tables.values()] == [
+        (36, 0, 0, 0, 36)
+    ] * 2
     assert first.statuses == second.statuses
     assert sum(first.statuses.values()) == 36
 
@@ -246,7 +252,10 @@ def test_a_changed_date_added_leaves_no_orphan(warehouse: Warehouse) -> None:
     report = build(settings, "two")
     counts = report.tables["learning_record"]
     assert (counts.rows, counts.inserted, counts.deleted) == (1, 1, 1)
-    joined = query(warehouse, "SELECT r.id FROM learning_item_progress AS p JOIN learning_record AS r ON r.id = p.learning_record_id")
+    joined = query(
+        warehouse,
+        "SELECT r.id FROM learning_item_progress AS p JOIN learning_record AS r ON r.id = p.learning_record_id",
+    )
     assert joined == [(record_of(warehouse, moved)["id"],)]
     assert query(warehouse, "SELECT count(*) FROM learning_record") == [(1,)]
 

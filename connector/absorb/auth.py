@@ -100,14 +100,14 @@ class Authenticator:
         if not refused.accepted and len(recent) > 1:
             raise AuthenticationError(
                 "The portal refuses a token that it has just issued.",
-                remedy="Check that LEARNSYNC_ABSORB__USERNAME is an active admin and that no other client uses the account.",
+                remedy="Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
                 status=401,
             )
         if len(recent) >= BURST_MINTS:
             raise AuthenticationError(
                 f"The portal revoked {len(recent)} tokens of {self._username} within {BURST_SECONDS / 60:.0f} minutes:"
                 " another client logs in with the same account.",
-                remedy="Give learnsync an admin account of its own (LEARNSYNC_ABSORB__USERNAME); Absorb keeps one token per user.",
+                remedy="Absorb keeps one token per user: give learnsync an admin of its own (LEARNSYNC_ABSORB__USERNAME).",
                 status=401,
             )
         if refused.age < LIFETIME_SECONDS:

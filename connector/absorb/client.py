@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from connector.absorb.auth import Authenticator
 from connector.absorb.faults import explain
@@ -106,8 +110,36 @@ def page_params(ask: Ask) -> Mapping[str, str | int]:
     return params
 
 
+class _SlimRow(TypedDict):
+    id: str
+    dateEdited: str
+
+
+class _SlimPage(TypedDict):
+    totalItems: int
+    limit: int
+
+
+@cache
+def _slim(collection: str) -> TypeAdapter[Any]:
+    """A parser that keeps of a page only what the walk needs: twice as fast as building every row in Python."""
+    page: Any = TypedDict(f"_Slim_{collection}", {**_SlimPage.__annotations__, collection: list[_SlimRow]})  # type: ignore[misc]
+    return TypeAdapter(page)
+
+
 def read_page(answer: Answer, collection: str) -> Page:
     """What the walk needs of a page body. Raises ProtocolError when it is not the documented envelope."""
+    try:
+        slim = _slim(collection).validate_json(answer.body, strict=True)
+    except ValidationError:
+        return _read_odd_page(answer, collection)
+    rows = slim[collection]
+    return Page([row["id"].lower() for row in rows], [_moment(row["dateEdited"]) for row in rows],
+                _count(slim["totalItems"]), _count(slim["limit"]))  # fmt: skip
+
+
+def _read_odd_page(answer: Answer, collection: str) -> Page:
+    """The same for a page with rows or envelope out of the ordinary, or no page at all."""
     try:
         document = answer.json()
     except ValueError:
@@ -115,14 +147,10 @@ def read_page(answer: Answer, collection: str) -> Page:
     rows = document.get(collection) if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise _not_a_page(answer, f"there is no list {collection!r}")
-    ids: list[str | None] = []
-    edited: list[datetime | None] = []
-    for row in rows:
-        known = row if isinstance(row, dict) else {}
-        row_id = known.get("id")
-        ids.append(row_id.lower() if isinstance(row_id, str) else None)
-        edited.append(_moment(known.get("dateEdited")))
-    return Page(ids, edited, _count(document.get("totalItems")), _count(document.get("limit")))
+    known = [row if isinstance(row, dict) else {} for row in rows]
+    ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in known]
+    return Page(ids, [_moment(row.get("dateEdited")) for row in known], _count(document.get("totalItems")),
+                _count(document.get("limit")))  # fmt: skip
 
 
 def _not_a_page(answer: Answer, why: str) -> ApiError:

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 ALL = "*"
 ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
-BATCH_ROWS = 25_000
+BATCH_ROWS = 50_000
 BATCH_LISTS = 400
 QUEUE_PAGES = 32
 # So many lists failing one after the other is an outage, not a bad list.

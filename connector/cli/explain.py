@@ -58,8 +58,6 @@ def show(story: dict[str, Any]) -> None:
         if chapter:
             show_pairs(title, {key: value for key, value in chapter.items() if value is not None})
         if name == "learning_item_progress" and story.get("rule"):
-            out.print(
-                f"   because [bold]{story['rule']['name']}[/] is the first rule that matches: {story['rule']['condition']}"
-            )
+            out.print(f"   because [bold]{story['rule']['name']}[/] is the first match: {story['rule']['condition']}")
         if name == "push" and not chapter:
             out.print("5. Last push: never sent")

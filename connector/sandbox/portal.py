@@ -1,6 +1,5 @@
 """The portal's state: every row, kept as the JSON text that is served, in an in-memory SQLite database."""
 
-
 from __future__ import annotations
 
 import json

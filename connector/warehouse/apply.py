@@ -29,44 +29,32 @@ def apply_computed(
     key: str,
     tenant_id: str,
     *,
-    stamps: dict[str, tuple[str, str | None]] | None = None,
+    stamps: dict[str, bool] | None = None,
 ) -> TableCounts:
-    """Make `table` equal to the temp table `computed` for a tenant. `stamps`: column → SQL on (insert, update)."""
-    described = connection.execute("DESCRIBE computed").fetchall()
-    columns = [str(row[0]) for row in described]
+    """Make `table` equal to the temp table `computed` for one tenant.
 
-    def listed(prefix: str) -> str:
-        return ", ".join(f'{prefix}."{column}"' for column in columns)
+    `stamps`: columns that take the time of the write; True where an update moves them too, False for inserts only.
+    """
+    columns = [str(row[0]) for row in connection.execute("DESCRIBE computed").fetchall()]
 
-    find, delete = sql(
-        "apply_computed", table=table, key=f'"{key}"', held=listed("held"), computed=listed("computed")
-    ).split(";\n\n")
-    connection.execute(find)
-    deleted = connection.execute(delete, {"tenant_id": tenant_id}).fetchone()
-    new, changed = connection.execute(
-        "SELECT count(*) FILTER (WHERE _is_new), count(*) FILTER (WHERE NOT _is_new) FROM changed"
-    ).fetchone() or (0, 0)
-    if new or changed:
-        _apply_changed(connection, table, key, columns, stamps or {})
-    rows = connection.execute("SELECT count(*) FROM computed").fetchone()
-    return TableCounts(int(rows[0]) if rows else 0, new, changed, int(deleted[0]) if deleted else 0)
+    def listed(prefix: str = "") -> str:
+        return ", ".join(f'{prefix}"{column}"' for column in columns)
 
-
-def _apply_changed(
-    connection: Connection,
-    table: str,
-    key: str,
-    columns: list[str],
-    stamps: dict[str, tuple[str, str | None]],
-) -> None:
-    updates = [f'"{column}" = changed."{column}"' for column in columns if column not in {key, "tenant_id"}]
-    updates += [f"{column} = {on_update}" for column, (_, on_update) in stamps.items() if on_update]
-    statement = sql(
-        "apply_changed",
-        table=table,
-        key=f'"{key}"',
-        assignments=", ".join(updates),
-        columns=", ".join([*(f'"{column}"' for column in columns), *stamps]),
-        values=", ".join([*(f'changed."{column}"' for column in columns), *(insert for insert, _ in stamps.values())]),
-    )
-    connection.execute(statement, {"now": utc_now()} if stamps else {})
+    parts = {"table": table, "key": f'"{key}"'}
+    connection.execute(sql("apply_changes", held=listed("held."), computed=listed("computed."), **parts))
+    deleted = connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
+    figures = connection.execute(
+        "SELECT (SELECT count(*) FROM computed), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)"
+        " FROM changes"
+    ).fetchone()
+    rows, new, changed = figures or (0, 0, 0)
+    stamps = stamps or {}
+    now = {"now": utc_now()} if stamps else {}
+    if new:
+        stamp = {"stamp_columns": "".join(f", {name}" for name in stamps), "stamp_values": ", $now" * len(stamps)}
+        connection.execute(sql("apply_new", columns=listed(), **stamp, **parts), now)
+    if changed:
+        assignments = [f'"{name}" = changed."{name}"' for name in columns if name not in {key, "tenant_id"}]
+        assignments += [f"{name} = $now" for name, moves in stamps.items() if moves]
+        connection.execute(sql("apply_update", assignments=", ".join(assignments), **parts), now)
+    return TableCounts(rows, new, changed, int(deleted[0]) if deleted else 0)

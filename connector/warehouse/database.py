@@ -64,7 +64,7 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A read-write connection. Raises WarehouseLockedError while another process keeps the file, else WarehouseError."""
+        """A read-write connection. Raises WarehouseLockedError (another process keeps the file), WarehouseError."""
         connection = self._open()
         try:
             connection.execute("SET TimeZone = 'UTC'")

@@ -149,16 +149,12 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict
 
     delta = sql("delta", stream=stream, held=prefixed("held"), staged=prefixed("staged"))
     _run(connection, delta, tenant_id=values["tenant_id"])
-    new, total = _one(connection, "SELECT count(*) FILTER (WHERE _is_new), count(*) FROM delta")
-    if total:
-        merge = sql(
-            "merge",
-            stream=stream,
-            assignments=", ".join(f"{name} = delta.{name}" for name in columns if name != "id"),
-            columns=", ".join(columns),
-            delta=prefixed("delta"),
-        )
-        _run(connection, merge, **values)
+    new, total = _one(connection, "SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta")
+    if new:
+        _run(connection, sql("merge_new", stream=stream, columns=", ".join(columns)), **values)
+    if total > new:
+        assignments = ", ".join(f"{name} = staged.{name}" for name in columns if name != "id")
+        _run(connection, sql("merge_changed", stream=stream, assignments=assignments), **values)
     counts.inserted, counts.updated = new, total - new
 
 

@@ -8,6 +8,7 @@ from connector.absorb.pull import StreamReport
 from connector.settings import Settings
 from connector.sync import StreamLag, run_pull, watermark_lag
 from pipelines import checks
+from pipelines.lineage import absorb_notes
 from pipelines.resources import RETRY_LATER, LearnsyncResource
 from pipelines.tables import Metadata, rows_of, table_metadata, table_value
 
@@ -91,7 +92,8 @@ def _pull(stream: str, config: PullConfig, learnsync: LearnsyncResource) -> dg.M
     with learnsync.session() as settings:
         report = run_pull(settings, streams=[stream], full=config.full).streams[stream]
         lag = watermark_lag(settings).get(stream)
-        metadata = table_metadata(settings, f"absorb.{stream}") | _pull_metadata(report, lag)
+        table = table_metadata(settings, f"absorb.{stream}", absorb_notes(stream))
+        metadata = table | _pull_metadata(report, lag)
         return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, report)))
 
 

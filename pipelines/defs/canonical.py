@@ -49,8 +49,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         report, took = timed(lambda: run_build(settings, table="learning_record"))
         [[(enrolled, records, _)]] = rows_of(settings, _SIZES)
-        metadata = _describe(settings, report, "learning_record") | took
-        metadata["dagster/column_lineage"] = lineage.column_lineage(lineage.LEARNING_RECORD)
+        metadata = _describe(settings, report, "learning_record", lineage.LEARNING_RECORD) | took
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
     return dg.MaterializeResult(metadata=metadata, check_results=[complete])
 
@@ -73,17 +72,17 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         report, took = timed(lambda: run_build(settings, table="learning_item_progress"))
         [(enrolled, _, rows)], unmapped = rows_of(settings, _SIZES, _UNMAPPED)
         lag = watermark_lag(settings).get("enrollments")
-        metadata = _describe(settings, report, "learning_item_progress") | took
-    metadata["dagster/column_lineage"] = lineage.column_lineage(lineage.LEARNING_ITEM_PROGRESS)
+        metadata = _describe(settings, report, "learning_item_progress", lineage.LEARNING_ITEM_PROGRESS) | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
     if lag is not None and lag.lag_seconds is not None:
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
     return dg.MaterializeResult(metadata=metadata, check_results=_check(report, enrolled, rows, dict(unmapped)))
 
 
-def _describe(settings: Settings, report: BuildReport, table: str) -> Metadata:
+def _describe(settings: Settings, report: BuildReport, table: str, sources: lineage.Sources) -> Metadata:
     counts = report.tables[table]
-    metadata = table_metadata(settings, table) | {
+    metadata = table_metadata(settings, table, lineage.notes(sources)) | {
+        "dagster/column_lineage": lineage.column_lineage(sources),
         "inserted": counts.inserted,
         "updated": counts.updated,
         "unchanged": counts.unchanged,

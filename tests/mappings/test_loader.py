@@ -15,7 +15,13 @@ from mappings import PROGRESS_STATUSES, MappingError, load_mapping
 from mappings.loader import decide, situations
 
 PACKAGED = Path(mappings.__file__).parent
-FILES = ("absorb_statuses.csv", "progress_status.csv", "learner_matching.csv", "salesforce_fields.csv", "parameters.toml")
+FILES = (
+    "absorb_statuses.csv",
+    "progress_status.csv",
+    "learner_matching.csv",
+    "salesforce_fields.csv",
+    "parameters.toml",
+)
 
 
 @pytest.fixture
@@ -130,7 +136,9 @@ def test_a_broken_map_is_refused_where_it_is_broken(
     if line is None:
         assert name in message or "progress_status.csv" in message
     else:
-        at_fault = name if name != "absorb_statuses.csv" or not line.startswith("in_progress") else "progress_status.csv"
+        at_fault = (
+            name if name != "absorb_statuses.csv" or not line.startswith("in_progress") else "progress_status.csv"
+        )
         number = line_of(folder, at_fault, line)
         if line == "12,":
             number = line_of(folder, at_fault, "11,") + 1

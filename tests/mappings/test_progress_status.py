@@ -68,7 +68,11 @@ def run(
     tenant_id = f"t{next(_tenants)}"
     load(warehouse, rows, tenant_id=tenant_id)
     for row_id in removed or set():
-        query(warehouse, "UPDATE absorb.enrollments SET _removed_at = now() WHERE tenant_id = ? AND id = ?", [tenant_id, row_id])
+        query(
+            warehouse,
+            "UPDATE absorb.enrollments SET _removed_at = now() WHERE tenant_id = ? AND id = ?",
+            [tenant_id, row_id],
+        )
     report = build(settings_for(warehouse, tenant_id, as_of, timezone, **more), "build")
     found = records(warehouse, "FROM learning_item_progress WHERE tenant_id = ?", [tenant_id])
     return Built(tenant_id, report, {str(row["enrollment_id"]): row for row in found})
@@ -216,7 +220,9 @@ def test_a_moment_after_midnight_is_an_instant(warehouse: Warehouse, text: str) 
         ("Atlantic/Azores", "2026-10-24", "2026-10-24T23:59:59.999999Z"),  # the next midnight happens twice
     ],
 )
-def test_a_due_day_ends_with_its_last_local_microsecond(warehouse: Warehouse, timezone: str, day: str, ends: str) -> None:
+def test_a_due_day_ends_with_its_last_local_microsecond(
+    warehouse: Warehouse, timezone: str, day: str, ends: str
+) -> None:
     row = enrollment(dateDue=f"{day}T00:00:00")
     found = run(warehouse, [row], timezone=timezone).progress[row["id"]]
     assert found["due_at"] == datetime.fromisoformat(ends)
@@ -267,7 +273,11 @@ def test_an_unknown_status_is_kept_and_quarantined_and_in_no_target(warehouse: W
     built = run(warehouse, [odd, good])
     assert (built.report.complete, built.report.unmapped) == (False, 1)
     assert set(built.progress) == {good["id"]}
-    kept = query(warehouse, "SELECT CAST(id AS VARCHAR), status FROM absorb.enrollments WHERE tenant_id = ? AND id = ?", [built.tenant_id, odd["id"]])
+    kept = query(
+        warehouse,
+        "SELECT CAST(id AS VARCHAR), status FROM absorb.enrollments WHERE tenant_id = ? AND id = ?",
+        [built.tenant_id, odd["id"]],
+    )
     assert kept == [(odd["id"], status)]
     (reject,) = quarantine(warehouse, built.tenant_id)
     assert (reject["source_id"], reject["stream"], reject["field"]) == (odd["id"], "enrollments", "status")
@@ -333,7 +343,7 @@ def due_of(text: str | None, zone: ZoneInfo) -> datetime | None:
     return instant(text)
 
 
-def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime) -> tuple[str, str]:  # noqa: PLR0911, PLR0912
+def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime) -> tuple[str, str]:
     status, completed = row["status"], instant(row["dateCompleted"])
     if removed:
         return "removed", "NoLongerTracking"
@@ -422,7 +432,10 @@ def moments(draw: st.DrawFn, as_of: datetime, due: datetime | None = None) -> da
     """An instant that is likely to stand at a border: of as_of, of 30 days ago, or of a due date."""
     bases = [as_of, as_of - timedelta(days=30), as_of - timedelta(days=30, microseconds=1), *([due] if due else [])]
     base = draw(st.sampled_from(bases))
-    step = draw(st.sampled_from([-MICROSECOND, timedelta(0), MICROSECOND]) | st.timedeltas(timedelta(days=-400), timedelta(days=100)))
+    step = draw(
+        st.sampled_from([-MICROSECOND, timedelta(0), MICROSECOND])
+        | st.timedeltas(timedelta(days=-400), timedelta(days=100))
+    )
     return base + step
 
 
@@ -443,7 +456,9 @@ def source_rows(draw: st.DrawFn, as_of: datetime, zone: ZoneInfo) -> Row:
     kind = draw(st.sampled_from(["none", "day", "instant"]))
     due_text: str | None = None
     if kind == "day":
-        day = as_of.astimezone(zone).date() + timedelta(days=draw(st.sampled_from([-32, -31, -30, -29, -1, 0, 1]) | st.integers(-200, 200)))
+        day = as_of.astimezone(zone).date() + timedelta(
+            days=draw(st.sampled_from([-32, -31, -30, -29, -1, 0, 1]) | st.integers(-200, 200))
+        )
         due_text = draw(st.sampled_from(MIDNIGHTS)).format(day.isoformat())
     elif kind == "instant":
         due_text = draw(spelled(draw(moments(as_of))))
@@ -477,7 +492,9 @@ def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str]]:
 
 @given(portals())
 @hypothesis_settings(max_examples=25, phases=[Phase.explicit, Phase.generate])  # the differing rows alone tell enough
-def test_every_column_is_what_the_contract_says(warehouse: Warehouse, portal: tuple[str, datetime, list[Row], set[str]]) -> None:
+def test_every_column_is_what_the_contract_says(
+    warehouse: Warehouse, portal: tuple[str, datetime, list[Row], set[str]]
+) -> None:
     timezone, as_of, rows, removed = portal
     built = run(warehouse, rows, as_of=as_of, timezone=timezone, removed=removed)
     assert built.report.complete
@@ -499,5 +516,10 @@ def test_the_calendar_alone_changes_a_status(warehouse: Warehouse) -> None:
     seen = [built.progress[row["id"]]["ProgressStatus"]]
     for day in (5, 11, 12):
         build(settings_for(warehouse, built.tenant_id, datetime(2026, 3, day, 6, tzinfo=UTC)), "later")
-        seen += [status for (status,) in query(warehouse, 'SELECT "ProgressStatus" FROM learning_item_progress WHERE tenant_id = ?', [built.tenant_id])]
+        seen += [
+            status
+            for (status,) in query(
+                warehouse, 'SELECT "ProgressStatus" FROM learning_item_progress WHERE tenant_id = ?', [built.tenant_id]
+            )
+        ]
     assert seen == ["OnTrack", "Behind", "Behind", "Overdue"]

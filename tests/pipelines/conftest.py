@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from pipelines.definitions import defs as loaded
 
+REPO = Path(__file__).resolve().parents[2]
 Sync = Callable[..., dg.ExecuteInProcessResult]
 
 
@@ -41,6 +43,16 @@ def defs() -> dg.Definitions:
 def instance() -> Iterator[dg.DagsterInstance]:
     """An instance of this test's own, in memory."""
     with dg.DagsterInstance.ephemeral() as running:
+        yield running
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """The instance on disk that DAGSTER_HOME=<a folder with our dagster.yaml> gives."""
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    shutil.copy(REPO / "dagster.yaml", home)
+    with dg.DagsterInstance.from_config(str(home)) as running:
         yield running
 
 

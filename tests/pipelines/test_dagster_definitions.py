@@ -64,7 +64,7 @@ def test_the_asset_graph_is_as_recorded(defs: dg.Definitions) -> None:
 
 
 def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
-    for spec in defs.get_all_asset_specs():
+    for spec in defs.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.owners, spec.key
 
@@ -82,18 +82,18 @@ def test_no_schedule_starts_by_itself(defs: dg.Definitions) -> None:
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
-def test_an_incremental_sync_is_due_each_quarter_of_an_hour(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_a_sync_is_due_each_quarter_of_an_hour(defs: dg.Definitions, configured: dg.DagsterInstance) -> None:
     schedule = defs.resolve_schedule_def("every_quarter_hour")
     assert (schedule.cron_schedule, schedule.job_name) == ("*/15 * * * *", "incremental_sync")
-    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
+    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=configured))
     assert len(tick.run_requests or []) == 1
 
 
-def test_a_tick_is_skipped_while_a_sync_has_not_finished(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_a_tick_is_skipped_while_a_sync_has_not_finished(defs: dg.Definitions, configured: dg.DagsterInstance) -> None:
     schedule = defs.resolve_schedule_def("every_quarter_hour")
     job = defs.resolve_job_def("full_sync")
-    run = instance.create_run_for_job(job, tags={"learnsync/writer": "true"}, status=dg.DagsterRunStatus.STARTED)
-    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
+    run = configured.create_run_for_job(job, tags={"learnsync/writer": "true"}, status=dg.DagsterRunStatus.STARTED)
+    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=configured))
     assert not tick.run_requests
     assert run.run_id in (tick.skip_message or "")
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import logging
 
 import dagster as dg
-import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
 
-REPO = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def configured(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance that DAGSTER_HOME=<a folder with our dagster.yaml> gives."""
-    shutil.copy(REPO / "dagster.yaml", tmp_path)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as found:
-        yield found
+from connector import redact
 
 
 def test_one_writer_at_a_time(configured: dg.DagsterInstance) -> None:
@@ -39,8 +30,9 @@ def test_dead_runs_end_and_ticks_are_not_kept_forever(configured: dg.DagsterInst
     assert configured.run_monitoring_max_runtime_seconds == 21600
     assert configured.run_retries_enabled
     assert not configured.run_retries_retry_on_asset_or_op_failure
-    days = configured.get_tick_retention_settings(dg.InstigatorType.SCHEDULE) if hasattr(dg, "InstigatorType") else None
-    assert days is None or all(days.values())
+    for kind in (InstigatorType.SCHEDULE, InstigatorType.SENSOR):
+        days = configured.get_tick_retention_settings(kind)
+        assert all(days[status] > 0 for status in (TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.FAILURE))
 
 
 def test_the_connectors_log_lines_are_events_of_the_run(configured: dg.DagsterInstance) -> None:
@@ -48,10 +40,6 @@ def test_the_connectors_log_lines_are_events_of_the_run(configured: dg.DagsterIn
 
 
 def test_log_lines_reach_the_events_without_secrets(configured: dg.DagsterInstance, defs: dg.Definitions) -> None:
-    import logging
-
-    from connector import redact
-
     redact.register("a-secret-of-twenty-1")
 
     @dg.op

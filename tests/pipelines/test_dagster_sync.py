@@ -82,7 +82,7 @@ def _the_published_file_holds_the_ledger(path: Path) -> None:
 
 
 def test_rejects_warn_and_the_run_succeeds(portal: Sandbox, sync: Sync) -> None:
-    malformed, unmapped, refused = portal.portal.rows("enrollments")[:3]
+    malformed, unmapped = portal.portal.rows("enrollments")[:2]
     portal.portal.put_row("enrollments", malformed | {"dateAdded": "soon"})
     portal.portal.put_row("enrollments", unmapped | {"status": 77})
     result = sync()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -18,10 +16,9 @@ def kept() -> None:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance(configured: dg.DagsterInstance) -> dg.DagsterInstance:
     """On disk, where runs have files of their own."""
-    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as running:
-        yield running
+    return configured
 
 
 def ids(instance: dg.DagsterInstance) -> set[str]:

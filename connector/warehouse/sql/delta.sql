@@ -1,6 +1,6 @@
--- The staged rows that are new or differ from what the warehouse holds; a row that returns is no longer removed.
+-- Which staged rows are new, and which differ from what the warehouse holds; a row that returns is no longer removed.
 CREATE OR REPLACE TEMP TABLE delta AS
-SELECT staged.*, held.id IS NULL AS _is_new
+SELECT staged.id, held.id IS NULL AS is_new
 FROM staged
 LEFT JOIN absorb.{{stream}} AS held ON held.tenant_id = $tenant_id AND held.id = staged.id
 WHERE held.id IS NULL

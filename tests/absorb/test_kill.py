@@ -1,0 +1,85 @@
+"""A pull killed at any moment loses nothing: the next one ends with what an undisturbed pull ends with."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import Row, query, records
+
+from connector.absorb.models import STREAMS
+from connector.absorb.pull import pull
+from connector.sandbox.server import Sandbox
+from connector.settings import Settings, load_settings
+from connector.warehouse.database import Warehouse
+
+# Small batches, so that a kill may fall before, into, between and after several commits.
+PULL = """
+import connector.absorb.pull as module
+from connector.settings import load_settings
+from connector.warehouse.database import Warehouse
+
+module.BATCH_LISTS = 6
+settings = load_settings()
+with Warehouse.of(settings).connect():
+    pass
+print("ready", flush=True)
+assert module.pull(settings, "killed").complete
+"""
+REPO = Path(__file__).resolve().parents[2]
+COLUMNS = "* EXCLUDE (_loaded_at, _run_id)"
+
+
+def contents(settings: Settings) -> dict[str, list[Row]]:
+    warehouse = Warehouse.of(settings)
+    found = {stream: records(warehouse, f"SELECT {COLUMNS} FROM absorb.{stream} ORDER BY id") for stream in STREAMS}
+    return found | {"quarantine": records(warehouse, "FROM ops.quarantine")}
+
+
+def start() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PULL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    return process
+
+
+def test_a_pull_killed_again_and_again_still_ends_with_everything(
+    sandbox: Sandbox, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_ABSORB__PAGE_SIZE", "10")
+    process = start()
+    began = time.monotonic()
+    assert process.wait(timeout=60) == 0, process.communicate()[1]
+    length = time.monotonic() - began
+    undisturbed = contents(settings)
+    assert len(undisturbed["enrollments"]) == 600
+
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "killed" / "warehouse.duckdb"))
+    again = load_settings()
+    chance = random.Random()
+    killed, seen = 0, [0]
+    for part in range(6):
+        process = start()
+        try:
+            process.wait(timeout=length * (part + chance.random()) / 7)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait(timeout=20) == -signal.SIGKILL
+        else:
+            assert process.returncode == 0, process.communicate()[1]
+        process.communicate()
+        seen += [rows for (rows,) in query(Warehouse.of(again), "SELECT count(*) FROM absorb.enrollments")]
+    assert killed >= 2
+    assert seen == sorted(seen)  # what was committed once stays
+    assert pull(again, "the last").complete
+    assert contents(again) == undisturbed
+    assert [path.name for path in again.warehouse.landing.iterdir()] == [".pull.lock"]
