@@ -50,7 +50,7 @@ def table_metadata(settings: Settings, table: str, notes: Mapping[str, str]) -> 
     with Warehouse.of(settings).connect() as connection:
         columns = connection.execute(_COLUMNS, where).fetchall()
         key = connection.execute(_KEY, where).fetchone()
-        count = f"SELECT count(*) FROM {table} WHERE tenant_id = ?"  # noqa: S608 - a name of this package
+        count = f"SELECT count(*) FROM {table} WHERE tenant_id = ?"
         rows = connection.execute(count, [settings.tenant_id]).fetchone()
     return {
         "dagster/table_name": table,

@@ -1,4 +1,4 @@
-"""What every test starts from: no settings of the developer's, an empty folder, nothing remembered from another test."""
+"""What every test starts from: no settings of the developer's, an empty folder, nothing remembered."""
 
 from __future__ import annotations
 

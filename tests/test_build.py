@@ -80,7 +80,8 @@ def test_a_record_says_what_its_enrollment_says(warehouse: Warehouse) -> None:
         "tenant_id": "default", "app_id": None, "created_by": None, "updated_by": None,
         "source": "absorb", "source_type": "api", "is_deleted": False, "deleted_at": None, "deleted_by": None,
         "schema_version": 1, "person_id": USER, "title": "First Aid", "provider": "Absorb LMS",
-        "completed_at": datetime(2026, 2, 1, 9, 0, 0, 123_456, tzinfo=UTC), "expires_at": datetime(2027, 2, 1, tzinfo=UTC),
+        "completed_at": datetime(2026, 2, 1, 9, 0, 0, 123_456, tzinfo=UTC),
+        "expires_at": datetime(2027, 2, 1, tzinfo=UTC),
         "score": 87.5, "passed": True, "certification_ref": certificate, "linked_cohort_id": bundle,
         "linked_assessment_id": None,
     }  # fmt: skip

@@ -82,7 +82,7 @@ TABLE = [
     ([503, 503, 503, 503, 503, 503, 200], 503, 6),
     ([500, 404], 404, 2),
     ([httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), 200], 200, 3),
-    ([503, httpx.ReadError("reset"), httpx.RemoteProtocolError("cut"), httpx.ReadError("reset"), httpx.ConnectError("down"), 200], 200, 6),
+    ([503, httpx.ReadError("reset"), httpx.RemoteProtocolError("cut"), 500, httpx.ConnectError("down"), 200], 200, 6),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from connector.sync import run_publish
 from pipelines import checks
 from pipelines.defs import absorb, canonical, salesforce
 from pipelines.resources import RETRY_LATER, LearnsyncResource
-from pipelines.tables import rows_of, table_value
+from pipelines.tables import Metadata, rows_of, table_value
 
 _COUNT = "SELECT count(*) FROM learning_item_progress"
 _TABLES = """
@@ -21,8 +21,8 @@ _TABLES = """
 
 
 @dg.asset(
-    # The ledger that the pushes leave is part of the copy; departments reach analysts only here.
-    deps=[canonical.learning_item_progress, salesforce.lms_course, salesforce.lms_enrollment, absorb.departments],
+    # After the pushes, because the ledger that they leave is part of the copy.
+    deps=[canonical.learning_item_progress, salesforce.lms_course, salesforce.lms_enrollment],
     group_name="analysts",
     kinds={"duckdb", "file"},
     owners=absorb.OWNERS,
@@ -39,7 +39,7 @@ def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
         report = run_publish(settings)
         tables, rows = _read_copy(report.path)
         [[(expected,)]] = rows_of(settings, _COUNT)
-    metadata = {
+    metadata: Metadata = {
         "path": dg.MetadataValue.path(report.path.resolve()),
         "bytes": report.bytes,
         "duration_seconds": round(report.seconds, 3),

@@ -88,13 +88,21 @@ def counts(report: PullReport) -> dict[str, tuple[int, int]]:
 NOTHING_NEW = {"departments": (0, 0), "users": (0, 0), "courses": (0, 0), "enrollments": (0, 0)}
 
 
-@pytest.mark.parametrize("page_size", [1000, 23])
-@pytest.mark.parametrize("faults", ["none", "flaky", "stray401", "unsorted", "nosort", "shuffled"])
+@pytest.mark.parametrize(
+    ("faults", "page_size"),
+    [
+        ("none", 1000),
+        ("none", 23),
+        ("flaky", 100),
+        ("stray401", 1000),
+        ("unsorted", 23),
+        ("nosort", 23),
+        ("shuffled", 23),
+    ],
+)
 def test_a_pull_ends_with_what_the_portal_holds_whatever_goes_wrong(
     tmp_path: Path, faults: str, page_size: int
 ) -> None:
-    if faults == "flaky" and page_size == 23:
-        pytest.skip("the same faults at ten times the waits")
     with running(tmp_path, faults, page_size=page_size) as (sandbox, settings):
         report = pull(settings, "first")
         assert report.complete
@@ -257,7 +265,7 @@ def test_single_streams_may_be_pulled(sandbox: Sandbox, settings: Settings) -> N
 
 
 def test_an_unknown_stream_is_refused_before_any_call(sandbox: Sandbox, settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="--stream grades.*enrollments") as refusal:
+    with pytest.raises(SettingsError, match=r"--stream grades.*enrollments") as refusal:
         pull(settings, "r", PullOptions(streams=["users", "grades"]))
     assert refusal.value.exit_code == 2
     assert not settings.warehouse.path.exists()
@@ -359,7 +367,7 @@ def test_a_folder_that_cannot_be_used_names_its_variable(sandbox: Sandbox, setti
 
 
 def test_a_failure_to_load_ends_the_pull_with_its_cause(sandbox: Sandbox, settings: Settings) -> None:
-    """The loader dies while workers still fetch: the pull ends soon, with the loader's own error, and claims nothing."""
+    """The loader dies while workers still fetch: the pull ends with the loader's own error, and claims nothing."""
     pull(settings, "first", PullOptions(streams=["courses"]))
     query(Warehouse.of(settings), "DROP TABLE absorb.enrollments")
     query(Warehouse.of(settings), "CREATE TABLE absorb.enrollments (tenant_id VARCHAR, course_id UUID)")

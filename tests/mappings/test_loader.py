@@ -1,5 +1,6 @@
 """The loader refuses a map that is malformed or leaves a case undecided, and says in which file and line."""
 
+# ruff: noqa: E501 - tables read best with one row per line
 from __future__ import annotations
 
 from collections.abc import Callable

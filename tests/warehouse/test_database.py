@@ -164,10 +164,9 @@ def test_a_transaction_keeps_all_or_nothing(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")
     with warehouse.transaction() as connection:
         connection.execute("CREATE TABLE kept (n INTEGER)")
-    with pytest.raises(KeyboardInterrupt), warehouse.transaction() as connection:
-        connection.execute("INSERT INTO kept VALUES (1)")
-        connection.execute("CREATE TABLE lost (n INTEGER)")
-        raise KeyboardInterrupt
+    statements = ["INSERT INTO kept VALUES (1)", "CREATE TABLE lost (n INTEGER)", "SELECT error('stop')"]
+    with pytest.raises(duckdb.Error, match="stop"), warehouse.transaction() as connection:
+        [connection.execute(statement) for statement in statements]
     assert query(warehouse, "FROM kept") == []
     assert query(warehouse, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lost'") == [(0,)]
 

@@ -1,5 +1,6 @@
 """Loading landed pages: what fits is stored as read, what does not is quarantined whole, and it all commits at once."""
 
+# ruff: noqa: E501 - tables read best with one row per line
 from __future__ import annotations
 
 import itertools
@@ -126,7 +127,7 @@ odd_instants = st.builds(
         ),
     ),
 )
-instants = odd_instants | st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)).map(datetime.isoformat)
+instants = odd_instants | st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1)).map(datetime.isoformat)  # noqa: DTZ001 - hypothesis wants naive bounds
 guids = st.uuids().map(str) | st.uuids().map(lambda guid: str(guid).upper())
 odd_guids = st.sampled_from(
     ["", "not-a-guid", f"{{{GUID}}}", GUID.replace("-", ""), f" {GUID}", GUID[:-1], f"{GUID}0", f"urn:uuid:{GUID}", 7]
@@ -175,9 +176,9 @@ def rows_of(draw: st.DrawFn, stream: str) -> Row:
 
 @pytest.mark.parametrize("stream", STREAMS)
 @given(data=st.data())
-@hypothesis_settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+@hypothesis_settings(max_examples=6, phases=[Phase.explicit, Phase.generate])
 def test_duckdb_and_pydantic_judge_alike(shared: Warehouse, stream: str, data: st.DataObject) -> None:
-    rows = data.draw(st.lists(rows_of(stream), min_size=20, max_size=40, unique_by=lambda row: row["id"]))
+    rows = data.draw(st.lists(rows_of(stream), min_size=20, max_size=60, unique_by=lambda row: row["id"]))
     assert_same_verdict(shared, rows, stream)
 
 
