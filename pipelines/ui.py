@@ -21,11 +21,11 @@ HOST = "127.0.0.1"
 def main() -> int:
     """Start both, wait for Ctrl-C, stop both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("data/demo"), help="where warehouse and Dagster's state are")
+    parser.add_argument("--folder", type=Path, default=Path("data/demo"), help="where the files are")
     parser.add_argument("--port", type=int, default=3000, help="of the web pages")
     parser.add_argument("--scale", type=int, default=5000, help="enrollments in the sandbox portal")
     options = parser.parse_args()
-    sandbox = subprocess.Popen(
+    sandbox = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(options.scale)],
         stdout=subprocess.PIPE,
         text=True,
@@ -35,7 +35,7 @@ def main() -> int:
     if not line:
         return sandbox.wait()
     environment = {**os.environ, **json.loads(line)["settings"], **_places(options.folder)}
-    dagster = subprocess.Popen(
+    dagster = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", HOST, "-p", str(options.port)],
         env=environment,
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from connector.ids import CROCKFORD, learning_record_id
@@ -19,10 +20,9 @@ SHAPE = re.compile(rf"lrn_[0-7][{CROCKFORD}]{{25}}")
 tenants = st.from_regex(r"\A[A-Za-z0-9_.-]{1,64}\Z") | st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12
 )
-moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)) | st.datetimes(  # noqa: DTZ001 - hypothesis wants naive bounds
-    datetime(2015, 1, 1),
-    datetime(2035, 1, 1),
-    timezones=st.just(UTC),  # noqa: DTZ001 - hypothesis wants naive bounds
+EARLIEST, LATEST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001 - hypothesis wants naive bounds
+moments = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)) | st.integers(1, 2_000_000_000_000_000).map(
+    lambda microseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 )
 
 
@@ -35,6 +35,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @given(st.lists(st.tuples(tenants, st.uuids(), moments), min_size=1, max_size=15))
+@hypothesis_settings(max_examples=40)
 def test_sql_and_python_make_the_same_ids(
     connection: duckdb.DuckDBPyConnection, rows: list[tuple[str, uuid.UUID, datetime]]
 ) -> None:

@@ -107,7 +107,7 @@ class Authenticator:
             raise AuthenticationError(
                 f"The portal revoked {len(recent)} tokens of {self._username} within {BURST_SECONDS / 60:.0f} minutes:"
                 " another client logs in with the same account.",
-                remedy="Absorb keeps one token per user: give learnsync an admin of its own (LEARNSYNC_ABSORB__USERNAME).",
+                remedy="Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
                 status=401,
             )
         if refused.age < LIFETIME_SECONDS:

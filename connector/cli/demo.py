@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from rich.panel import Panel
 from rich.table import Table
 
 from connector.cli.console import err, out
@@ -42,11 +41,11 @@ def run(folder: Path, scale: int, *, quiet: bool = False) -> dict[str, Any]:
     with _sandbox(folder, scale) as settings:
         say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
         environment = _environment(folder, settings)
-        syncs = [_sync(folder, environment, "first sync: everything")]
+        syncs = [_sync(folder, environment, "1st: all")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
         say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")
-        syncs.append(_sync(folder, environment, "second sync: what changed"))
-        syncs.append(_sync(folder, environment, "third sync: nothing to do"))
+        syncs.append(_sync(folder, environment, "2nd: changes"))
+        syncs.append(_sync(folder, environment, "3rd: nothing"))
     example = (changed["edits"] or changed["inserts"])[0]
     story = {"folder": str(folder), "changed": {key: len(ids) for key, ids in changed.items()}, "syncs": syncs}
     if not quiet:
@@ -103,7 +102,7 @@ def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, An
     """One Dagster run of the incremental job; returns what it recorded in ops.runs."""
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.definitions", "-j", JOB]
     log = folder / "dagster.log"
-    err.print(f"learnsync: {title} (Dagster job {JOB}; log in {log})")
+    err.print(f"learnsync: sync {title} (Dagster job {JOB}, log {log})", soft_wrap=True)
     started = time.monotonic()
     before = _newest_run(folder)
     with log.open("a") as stream:
@@ -169,37 +168,31 @@ async def _change(base_url: str) -> dict[str, list[str]]:
 
 
 def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
-    made = Table(title="\nThree syncs", title_justify="left", title_style="bold", header_style="dim")
+    made = Table(title="\nThree syncs, run by Dagster", title_justify="left", title_style="bold", header_style="dim")
     made.add_column("")
     for sync in syncs:
         made.add_column(sync["title"], justify="right")
     for label, key in (
-        ("requests to the portal", "requests"), ("enrollments read", "read"), ("· new", "inserted"),
-        ("· changed", "updated"), ("· unfit, quarantined", "quarantined"), ("records pushed", "pushed"),
-        ("· created in Salesforce", "created"), ("· rejected", "rejected"), ("calls to the org", "api_calls"),
+        ("portal requests", "requests"), ("enrollments read", "read"), ("· new", "inserted"),
+        ("· changed", "updated"), ("· quarantined", "quarantined"), ("records pushed", "pushed"),
+        ("· created", "created"), ("· rejected", "rejected"), ("org API calls", "api_calls"),
     ):  # fmt: skip
         made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
     made.add_section()
     for stage in ("pull", "build", "push", "publish"):
-        made.add_row(f"seconds in {stage}", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
-    made.add_row("seconds in all (with Dagster)", *(f"{sync['seconds']:.1f}" for sync in syncs))
+        made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
+    made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
     out.print(made)
     last = syncs[-1]
     _tell_statuses(last["statuses"])
-    reasons = {"unmatched": "no Salesforce person has the learner's external id or email",
-               "ambiguous": "several Salesforce persons match"}  # fmt: skip
+    reasons = {"unmatched": "nobody in Salesforce has their external id or email",
+               "ambiguous": "several people in Salesforce match"}  # fmt: skip
     for reason, rows in sorted(last["blocked"].items()):
-        out.print(f"Not pushed: {rows:,} enrollments, learner {reason} – {reasons.get(reason, '')}")
+        out.print(f"Blocked: {rows:,} enrollments, learner {reason}: {reasons.get(reason, '')}", soft_wrap=True)
     prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
-    out.print(
-        Panel(
-            f"make ui\n{prefix} status\n{prefix} explain {example}",
-            title="Try next",
-            title_align="left",
-            expand=False,
-        ),
-        soft_wrap=True,
-    )
+    out.print("\n[bold]Try next[/]")
+    for command in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
+        out.print(f"  {command}", soft_wrap=True)
 
 
 def _tell_statuses(statuses: dict[str, int]) -> None:

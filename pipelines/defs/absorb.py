@@ -126,7 +126,7 @@ def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult
         checks.soft(
             "quarantine_empty",
             passed=not waiting,
-            description=f"{waiting} rows wait in ops.quarantine; see `learnsync rejects`." if waiting else "",
+            description=f"Rows that wait in ops.quarantine: {waiting}; see `learnsync rejects`." if waiting else "",
             waiting=waiting,
             reasons=table_value(["field", "reason", "rows", "example_id"], found[:_MOST_REASONS]),
         ),

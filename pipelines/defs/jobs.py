@@ -51,9 +51,14 @@ publish = dg.define_asset_job(
 
 
 # Ships stopped: opening the UI for the first time must not start polling somebody's portal.
-@dg.schedule(job=incremental_sync, cron_schedule="*/15 * * * *", execution_timezone="UTC")
+@dg.schedule(
+    job=incremental_sync,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    description="Every quarter of an hour; skipped while a sync is running or waiting.",
+)
 def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """An incremental sync each quarter of an hour; skipped while one is running or waiting, so none pile up."""
+    """An incremental sync, unless one is running or waiting: runs must not pile up behind a long first pull."""
     under_way = dg.RunsFilter(tags=WRITER_TAG, statuses=UNFINISHED)
     found = context.instance.get_runs(under_way, limit=1)
     if found:

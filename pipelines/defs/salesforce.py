@@ -100,7 +100,7 @@ def _check(outcome: TargetReport) -> dg.AssetCheckResult:
     return checks.soft(
         "push_complete",
         passed=not outcome.pending,
-        description=f"{outcome.pending} records are not in the org; see `learnsync rejects`."
+        description=f"Records that the org lacks: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",
         rejected=outcome.rejected,
