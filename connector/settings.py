@@ -142,6 +142,11 @@ class WarehouseSettings(_Section):
         """The folder of raw pages, beside the writer's file."""
         return self.path.parent / "landing"
 
+    @property
+    def outbox(self) -> Path:
+        """The folder of records that wait to be sent, beside the writer's file."""
+        return self.path.parent / "outbox"
+
     @model_validator(mode="after")
     def _two_files(self) -> Self:
         if self.path.resolve() == self.publish_path.resolve():

@@ -16,13 +16,13 @@ from connector.errors import (
 )
 from connector.http import Answer
 
-# What AWS API Gateway says for a path it does not know, as if the Authorization header were at fault.
-_WRONG_PATH = b"not a valid key=value pair"
+# What AWS API Gateway says for a path it does not know: with and without an Authorization header, which it blames.
+_WRONG_PATH = (b"not a valid key=value pair", b"Missing Authentication Token")
 
 
 def is_wrong_path(answer: Answer) -> bool:
     """True for the gateway's misleading complaint about the Authorization header."""
-    return _WRONG_PATH in answer.body
+    return any(text in answer.body for text in _WRONG_PATH)
 
 
 def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meaning reads as a table

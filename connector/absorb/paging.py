@@ -88,6 +88,8 @@ class Walk:
     mode: Mode = Mode.KEYSET
     sort: bool = True
     high: datetime | None = None
+    # Every row edited up to here was in the pages fed so far; None while nothing of the kind can be said.
+    verified: datetime | None = None
     next: Ask = field(init=False)
     _held: set[tuple[str, datetime | None]] = field(default_factory=set)
     _distinct: set[str] = field(default_factory=set)
@@ -145,6 +147,8 @@ class Walk:
             self._expected = None
         if len(self._distinct) < frontier - _nameless(page):
             self._gap = True  # the same row at two positions of one list: ties are not in a stable order
+        if not self._gap:
+            self.verified = ask.modified_since
         countless = page.total is None or self._total_lies
         if final:
             # Without a total nothing would betray an order that only looked right: keyset may claim one page then.
@@ -187,6 +191,7 @@ class Walk:
 
     def _begin_overlap(self) -> Ask:
         self.mode = Mode.OVERLAP
+        self.verified = None
         self._gap = False
         self._union.clear()
         self._passes += 1

@@ -33,6 +33,7 @@ from connector.errors import (
     ServerFaultError,
     SettingsError,
     WarehouseError,
+    WarehouseLockedError,
 )
 from connector.progress import Progress, Silent
 from connector.settings import Settings
@@ -40,10 +41,12 @@ from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import (
     Batch,
+    Checkpoint,
     LoadCounts,
     Watermark,
     load_batch,
     pending_quarantine,
+    read_checkpoints,
     read_watermarks,
 )
 
@@ -51,8 +54,10 @@ log = logging.getLogger(__name__)
 
 ALL = "*"
 ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
-BATCH_ROWS = 50_000
-BATCH_LISTS = 400
+# A group of pages is loaded when it is this old or this large: so much is fetched again after a kill, at the most.
+GROUP_SECONDS = 0.5
+GROUP_ROWS = 50_000
+GROUP_LISTS = 400
 QUEUE_PAGES = 32
 # So many lists failing one after the other is an outage, not a bad list.
 FAILURES_IN_A_ROW = 20
@@ -96,6 +101,15 @@ class PullOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a walk begins; `floor` is what the warehouse holds already, `covers` whether its end may be claimed."""
+
+    since: datetime | None
+    floor: datetime | None
+    covers: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Landed:
     path: Path
     rows: int
@@ -108,8 +122,11 @@ class _Stream:
     name: str
     report: StreamReport
     marks: dict[str, datetime | None]
+    points: dict[str, Checkpoint]
     folder: Path
-    queue: asyncio.Queue[_Landed | Watermark | str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_PAGES))
+    queue: asyncio.Queue[_Landed | Watermark | Checkpoint | str | None] = field(
+        default_factory=lambda: asyncio.Queue(QUEUE_PAGES)
+    )
     in_a_row: int = 0
 
 
@@ -121,12 +138,12 @@ def pull(
     unknown = [name for name in options.streams if name not in STREAMS]
     if unknown:
         raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
-    with _only_pull(settings, run_id):
+    with pull_lock(settings, run_id):
         return asyncio.run(_Pull(settings, run_id, options, progress or Silent()).run())
 
 
 @contextmanager
-def _only_pull(settings: Settings, run_id: str) -> Iterator[None]:
+def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One pull per warehouse: the lock falls with the process. Folders that killed pulls left behind are cleared."""
     landing = settings.warehouse.landing
     try:
@@ -142,7 +159,7 @@ def _only_pull(settings: Settings, run_id: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            raise WarehouseError(
+            raise WarehouseLockedError(
                 f"Another pull is running on this warehouse ({handle.read().strip() or 'just started'}).",
                 remedy="Wait for it to finish, or stop that process.",
             ) from None
@@ -197,10 +214,11 @@ class _Pull:
         folder.mkdir(parents=True, exist_ok=True)
         with self._warehouse.connect() as connection:
             marks = read_watermarks(connection, self._settings.tenant_id, report.stream)
+            points = read_checkpoints(connection, self._settings.tenant_id, report.stream)
             scopes = [ALL]
             if report.stream == "enrollments":
                 scopes = known_courses(connection, self._settings.tenant_id)
-        state = _Stream(report.stream, report, marks, folder)
+        state = _Stream(report.stream, report, marks, points, folder)
         report.lists = len(scopes)
         self._progress.stage(report.stream, len(scopes))
         loader = asyncio.create_task(self._load_all(state))
@@ -260,11 +278,12 @@ class _Pull:
             self._progress.advance()
 
     async def _walk(self, state: _Stream, scope: str) -> None:
-        since = self._since(state.marks.get(scope))
-        walk = Walk(since, self._settings.absorb.page_size)
+        start = self._start(state, scope)
+        walk = Walk(start.since, self._settings.absorb.page_size)
         collection = STREAMS[state.name].collection
         step: Ask | Done | Incomplete = walk.next
         ceiling: datetime | None = None
+        verified: datetime | None = None
         rows = 0
         while isinstance(step, Ask):
             began = time.monotonic()
@@ -282,27 +301,37 @@ class _Pull:
             rows += len(served.page.ids)
             await self._land(state, served.body, len(served.page.ids))
             step = walk.feed(served.page)
+            if start.covers and walk.verified != verified:
+                verified = walk.verified
+                await state.queue.put(Checkpoint(scope, verified, ceiling))
         if isinstance(step, Incomplete):
             raise IncompleteError(
                 f"{state.name} of {scope}: {step.reason}.",
                 remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
             )
         state.report.repeated_walks += step.passes - 1
-        claim = min(step.high, ceiling) if step.high and ceiling and self._covers(since, state.marks, scope) else None
+        reached = max((moment for moment in (step.high, start.floor) if moment is not None), default=None)
+        claim = min(reached, ceiling) if reached and ceiling and start.covers else None
         await state.queue.put(Watermark(state.name, scope, claim, rows, utc_now()))
 
-    def _since(self, mark: datetime | None) -> datetime | None:
-        if self._options.since is not None:
-            return self._options.since
-        if self._options.full or mark is None:
-            return None
-        return mark - timedelta(minutes=self._settings.absorb.overlap_minutes)
-
-    @staticmethod
-    def _covers(since: datetime | None, marks: dict[str, datetime | None], scope: str) -> bool:
-        """A walk that began later than the list's watermark leaves a gap and may not move it."""
-        mark = marks.get(scope)
-        return since is None or (mark is not None and since <= mark)
+    def _start(self, state: _Stream, scope: str) -> _Start:
+        """From the watermark less the overlap, or from where a killed walk was; `--since` and `--full` come first."""
+        mark = state.marks.get(scope)
+        asked = self._options.since
+        if asked is not None:
+            # A walk that begins later than the list's watermark leaves a gap and may not move it.
+            return _Start(asked, None, covers=mark is not None and asked <= mark)
+        if self._options.full:
+            return _Start(None, None, covers=True)
+        overlap = timedelta(minutes=self._settings.absorb.overlap_minutes)
+        since = mark - overlap if mark is not None else None
+        point = state.points.get(scope)
+        if point is not None and point.key is not None:
+            # What became visible late while the killed walk ran is read again, like the overlap of any pull.
+            key = min(point.key, point.ceiling - overlap)
+            if since is None or key > since:
+                return _Start(key, key, covers=True)
+        return _Start(since, None, covers=True)
 
     async def _land(self, state: _Stream, body: bytes, rows: int) -> None:
         if rows:
@@ -311,23 +340,37 @@ class _Pull:
             await state.queue.put(_Landed(path, rows))
 
     async def _load_all(self, state: _Stream) -> None:
-        """Take landed pages and finished lists in order, load them batch by batch until None comes."""
-        batch = Batch(state.name)
-        while True:
-            item = await state.queue.get()
+        """Take landed pages and finished lists in order, load them group by group until None comes."""
+        more = True
+        while more:
+            batch = Batch(state.name)
+            more = await self._gather(state, batch)
+            if batch.files or batch.watermarks or batch.tombstones or batch.checkpoints:
+                await asyncio.to_thread(self._load, state, batch)
+
+    @staticmethod
+    async def _gather(state: _Stream, batch: Batch) -> bool:
+        """Fill a group until it is old or large enough; False when nothing will follow."""
+        deadline: float | None = None
+        while batch.rows < GROUP_ROWS and len(batch.files) + len(batch.watermarks) < GROUP_LISTS:
+            try:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                item = await asyncio.wait_for(state.queue.get(), left)
+            except TimeoutError:
+                break
+            deadline = deadline or time.monotonic() + GROUP_SECONDS
             if isinstance(item, _Landed):
                 batch.files.append(item.path)
                 batch.rows += item.rows
             elif isinstance(item, Watermark):
                 batch.watermarks.append(item)
-            elif isinstance(item, str):
+            elif isinstance(item, Checkpoint):
+                batch.checkpoints[item.scope_id] = item
+            elif item is None:
+                return False
+            else:
                 batch.tombstones.append(item)
-            full = batch.rows >= BATCH_ROWS or len(batch.watermarks) >= BATCH_LISTS or len(batch.files) >= BATCH_LISTS
-            if (item is None or full) and (batch.files or batch.watermarks or batch.tombstones):
-                await asyncio.to_thread(self._load, state, batch)
-                batch = Batch(state.name)
-            if item is None:
-                return
+        return True
 
     def _load(self, state: _Stream, batch: Batch) -> None:
         counts = load_batch(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.absorb.models import STREAMS
+from connector.absorb.pull import pull_lock
 from connector.cli.console import out
 from connector.cli.render import ago, table
 from connector.settings import Settings
@@ -98,11 +99,11 @@ def retry(settings: Settings) -> RetryReport:
     warehouse = Warehouse.of(settings)
     run_id = runs.begin(warehouse, settings.tenant_id, "rejects retry")
     folder = settings.warehouse.landing / run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
+    # A pull that starts meanwhile would clear the landing folder.
+    with pull_lock(settings, run_id):
+        folder.mkdir(parents=True, exist_ok=True)
         for stream in STREAMS:
             report.loaded[stream] = _reload(settings, warehouse, stream, run_id)
-    finally:
         shutil.rmtree(folder, ignore_errors=True)
     with warehouse.transaction() as connection:
         due = connection.execute(

@@ -115,7 +115,7 @@ class _Push:
         self._progress = progress
         self._warehouse = Warehouse.of(settings)
         self._client = SalesforceClient.of(settings)
-        self._folder = settings.warehouse.landing / f"{run_id}-push"
+        self._folder = settings.warehouse.outbox / run_id
         self._org_id = ""
         self._stopped: LearnsyncError | None = None
 

@@ -33,6 +33,15 @@ class Watermark:
     completed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An unfinished walk: every row edited up to `key` is loaded (None: nothing may be claimed any more)."""
+
+    scope_id: str
+    key: datetime | None
+    ceiling: datetime
+
+
 @dataclass(slots=True)
 class LoadCounts:
     """What a load did to the rows it read."""
@@ -74,6 +83,7 @@ class Batch:
     rows: int = 0
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
 
 def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime) -> LoadCounts:
@@ -98,6 +108,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: st
                 )
             _tombstone_courses(connection, batch.tombstones, tenant_id, now)
             put_watermarks(connection, batch.watermarks, **names)
+            _put_checkpoints(connection, batch, **names)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -217,6 +228,24 @@ def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant
             " WHERE tenant_id = $tenant_id AND id = $id AND _removed_at IS NULL",
             {"now": now, "tenant_id": tenant_id, "id": course_id},
         )
+
+
+def _put_checkpoints(connection: Connection, batch: Batch, *, tenant_id: str, run_id: str) -> None:
+    finished = [mark.scope_id for mark in batch.watermarks]
+    under_way = [point for scope, point in batch.checkpoints.items() if scope not in finished]
+    names = {"tenant_id": tenant_id, "stream": batch.stream}
+    if under_way:
+        connection.execute(sql("resume_put"), {"marks": rows_param(under_way), "run_id": run_id, **names})
+    dropped = finished + [point.scope_id for point in under_way if point.key is None]
+    if dropped:
+        connection.execute(sql("resume_drop"), {"scopes": rows_param(dropped), **names})
+
+
+def read_checkpoints(connection: Connection, tenant_id: str, stream: str) -> dict[str, Checkpoint]:
+    """Scope id → where an unfinished walk can go on."""
+    query = 'SELECT scope_id, "key", ceiling FROM ops.resume WHERE tenant_id = $tenant_id AND stream = $stream'
+    rows = connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall()
+    return {row[0]: Checkpoint(*row) for row in rows}
 
 
 def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict[str, datetime | None]:

@@ -1,0 +1,90 @@
+"""What each error code of one record means: the published classes, and that the shipped table has no dead line."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.salesforce.client import RowResult
+from connector.salesforce.outcomes import STATES, classify
+from mappings import load_mapping
+
+RULES = load_mapping().errors
+LOCK = "UNABLE_TO_LOCK_ROW"
+PLAIN = "some text of the org"
+
+# facts: Salesforce's per-record codes and their classes (code, message, class).
+TABLE = [
+    (LOCK, "unable to obtain exclusive access to this record or 1 records: 001xx", "retry"),
+    ("TOO_MANY_APEX_REQUESTS", PLAIN, "retry"),
+    ("REQUEST_RUNNING_TOO_LONG", PLAIN, "retry"),
+    ("SERVER_UNAVAILABLE", PLAIN, "retry"),
+    ("QUERY_TIMEOUT", PLAIN, "retry"),
+    ("TEMPORARY_QUERY_MORE_FAILURE", PLAIN, "retry"),
+    ("UNKNOWN_EXCEPTION", PLAIN, "retry"),
+    ("INTERNAL_ERROR", PLAIN, "retry"),
+    ("ALL_OR_NONE_OPERATION_ROLLED_BACK", PLAIN, "retry"),
+    ("PROCESSING_HALTED", PLAIN, "retry"),
+    ("DUPLICATE_VALUE", "duplicate value found: Absorb_Enrollment_Id__c", "retry"),
+    ("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", PLAIN, "defer"),
+    ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "defer"),
+    ("INVALID_FIELD", "Foreign key external ID: x not found for field y in entity LMS_Course__c", "defer"),
+    ("INVALID_FIELD", "foreign key EXTERNAL id: x not found", "defer"),
+    ("ENTITY_IS_DELETED", "entity is deleted", "defer"),
+    ("ENTITY_IS_LOCKED", PLAIN, "defer"),
+    ("INVALID_OPERATION", PLAIN, "defer"),
+    ("INACTIVE_OWNER_OR_USER", PLAIN, "defer"),
+    ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", PLAIN, "permanent"),
+    ("REQUIRED_FIELD_MISSING", PLAIN, "permanent"),
+    ("STRING_TOO_LONG", PLAIN, "permanent"),
+    ("NUMBER_OUTSIDE_VALID_RANGE", PLAIN, "permanent"),
+    ("INVALID_TYPE_ON_FIELD_IN_RECORD", PLAIN, "permanent"),
+    ("MALFORMED_ID", PLAIN, "permanent"),
+    ("INVALID_EMAIL_ADDRESS", PLAIN, "permanent"),
+    ("DUPLICATE_EXTERNAL_ID", PLAIN, "permanent"),
+    ("DUPLICATES_DETECTED", PLAIN, "permanent"),
+    ("MULTIPLE_RECORDS_FOUND", PLAIN, "permanent"),
+    ("FIELD_CUSTOM_VALIDATION_EXCEPTION", PLAIN, "permanent"),
+    ("FIELD_FILTER_VALIDATION_EXCEPTION", PLAIN, "permanent"),
+    ("CANNOT_EXECUTE_FLOW_TRIGGER", PLAIN, "permanent"),
+    ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "execution of BeforeInsert: null pointer", "permanent"),
+    ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"execution of AfterUpdate caused by: {LOCK}, ids", "retry"),
+    ("INSUFFICIENT_ACCESS_OR_READONLY", PLAIN, "stop"),
+    ("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", PLAIN, "stop"),
+    ("INVALID_FIELD", "No such column 'Score__c' on sobject of type LMS_Enrollment__c", "stop"),
+    ("INVALID_FIELD_FOR_INSERT_UPDATE", PLAIN, "stop"),
+    ("INVALID_TYPE", PLAIN, "stop"),
+    ("INVALID_TYPE_FOR_OPERATION", PLAIN, "stop"),
+    ("INVALID_ENTITY_FOR_UPSERT", PLAIN, "stop"),
+    ("INVALID_EXTERNAL_ID_FIELD_NAME", PLAIN, "stop"),
+    ("STORAGE_LIMIT_EXCEEDED", PLAIN, "stop"),
+    ("LICENSE_LIMIT_EXCEEDED", PLAIN, "stop"),
+    ("TOO_MANY_JOBS", PLAIN, "stop"),
+    ("A_CODE_OF_NEXT_YEAR", PLAIN, "permanent"),
+    (None, None, "permanent"),
+]
+
+
+def refused(code: str | None, text: str | None) -> RowResult:
+    return RowResult(success=False, created=False, salesforce_id=None, code=code, text=text)
+
+
+@pytest.mark.parametrize(("code", "text", "outcome"), TABLE)
+def test_each_code_has_its_published_class(code: str | None, text: str | None, outcome: str) -> None:
+    assert classify(refused(code, text), RULES) == outcome
+
+
+def test_every_line_of_the_shipped_table_is_in_the_published_one_and_decides_its_own_case() -> None:
+    published = {(code, outcome) for code, _, outcome in TABLE}
+    for rule in RULES:
+        assert (rule.code, rule.outcome) in published
+        assert classify(refused(rule.code, f"text with {rule.contains}"), RULES) == rule.outcome
+
+
+@pytest.mark.parametrize("code", [None, LOCK, "STORAGE_LIMIT_EXCEEDED"])
+def test_a_success_is_accepted_whatever_else_it_says(code: str | None) -> None:
+    assert classify(RowResult(True, False, "a0X", code, None), RULES) == "accepted"
+
+
+def test_every_outcome_but_accepted_leads_to_a_state_of_the_ledger() -> None:
+    assert STATES == {"retry": "deferred", "defer": "deferred", "stop": "deferred", "permanent": "rejected"}
+    assert {rule.outcome for rule in RULES} <= STATES.keys()
