@@ -54,7 +54,8 @@ class Answer:
     @property
     def text(self) -> str:
         """The beginning of the body, scrubbed, for messages."""
-        return scrub(self.body[:500].decode("utf-8", "replace"))
+        # Scrubbed before it is cut, or a secret across the cut would show its beginning.
+        return scrub(self.body[:20_000].decode("utf-8", "replace"))[:500]
 
     def json(self) -> Any:
         """Parse the body. Raises ValueError when it is not JSON."""
@@ -133,8 +134,12 @@ class HttpSession:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool = True,
     ) -> Answer:
-        """Make one call, trying again on no answer, 429 and 5xx. Every call made here is safe to repeat.
+        """Make one call, trying again on no answer, 429 and 5xx.
+
+        A call that must not be carried out twice says `repeatable=False`: it is tried again only on 429 and when no
+        connection came about, for then nobody can have acted on it.
 
         Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
         returned like any other.
@@ -151,7 +156,8 @@ class HttpSession:
         )
         async for attempt in retrying:
             with attempt:
-                return await self._attempt(method, path, request, attempt.retry_state.attempt_number)
+                number = attempt.retry_state.attempt_number
+                return await self._attempt(method, path, request, number, repeatable=repeatable)
         raise AssertionError("tenacity ended without a result")  # pragma: no cover
 
     def _note_retry(self, state: RetryCallState) -> None:
@@ -160,28 +166,31 @@ class HttpSession:
         pause = state.next_action.sleep if state.next_action else 0.0
         log.info("%s: trying again in %.1f s (attempt %d)", reason, pause, state.attempt_number + 1)
 
-    async def _attempt(self, method: str, path: str, request: dict[str, Any], number: int) -> Answer:
+    async def _attempt(
+        self, method: str, path: str, request: dict[str, Any], number: int, *, repeatable: bool
+    ) -> Answer:
         started = time.perf_counter()
         try:
             async with self._gate.turn():
                 self.stats.requests += 1
                 response = await self._client.request(method, path, **request)
         except (httpx.TransportError, httpx.DecodingError) as failure:
-            raise self._no_answer(method, path, failure, number) from failure
+            unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
+            raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
         self._answered = True
         answer = Answer(method, path, response.status_code, response.headers, response.content)
         self.stats.statuses[answer.status] += 1
         self.stats.bytes_received += len(answer.body)
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         verdict = retry.decide(number, answer.status, answer.retry_after)
-        if isinstance(verdict, retry.Wait):
+        if isinstance(verdict, retry.Wait) and (repeatable or answer.status == 429):
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
         return answer
 
-    def _no_answer(self, method: str, path: str, failure: Exception, number: int) -> Exception:
+    def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
         reason = f"{method} {self.base_url}{path} got no answer ({_describe(failure)})"
         verdict = retry.decide(number, None)
-        if isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
+        if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
         return UnreachableError(
             f"{reason} in {number} attempts.",

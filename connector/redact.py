@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ MASK = "***"
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
 _SECRET_FIELDS = re.compile(
     r'(?i)(["\']?(?:password|privatekey|client_secret|access_token|refresh_token|assertion|api_?key)["\']?\s*[:=]\s*)'
-    r'("[^"]*"|\'[^\']*\'|[^\s,&}]+)'
+    r'("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|[^\s,&}]+)'
 )
 _known: set[str] = set()
 
@@ -19,7 +20,10 @@ _known: set[str] = set()
 def register(*secrets: str | None) -> None:
     """Remember values (passwords, keys, tokens) so that `scrub` removes them wherever they appear."""
     # Very short values would blank out ordinary words; nothing that guards an account is that short.
-    _known.update(secret for secret in secrets if secret and len(secret) >= 6)
+    found = [secret for secret in secrets if secret and len(secret) >= 6]
+    _known.update(found)
+    # The same as a JSON text spells them.
+    _known.update(json.dumps(secret)[1:-1] for secret in found)
 
 
 def scrub(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +40,7 @@ from connector.times import parse_instant
 PREFIX = "LEARNSYNC_"
 DELIMITER = "__"
 TOML_FILE = "learnsync.toml"
+DEFAULT_TENANT = "default"
 
 # REST gateways by region (facts/absorb.md section 1).
 REGIONS = {
@@ -60,7 +62,11 @@ def _complaint(text: str) -> PydanticCustomError:
 
 def check_url(value: str) -> str:
     """An absolute https URL without a trailing slash; plain http only for loopback hosts."""
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value.strip())
+        _ = parts.port
+    except ValueError:
+        raise _complaint("is not a URL: check host and port") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _complaint("needs an absolute URL such as https://host.example")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -69,11 +75,11 @@ def check_url(value: str) -> str:
         raise _complaint("must be a URL without ? or #")
     if parts.username or parts.password:
         raise _complaint("must not carry credentials; they have settings of their own")
-    return value.rstrip("/")
+    return value.strip().rstrip("/")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class AbsorbSettings(_Section):
@@ -90,6 +96,11 @@ class AbsorbSettings(_Section):
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
 
+    @field_validator("username")
+    @classmethod
+    def _username(cls, value: str | None) -> str | None:
+        return value.strip() if value else None
+
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
@@ -98,9 +109,9 @@ class AbsorbSettings(_Section):
     @field_validator("region")
     @classmethod
     def _region(cls, value: str) -> str:
-        if value.lower() not in REGIONS:
+        if value.strip().lower() not in REGIONS:
             raise _complaint(f"is not a known region: use one of {', '.join(REGIONS)}")
-        return value.lower()
+        return value.strip().lower()
 
     @property
     def url(self) -> str:
@@ -178,7 +189,12 @@ class MappingSettings(_Section):
                 return parse_instant(value.strip().replace(" ", "T"))
             except ValueError:
                 raise _complaint("must be an ISO instant such as 2026-03-01T00:00:00Z") from None
-        return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+        return value
+
+    @field_validator("as_of")
+    @classmethod
+    def _as_of_utc(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class Settings(BaseSettings):
@@ -194,7 +210,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    tenant_id: str = Field("default", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    tenant_id: str = Field(DEFAULT_TENANT, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     provider: str = Field("Absorb LMS", min_length=1, max_length=255)
     absorb: AbsorbSettings = Field(default_factory=AbsorbSettings)
     salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings)
@@ -227,6 +243,7 @@ class _OwnDotEnv(DotEnvSettingsSource):
     """A `.env` file may serve other programs too: only our own variables are read, unknown ones of ours refused."""
 
     def __call__(self) -> dict[str, Any]:
+        _refuse_unknown(self.env_vars, " in .env")
         own = set(Settings.model_fields)
         return {name: value for name, value in super().__call__().items() if name in own}
 
@@ -252,17 +269,16 @@ class _TomlSource(PydanticBaseSettingsSource):
             return {}
         table = _read_toml(path)
         tenants = table.pop("tenants", {})
+        if not isinstance(tenants, dict) or not all(isinstance(entry, dict) for entry in tenants.values()):
+            raise SettingsError(f"{path}: `tenants` must hold tables.", remedy="Write [tenants.<tenant_id>] sections.")
         tenant_id = self._tenant_id(table)
-        if not tenants or tenant_id is None:
-            return _resolve(table, path.name)
         if tenant_id not in tenants:
             return _resolve(table, path.name)
         _refuse_plain_secrets(tenants[tenant_id], f"{path.name} [tenants.{tenant_id}]")
         return _resolve(_overlay(table, {**tenants[tenant_id], "tenant_id": tenant_id}), path.name)
 
-    def _tenant_id(self, table: dict[str, Any]) -> str | None:
-        found = self.current_state.get("tenant_id") or table.get("tenant_id")
-        return str(found) if found else None
+    def _tenant_id(self, table: dict[str, Any]) -> str:
+        return str(self.current_state.get("tenant_id") or table.get("tenant_id") or DEFAULT_TENANT)
 
 
 def toml_path() -> Path:
@@ -327,13 +343,14 @@ def variable_names() -> list[str]:
     return names
 
 
-def _refuse_unknown_variables() -> None:
+def _refuse_unknown(names: Iterable[str], where: str = "") -> None:
+    """Raise SettingsError for the first variable of ours that no setting has: most likely a slip of the pen."""
     known = {*variable_names(), "LEARNSYNC_CONFIG", "LEARNSYNC_LOG_LEVEL"}
-    for name in sorted(os.environ):
+    for name in sorted(names):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"Did you mean {near[0]}?" if near else "Unset it, or see README.md for the settings."
-            raise SettingsError(f"{name} is not a setting of learnsync.", remedy=hint)
+            raise SettingsError(f"{name.upper()}{where} is not a setting of learnsync.", remedy=hint)
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
@@ -365,7 +382,7 @@ def _explain(failure: ValidationError) -> SettingsError:
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises SettingsError that names each variable at fault."""
-    _refuse_unknown_variables()
+    _refuse_unknown(os.environ)
     try:
         settings = Settings(**overrides)
     except ValidationError as failure:

@@ -23,7 +23,7 @@ def parse_instant(text: str) -> datetime:
 
     Raises ValueError for anything that is not `yyyy-MM-dd[THH:mm:ss[.f…][Z|±hh:mm]]`.
     """
-    found = _INSTANT.match(text)
+    found = _INSTANT.fullmatch(text)
     if found is None:
         raise ValueError(f"not a date-time: {text[:40]!r}")
     year, month, day, hour, minute, second, fraction, sign, off_h, off_m = found.groups()
@@ -31,15 +31,18 @@ def parse_instant(text: str) -> datetime:
     parsed = datetime(
         int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micro, tzinfo=UTC
     )
-    if sign:
-        offset = timedelta(hours=int(off_h), minutes=int(off_m))
-        parsed = parsed - offset if sign == "+" else parsed + offset
-    return parsed
+    if not sign:
+        return parsed
+    offset = timedelta(hours=int(off_h), minutes=int(off_m))
+    try:
+        return parsed - offset if sign == "+" else parsed + offset
+    except OverflowError:
+        raise ValueError(f"not an instant of the years 1 to 9999: {text[:40]!r}") from None
 
 
 def calendar_day(text: str | None) -> date | None:
     """The day a source value names when its own time of day is 00:00:00, else None (contract section 6)."""
-    found = _INSTANT.match(text) if text else None
+    found = _INSTANT.fullmatch(text) if text else None
     if found is None or any(int(part or 0) for part in found.group(4, 5, 6, 7)):
         return None
     return date(int(found[1]), int(found[2]), int(found[3]))

@@ -223,9 +223,16 @@ def _rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, str]]
     numbered = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] != "#"]
     reader = csv.DictReader((line for _, line in numbered), strict=True)
     expected = _header(name)
+    try:
+        rows = list(reader)
+    except csv.Error as failure:
+        line = numbered[min(reader.line_num, len(numbered)) - 1][0] if numbered else 1
+        raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
     if list(reader.fieldnames or []) != expected:
         raise MappingError(f"{path}: the header must be {','.join(expected)}")
-    for (number, _), row in zip(numbered[1:], reader, strict=True):
+    if len(rows) != len(numbered) - 1:
+        raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
+    for (number, _), row in zip(numbered[1:], rows, strict=True):
         if None in row or None in row.values():
             raise MappingError(f"{path} line {number}: needs exactly {len(expected)} cells")
         yield number, {key: value.strip() for key, value in row.items()}

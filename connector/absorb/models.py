@@ -71,7 +71,9 @@ def _text(value: object) -> object:
 
 Guid = Annotated[str, BeforeValidator(_lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)]
 Instant = Annotated[datetime, BeforeValidator(_instant), Column("TIMESTAMPTZ", INSTANT_PATTERN)]
-Number = Annotated[float, _matching(NUMBER_PATTERN, "a number"), Column("DOUBLE", NUMBER_PATTERN)]
+Number = Annotated[
+    float, Field(allow_inf_nan=False), _matching(NUMBER_PATTERN, "a number"), Column("DOUBLE", NUMBER_PATTERN)
+]
 Integer = Annotated[
     int,
     BeforeValidator(_integer),

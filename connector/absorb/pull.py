@@ -318,7 +318,8 @@ class _Pull:
         """From the watermark less the overlap, or from where a killed walk was; `--since` and `--full` come first."""
         mark = state.marks.get(scope)
         asked = self._options.since
-        if asked is not None:
+        # Account-wide lists are small, and a new warehouse needs them whole to know whose and what the enrollments are.
+        if asked is not None and (scope != ALL or mark is not None):
             # A walk that begins later than the list's watermark leaves a gap and may not move it.
             return _Start(asked, None, covers=mark is not None and asked <= mark)
         if self._options.full:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from connector.sandbox.enrollments import EnrollmentMaker
+from connector.sandbox.instants import canonical
 from connector.sandbox.people import make_departments, make_users
 from connector.sandbox.portal import Portal, Row
 from connector.sandbox.randomness import Dice
@@ -90,12 +91,18 @@ def _course_enrollments(dice: Dice, maker: EnrollmentMaker, users: list[Row], co
 def _bulk_edited(dice: Dice, rows: Iterator[Row], now: int) -> Iterator[Row]:
     """One admin edit touched more rows than a page holds: they share one dateEdited to the digit."""
     instant = dice.instant(now - 7_200)
-    for place, row in enumerate(rows):
-        if place < BULK_EDIT_ROWS:
+    moment, edited, later = canonical(instant) or "", 0, False
+    for row in rows:
+        dates = (canonical(row[name]) for name in ("dateAdded", "dateStarted", "dateCompleted"))
+        if edited < BULK_EDIT_ROWS and all(date <= moment for date in dates if date):
+            edited += 1
             yield row | {"dateEdited": instant}
-        else:
+        elif not later:
             # The course went on afterwards, so that a pull's overlap does not read the whole block again.
-            yield row | {"dateEdited": dice.instant(now)} if place == BULK_EDIT_ROWS else row
+            later = True
+            yield row | {"dateEdited": dice.instant(now)}
+        else:
+            yield row
 
 
 def make_courses(dice: Dice, now: int, count: int) -> list[Row]:

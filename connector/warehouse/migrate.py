@@ -6,8 +6,10 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+import duckdb
+
 from connector.errors import WarehouseError
-from connector.warehouse.database import Connection
+from connector.warehouse.database import PATH_VARIABLE, Connection
 
 _NAME = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
@@ -49,6 +51,13 @@ def migrate(connection: Connection, path: Path) -> list[int]:
             try:
                 connection.execute(text)
                 connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
+            except duckdb.Error as failure:
+                connection.execute("ROLLBACK")
+                raise WarehouseError(
+                    f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
+                    f" {str(failure).splitlines()[0]}",
+                    remedy="Point the variable at a file that only learnsync writes, or at a new one.",
+                ) from None
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise

@@ -20,6 +20,11 @@ OWN_COLUMNS = {
 }
 # A date whose source text says 00:00:00 is a calendar day (contract section 6); only the text can tell.
 DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
+# What DuckDB can cast but neither Python nor Salesforce can hold.
+_LIMITS = {
+    "TIMESTAMPTZ": " AND {value} BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'",
+    "DOUBLE": " AND isfinite({value})",
+}
 _MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T00:00:00(\.0+)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
 
 
@@ -45,7 +50,8 @@ class SourceColumn:
         if self.pattern is None:
             return self.text
         cast_value = f"TRY_CAST({self.text} AS {self.sql_type})"
-        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}') THEN {cast_value} END"
+        limits = _LIMITS.get(self.sql_type, "").format(value=cast_value)
+        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}'){limits} THEN {cast_value} END"
 
     @property
     def unfit(self) -> str | None:

@@ -7,7 +7,7 @@ WITH dated AS (
     -- A due date that names a calendar day lasts until that day's last microsecond in the mapping's time zone.
     CASE
       WHEN e._due_day IS NOT NULL
-        THEN timezone($timezone, CAST(e._due_day + 1 AS TIMESTAMP)) - INTERVAL 1 MICROSECOND
+        THEN timezone($timezone, CAST(e._due_day AS TIMESTAMP) + INTERVAL '23:59:59.999999')
       ELSE e.date_due
     END AS due_at,
     CASE WHEN e.access_date > e.date_added THEN e.access_date ELSE e.date_added END AS start_at,
@@ -59,7 +59,7 @@ SELECT
   END AS "CompletedPercent",
   CASE WHEN d.status = 3 THEN d.date_completed END AS "CompletedDate",
   CASE
-    WHEN d.status = 3
+    WHEN d.status = 3 AND d.date_completed IS NOT NULL
       THEN CAST(greatest(0, (epoch_us(d.date_completed) - epoch_us(coalesce(d.date_started, d.date_added))) // 86400000000) AS INTEGER)
   END AS "CompletedOnDay",
   CAST(floor(

@@ -1,0 +1,81 @@
+"""A real data set, all the way: every registration of the Open University's OULAD reaches the org and is accounted for."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support import query
+
+from connector.warehouse.database import Warehouse
+
+REPO = Path(__file__).resolve().parents[1]
+OULAD = REPO.parent / "shared" / "data" / "oulad"
+REGISTRATIONS = 32_593
+# final_result -> (Absorb status, its label): the sandbox's reading of the data set.
+RESULTS = {
+    "Pass": (3, "Complete"), "Distinction": (3, "Complete"), "Fail": (5, "Failed"), "Withdrawn": (6, "Declined"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not (OULAD / "studentRegistration.csv").is_file(), reason=f"no OULAD data set in {OULAD}")
+def test_every_registration_of_a_real_data_set_reaches_the_org_and_is_accounted_for(tmp_path: Path) -> None:
+    with (OULAD / "studentInfo.csv").open(encoding="utf-8", newline="") as lines:
+        results = Counter(line["final_result"] for line in csv.DictReader(lines))
+    assert sum(results.values()) == REGISTRATIONS
+    wanted: Counter[int] = Counter()
+    labels: Counter[str] = Counter()
+    for result, number in results.items():
+        wanted[RESULTS[result][0]] += number
+        labels[RESULTS[result][1]] += number
+
+    learnsync = [sys.executable, "-m", "connector.cli"]
+    env = os.environ | {"PYTHONPATH": str(REPO)}
+    sandbox = subprocess.Popen(
+        [*learnsync, "sandbox", "--dataset", str(OULAD), "--rate-limit", "0", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+    )  # fmt: skip
+    try:
+        assert sandbox.stdout is not None
+        env |= json.loads(sandbox.stdout.readline())["settings"]
+        env |= {
+            "LEARNSYNC_WAREHOUSE__PATH": str(tmp_path / "warehouse.duckdb"),
+            "LEARNSYNC_WAREHOUSE__PUBLISH_PATH": str(tmp_path / "learning.duckdb"),
+            "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "5000",
+            "LEARNSYNC_ABSORB__BURST": "5000",
+            "LEARNSYNC_MAPPING__AS_OF": "2026-01-01T00:00:00Z",
+        }
+        synced = run([*learnsync, "sync", "--json"], env)
+        status = run([*learnsync, "status", "--json"], env)
+        dry = run([*learnsync, "push", "--dry-run", "--json"], env)
+    finally:
+        sandbox.send_signal(signal.SIGTERM)
+        sandbox.communicate(timeout=30)
+
+    assert synced["pull"]["streams"]["enrollments"]["counts"]["inserted"] == REGISTRATIONS
+    sent = synced["push"]["targets"]["lms_enrollment"]
+    assert (sent["accepted"], sent["created"], sent["rejected"]) == (REGISTRATIONS, REGISTRATIONS, 0)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    assert query(warehouse, "SELECT count(*), count(DISTINCT id) FROM learning_record") == [(REGISTRATIONS,) * 2]
+    counted = query(warehouse, "SELECT absorb_status, count(*) FROM learning_item_progress GROUP BY ALL")
+    assert dict(counted) == dict(wanted)
+    passed = query(warehouse, "SELECT passed, count(*) FROM learning_record GROUP BY ALL")
+    assert dict(passed) == {True: wanted[3], False: wanted[5], None: wanted[6]}
+    assert status["accounting"] == [{"state": "in Salesforce", "enrollments": REGISTRATIONS}]
+    assert status["balanced"] is True
+    assert status["pending"] == {}
+    left = dry["targets"]["lms_enrollment"]
+    assert (left["create"], left["update"], left["unchanged"], left["blocked"]) == (0, 0, REGISTRATIONS, {})
+
+
+def run(command: list[str], env: dict[str, str]) -> dict[str, object]:
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
