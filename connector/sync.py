@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from connector.absorb.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.build import BuildReport, build, build_one
 from connector.errors import LearnsyncError
 from connector.progress import Progress
@@ -81,6 +82,16 @@ def run_pull(
     require_absorb(settings)
     options = PullOptions(streams=streams, full=full, since=since)
     return _stage(settings, "pull", lambda run_id: pull(settings, run_id, options, progress))
+
+
+def run_reconcile(
+    settings: Settings, options: ReconcileOptions | None = None, progress: Progress | None = None
+) -> ReconcileReport:
+    """Full id sweep: marks enrollments that vanished in Absorb, then rebuilds, so that the tables say so."""
+    require_absorb(settings)
+    report = _stage(settings, "reconcile", lambda run_id: reconcile(settings, run_id, options, progress))
+    run_build(settings)
+    return report
 
 
 def run_build(settings: Settings, table: str | None = None) -> BuildReport:

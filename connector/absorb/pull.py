@@ -13,11 +13,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.models import STREAMS
@@ -38,7 +39,7 @@ from connector.errors import (
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import (
     Batch,
     Checkpoint,
@@ -91,6 +92,19 @@ class PullReport:
         return not self.pending and not any(report.failures for report in self.streams.values())
 
 
+class SweepLog(Protocol):
+    """Notes what a sweep meets; see connector/absorb/reconcile.py."""
+
+    def page(self, course_id: str, ids: Iterable[str | None]) -> None:
+        """The ids of one page."""
+
+    def nameless_row(self, course_id: str) -> None:
+        """A row without an id was among them."""
+
+    def finished(self, course_id: str, *, gone: bool = False) -> None:
+        """The course was read to its end, or is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class PullOptions:
     """`full` reads from the beginning; `since` from an instant; else each list from its watermark minus the overlap."""
@@ -98,6 +112,7 @@ class PullOptions:
     streams: Sequence[str] = ORDER
     full: bool = False
     since: datetime | None = None
+    sweep: SweepLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +154,7 @@ def pull(
     if unknown:
         raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
     with pull_lock(settings, run_id):
-        return asyncio.run(_Pull(settings, run_id, options, progress or Silent()).run())
+        return asyncio.run(Puller(settings, run_id, options, progress or Silent()).run())
 
 
 @contextmanager
@@ -172,7 +187,9 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
         yield
 
 
-class _Pull:
+class Puller:
+    """One pull: use `pull`, or hold `pull_lock` around it."""
+
     def __init__(
         self,
         settings: Settings,
@@ -217,7 +234,9 @@ class _Pull:
             points = read_checkpoints(connection, self._settings.tenant_id, report.stream)
             scopes = [ALL]
             if report.stream == "enrollments":
-                scopes = known_courses(connection, self._settings.tenant_id)
+                # A sweep asks courses that were gone as well: they may be back, and their rows must be accounted for.
+                gone_too = self._options.sweep is not None
+                scopes = known_courses(connection, self._settings.tenant_id, gone_too=gone_too)
         state = _Stream(report.stream, report, marks, points, folder)
         report.lists = len(scopes)
         self._progress.stage(report.stream, len(scopes))
@@ -263,6 +282,9 @@ class _Pull:
             log.info("course %s is gone (404); its enrollments stay as they were", scope)
             await state.queue.put(scope)
             state.report.tombstones.append(scope)
+            sweep = self._sweep(state)
+            if sweep:
+                sweep.finished(scope, gone=True)
         except (ServerFaultError, ProtocolError, BadRequestError, IncompleteError) as failure:
             state.report.failures[scope] = str(failure)
             state.in_a_row += 1
@@ -299,6 +321,7 @@ class _Pull:
                 # Nothing edited after the walk began may be claimed; the portal's own clock says when that was.
                 ceiling = (served.clock or utc_now()) - timedelta(seconds=1 + time.monotonic() - began)
             rows += len(served.page.ids)
+            self._note_page(state, scope, served.page.ids)
             await self._land(state, served.body, len(served.page.ids))
             step = walk.feed(served.page)
             if start.covers and walk.verified != verified:
@@ -313,6 +336,19 @@ class _Pull:
         reached = max((moment for moment in (step.high, start.floor) if moment is not None), default=None)
         claim = min(reached, ceiling) if reached and ceiling and start.covers else None
         await state.queue.put(Watermark(state.name, scope, claim, rows, utc_now()))
+        sweep = self._sweep(state)
+        if sweep:
+            sweep.finished(scope)
+
+    def _sweep(self, state: _Stream) -> SweepLog | None:
+        return self._options.sweep if state.name == "enrollments" else None
+
+    def _note_page(self, state: _Stream, scope: str, ids: Sequence[str | None]) -> None:
+        sweep = self._sweep(state)
+        if sweep:
+            sweep.page(scope, ids)
+            if None in ids:
+                sweep.nameless_row(scope)
 
     def _start(self, state: _Stream, scope: str) -> _Start:
         """From the watermark less the overlap, or from where a killed walk was; `--since` and `--full` come first."""
@@ -387,7 +423,7 @@ def _is_key(failure: LearnsyncError) -> bool:
     return isinstance(failure, ApiError) and '"Forbidden"' in failure.body
 
 
-def known_courses(connection: object, tenant_id: str) -> list[str]:
+def known_courses(connection: Connection, tenant_id: str, *, gone_too: bool = False) -> list[str]:
     """Ids of every course not known to be gone, inactive ones too, largest first so that no long walk starts last."""
     query = """
         SELECT CAST(courses.id AS VARCHAR)
@@ -395,7 +431,7 @@ def known_courses(connection: object, tenant_id: str) -> list[str]:
         LEFT JOIN (
           SELECT course_id, count(*) AS size FROM absorb.enrollments WHERE tenant_id = $tenant_id GROUP BY course_id
         ) AS sizes ON sizes.course_id = courses.id
-        WHERE courses.tenant_id = $tenant_id AND courses._removed_at IS NULL
+        WHERE courses.tenant_id = $tenant_id AND (courses._removed_at IS NULL OR $gone_too)
         ORDER BY coalesce(size, 0) DESC, courses.id
     """
-    return [row[0] for row in connection.execute(query, {"tenant_id": tenant_id}).fetchall()]  # type: ignore[attr-defined]
+    return [row[0] for row in connection.execute(query, {"tenant_id": tenant_id, "gone_too": gone_too}).fetchall()]

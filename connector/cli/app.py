@@ -13,6 +13,7 @@ import typer
 
 from connector import __version__
 from connector.absorb.pull import ORDER
+from connector.absorb.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions
 from connector.cli import doctor as doctoring
 from connector.cli import explain as explaining
 from connector.cli import rejects as rejecting
@@ -22,7 +23,7 @@ from connector.cli.console import Bar, complain, err, out, print_json, set_up_lo
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import PushOptions
 from connector.settings import load_settings
-from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_sync
+from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_reconcile, run_sync
 from connector.times import parse_instant
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,27 @@ def sync(
     with Bar() as bar:
         report = run_sync(settings, full=full, progress=bar)
     _finish(report, render.show_sync, as_json=as_json)
+
+
+@app.command(name="reconcile")
+def reconcile_command(
+    *,
+    max_removed_percent: Annotated[
+        float, typer.Option(min=0, max=100, help="Remove nothing if more than this share of the rows vanished.")
+    ] = DEFAULT_MAX_REMOVED_PERCENT,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Courses that answer with no rows really are empty: I have checked.")
+    ] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Full id sweep: find enrollments that vanished in Absorb and mark them removed; nothing is deleted."""
+    set_up_logging(verbose)
+    settings = load_settings()
+    options = ReconcileOptions(max_removed_percent, allow_empty)
+    with Bar() as bar:
+        report = run_reconcile(settings, options, bar)
+    _finish(report, render.show_reconcile, as_json=as_json)
 
 
 @app.command()

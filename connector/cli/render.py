@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from connector.absorb.pull import PullReport
+from connector.absorb.reconcile import ReconcileReport
 from connector.build import BuildReport
 from connector.cli.console import out
 from connector.salesforce.push import PushReport, TargetReport
@@ -58,6 +59,18 @@ def show_pull(report: PullReport) -> None:
             out.print(f"  {len(stream.tombstones)} course(s) are gone from Absorb (404); their enrollments are kept")
     if report.pending:
         out.print(f"  [yellow]{report.pending:,} row(s) in quarantine[/]: see `learnsync rejects list`")
+
+
+def show_reconcile(report: ReconcileReport) -> None:
+    """What the sweep met, what it removed, or why it did not."""
+    show_pull(report.pull)
+    out.print(
+        f"Swept {report.courses:,} courses ({report.courses_gone:,} gone): of {report.live:,} live enrollments"
+        f" {report.vanished:,} were not met ({report.vanished_percent:.2f} %), {report.removed:,} marked removed.",
+        soft_wrap=True,
+    )
+    for reason in report.refused:
+        out.print(f"  [yellow]nothing removed[/]: {reason}.", soft_wrap=True)
 
 
 def show_build(report: BuildReport) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,8 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connector.sandbox import absorb_details as details
 from connector.sandbox import absorb_writes as writes
+from connector.sandbox.absorb_context import Context, Handler, body_of, folded
 from connector.sandbox.control import control_routes
+from connector.sandbox.details import DetailStore
 from connector.sandbox.errors import (
     ApiError,
     json_response,
@@ -30,24 +31,12 @@ from connector.sandbox.errors import (
 )
 from connector.sandbox.faults import FaultMiddleware
 from connector.sandbox.gateway import AbsorbOptions, Gateway
-from connector.sandbox.listing import Lister, deprecated_conditions
+from connector.sandbox.listing import Lister
 from connector.sandbox.malformed import spoil
-from connector.sandbox.odata import Condition, FilterError
+from connector.sandbox.odata import Condition
 from connector.sandbox.portal import Portal
 
 EVERYTHING = Condition("1 = 1")
-
-
-@dataclass
-class Context:
-    """What a handler works with."""
-
-    portal: Portal
-    gateway: Gateway
-    lister: Lister
-
-
-Handler = Callable[[Context, Request], Awaitable[Response]]
 
 
 def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> ASGIApp:
@@ -56,7 +45,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     profile = options.profile()
     if profile.malformed_rows:
         spoil(portal)
-    context = Context(portal, Gateway(options), Lister(portal, profile))
+    context = Context(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
     routes = [Route(path, _guarded(context, path, handler), methods=methods) for methods, path, handler in ROUTES]
     middleware = [Middleware(_LowerCasePath)]
     if options.gzip:
@@ -103,21 +92,6 @@ async def _no_route(request: Request, _error: Exception) -> Response:
     return unknown_path(request.headers.get("authorization")).response()
 
 
-async def body_of(request: Request) -> Any:
-    """The request's JSON body, or a 422."""
-    try:
-        return json.loads(await request.body())
-    except ValueError as error:
-        raise unprocessable("The request body is not valid JSON.") from error
-
-
-def folded(body: object) -> dict[str, Any]:
-    """A JSON object's properties without regard to case: PascalCase bodies work too."""
-    if not isinstance(body, dict):
-        raise unprocessable("The request body must be a JSON object.")
-    return {str(name).casefold(): value for name, value in body.items()}
-
-
 async def authenticate(context: Context, request: Request) -> Response:
     """Mint a token: a bare JSON string (facts/absorb.md section 2)."""
     try:
@@ -161,26 +135,11 @@ def _single(stream: str) -> Handler:
     return handler
 
 
-async def enrollment_of_pair(context: Context, request: Request) -> Response:
-    """A user's current enrollment in a course, narrowed by ``status`` and ``modifiedSince``."""
-    path = request.path_params
-    try:
-        narrowed = deprecated_conditions(request.query_params)
-    except FilterError as error:
-        raise unprocessable(str(error)) from error
-    found = context.portal.enrollments_of(
-        path["user_id"], path["course_id"], where=narrowed.sql, parameters=narrowed.parameters
-    )
-    if not found:
-        raise not_found()
-    return json_response(found[0])
-
-
 async def create_for_course(context: Context, request: Request) -> Response:
     """POST /users/{userId}/enrollments/{courseId}"""
     path = request.path_params
     again = writes.flag(request.query_params, "reEnroll")
-    return json_response(*writes.enroll(context.portal, path["user_id"], path["course_id"], {}, again=again))
+    return details.enrolled(context, path["user_id"], path["course_id"], {}, again=again)
 
 
 async def create_or_update(context: Context, request: Request) -> Response:
@@ -189,8 +148,7 @@ async def create_or_update(context: Context, request: Request) -> Response:
     course = writes.guid(fields.get("courseid"), "courseId")
     again = writes.flag(request.query_params, "reEnroll")
     changes = writes.settable(fields)
-    user = request.path_params["user_id"]
-    return json_response(*writes.enroll(context.portal, user, course, changes, again=again))
+    return details.enrolled(context, request.path_params["user_id"], course, changes, again=again)
 
 
 async def unenroll(context: Context, request: Request) -> Response:
@@ -198,6 +156,42 @@ async def unenroll(context: Context, request: Request) -> Response:
     return json_response(writes.unenroll(context.portal, await body_of(request)))
 
 
+async def bulk(context: Context, request: Request) -> Response:
+    """Every enrollment of these users in these courses, as a plain array.
+
+    How ids are listed is not known (facts/absorb.md section 1): repeated keys and comma lists both work.
+    """
+    conditions, parameters = [], []
+    for name, column in (("userIds", "user_id"), ("courseIds", "course_id")):
+        listed = ",".join(request.query_params.getlist(name))
+        ids = [writes.guid(text.strip(), name) for text in listed.split(",") if text.strip()]
+        if ids:
+            conditions.append(f"{column} IN ({', '.join('?' * len(ids))})")
+            parameters += ids
+    if not conditions:
+        raise unprocessable("userIds or courseIds is required.")
+    where = " AND ".join(conditions)
+    found = context.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
+    return json_response([json.loads(text) for (text,) in found])
+
+
+async def my_enrollments(context: Context, request: Request) -> Response:
+    """GET /my-enrollments"""
+    scope = Condition("user_id = ?", (context.me(),))
+    return context.lister.answer("enrollments", request.query_params, scope)
+
+
+async def my_enrollment(context: Context, request: Request) -> Response:
+    """GET /my-enrollments/{courseId}"""
+    return details.current_enrollment(context, context.me(), request.path_params["course_id"], request)
+
+
+async def enroll_me(context: Context, request: Request) -> Response:
+    """POST /enroll/{courseId}"""
+    return details.enrolled(context, context.me(), request.path_params["course_id"], {}, again=False)
+
+
+PAIR = "/users/{user_id}/enrollments/{course_id}"
 ROUTES: list[tuple[list[str], str, Handler]] = [
     (["POST"], "/authenticate", authenticate),
     (["GET"], "/users", _collection("users")),
@@ -209,10 +203,39 @@ ROUTES: list[tuple[list[str], str, Handler]] = [
     (["GET"], "/courses/{course_id}/enrollments", _scoped("courses", "course_id", "course_id")),
     (["GET"], "/users/{user_id}/enrollments", _scoped("users", "user_id", "user_id")),
     (["POST"], "/users/{user_id}/enrollments", create_or_update),
-    (["GET"], "/users/{user_id}/enrollments/{course_id}", enrollment_of_pair),
-    (["POST"], "/users/{user_id}/enrollments/{course_id}", create_for_course),
-    (["GET"], "/courses/{course_id}/enrollments/{user_id}", enrollment_of_pair),
     # The method is not known (facts/absorb.md section 1, row 9): both plausible ones work.
     (["POST", "DELETE"], "/enrollments/unenroll", unenroll),
     (["GET"], "/enrollments/{row_id}", _single("enrollments")),
+    (["GET"], f"{PAIR}", details.enrollment_of_pair),
+    (["POST"], f"{PAIR}", create_for_course),
+    (["GET"], "/courses/{course_id}/enrollments/{user_id}", details.enrollment_of_pair),
+    (["GET"], "/bulk/student-courses", bulk),
+    # Session enrollments
+    (["GET"], f"{PAIR}/sessions", details.array("session_enrollments")),
+    (["GET"], f"{PAIR}/sessions/{{session_id}}", details.single("session_enrollments", "session_id")),
+    (["POST"], f"{PAIR}/sessions/{{session_id}}", details.enroll_in_session),
+    (["GET"], "/courses/{course_id}/sessions/{session_id}/enrollments", details.of_session),
+    # Chapter enrollments
+    (["GET"], f"{PAIR}/chapters", details.array("chapter_enrollments")),
+    (["GET"], f"{PAIR}/chapters/{{chapter_id}}", details.single("chapter_enrollments", "chapter_id")),
+    # Lesson enrollments
+    (["GET"], f"{PAIR}/lessons", details.array("lesson_enrollments")),
+    (["GET"], f"{PAIR}/lessons/{{lesson_id}}", details.single("lesson_enrollments", "lesson_id")),
+    (["GET"], f"{PAIR}/chapters/{{chapter_id}}/lessons", details.array("lesson_enrollments")),
+    (
+        ["GET"],
+        f"{PAIR}/chapters/{{chapter_id}}/lessons/{{lesson_id}}",
+        details.single("lesson_enrollments", "lesson_id"),
+    ),
+    (["GET"], "/courses/{course_id}/lessons/{lesson_id}/enrollments", details.of_lesson),
+    # Attempts; whether one is finished by PUT or by POST is not known (facts/absorb.md section 1, row 19)
+    (["GET"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.attempts),
+    (["POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.start_attempt),
+    (["PUT", "POST"], "/attempts/{attempt_id}", details.finish_attempt),
+    (["PUT", "POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts/{{attempt_id}}", details.finish_attempt),
+    # The account's own; enrolling oneself has two plausible paths (facts/absorb.md section 1, row 21)
+    (["GET"], "/my-enrollments", my_enrollments),
+    (["GET"], "/my-enrollments/{course_id}", my_enrollment),
+    (["POST"], "/enroll/{course_id}", enroll_me),
+    (["POST"], "/my-enrollments/{course_id}", enroll_me),
 ]

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from connector.sandbox.errors import ApiError, gateway_error, portal_error
 from connector.sandbox.faults import PROFILES, Profile
+from connector.sandbox.people import ACCOUNT
 
 DENIED = "Authorization has been denied for this request."
 
@@ -23,7 +24,7 @@ class AbsorbOptions:
     """How the portal's HTTP side behaves; the credentials are made up afresh unless given."""
 
     api_key: str = field(default_factory=lambda: str(uuid.uuid4()).upper(), repr=False)
-    username: str = "integration.admin"
+    username: str = ACCOUNT
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     token_seconds: float = 14_400.0
     requests_per_second: float = 200.0

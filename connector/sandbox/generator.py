@@ -120,6 +120,8 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
     added = now - dice.days(900, 2000)
     kinds = ("OnlineCourse", "InstructorLedCourse", "CourseBundle", "Curriculum")
     course_type = "CourseBundle" if number == 5 else dice.weighted(kinds, (80, 12, 4, 4))
+    if number == 2:
+        course_type = "InstructorLedCourse"  # however few courses there are, one has sessions
     required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
     return {
         "id": dice.guid(),

@@ -249,7 +249,7 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
 
 
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
-    """A session enrollment that says what its course enrollment says; it has no dateAdded (facts/absorb.md section 5)."""
+    """A session enrollment that says what its course enrollment says; no dateAdded (facts/absorb.md section 5)."""
     return {
         "id": stable_guid(f"{enrollment['id']}/{session_id}"),
         "sessionId": session_id,

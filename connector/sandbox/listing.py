@@ -13,7 +13,7 @@ from connector.sandbox.faults import Profile
 from connector.sandbox.instants import canonical
 from connector.sandbox.odata import Condition, FilterError, compile_filter, compile_sort
 from connector.sandbox.portal import Portal
-from connector.sandbox.schema import STREAMS, Stream
+from connector.sandbox.schema import DETAILS, STREAMS, Stream
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
@@ -28,9 +28,11 @@ class Lister:
     profile: Profile
     _turn: itertools.count[int] = field(default_factory=itertools.count)
 
-    def answer(self, stream_name: str, query: Mapping[str, str], scope: Condition) -> Response:
-        """Serve one page; ``scope`` narrows the collection to a course or a user."""
-        stream = STREAMS[stream_name]
+    def answer(
+        self, stream_name: str, query: Mapping[str, str], scope: Condition, *, collection: str | None = None
+    ) -> Response:
+        """Serve one page; ``scope`` narrows the list to a course or a user, ``collection`` names it in the envelope."""
+        stream = (STREAMS | DETAILS)[stream_name]
         limit = _whole(query, "limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
         offset = _whole(query, "offset", 0, lowest=0, highest=MAX_OFFSET)
         try:
@@ -47,7 +49,8 @@ class Lister:
             skip=limit * offset,
         )
         head = (
-            f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},"{stream_name}":['
+            f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},'
+            f'"{collection or stream_name}":['
         )
         return Response((head + ",".join(texts) + "]}").encode(), media_type="application/json")
 
@@ -68,7 +71,7 @@ class Lister:
 
 
 def _where(stream: Stream, query: Mapping[str, str], scope: Condition) -> Condition:
-    conditions = [scope, deprecated_conditions(query, with_status=stream.name == "enrollments")]
+    conditions = [scope, deprecated_conditions(query, with_status="status" in stream.columns)]
     if query.get("_filter"):
         conditions.append(compile_filter(query["_filter"], stream))
     return _all(conditions)

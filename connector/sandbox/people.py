@@ -13,6 +13,7 @@ from connector.sandbox.vocabulary import (
     LAST_NAMES,
 )
 
+ACCOUNT = "integration.admin"
 NO_CUSTOM_FIELDS = {
     f"{prefix}{number}": None
     for prefix, count in (("decimal", 5), ("string", 30), ("datetime", 5), ("bool", 5))
@@ -72,6 +73,8 @@ def _user(dice: Dice, now: int, number: int, departments: list[Row]) -> Row:
         "city": dice.choice(CITIES) if dice.chance(0.6) else None,
         "activeStatus": int(dice.chance(0.06)),
         "isManager": dice.chance(0.1),
+        # The sandbox's own account is a person too: "my enrollments" are this one's.
+        **({"isAdmin": True, "username": ACCOUNT} if number == 0 else {}),
         "lastLoginDate": dice.instant(seen) if dice.chance(0.85) else None,
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.sandbox.changes import advance, new_enrollment
 from connector.sandbox.instants import canonical, naive_text
-from connector.sandbox.schema import STREAMS
+from connector.sandbox.schema import DETAILS, STREAMS
 
 Row = dict[str, Any]
 Selection = int | Sequence[str]
@@ -47,7 +47,7 @@ class Portal:
     def __init__(self, *, now: Callable[[], datetime] | None = None, seed: int = 20260101) -> None:
         self.now = now or utc_now
         self.random = random.Random(seed)  # noqa: S311 - repeatable choices, not secrets
-        self._lock = threading.RLock()
+        self.lock = self._lock = threading.RLock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.create_function("canonical", 1, canonical, deterministic=True)
         self._db.executescript(_TABLES)
@@ -123,6 +123,14 @@ class Portal:
     def _one(self, sql: str) -> tuple[Any, ...]:
         return tuple(self.select(sql)[0])
 
+    def me(self, username: str) -> Row | None:
+        """The user behind an account: the one of that name, else the first, so that any data has one."""
+        found = self.select(
+            "SELECT json FROM users ORDER BY lower(json_extract(json, '$.username')) = ? DESC, seq LIMIT 1",
+            (username.lower(),),
+        )
+        return json.loads(found[0][0]) if found else None
+
     # -- writing ---------------------------------------------------------------------------------
 
     def stamp(self) -> datetime:
@@ -137,6 +145,16 @@ class Portal:
         with self._lock:
             prepared = (self._columns(stream, row, None) for row in rows)
             self._transact(_upsert(stream), prepared)
+
+    def script(self, sql: str) -> None:
+        """Run statements that define tables."""
+        with self._lock:
+            self._db.executescript(sql)
+
+    def write(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
+        """Run one writing statement for each row of parameters, in one transaction."""
+        with self._lock:
+            self._transact(sql, parameters)
 
     def put_row(self, stream: str, row: Mapping[str, Any], *, course_id: str | None = None) -> None:
         """Insert or replace one row verbatim, malformed or not.
@@ -280,7 +298,7 @@ class Portal:
 
 def _table(stream: str) -> str:
     """Only known stream names ever reach SQL."""
-    return STREAMS[stream].name
+    return (STREAMS | DETAILS)[stream].name
 
 
 def _upsert(stream: str) -> str:

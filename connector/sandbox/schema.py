@@ -114,8 +114,57 @@ DEPARTMENTS = Stream(
 )
 STREAMS: dict[str, Stream] = {s.name: s for s in (USERS, COURSES, DEPARTMENTS, ENROLLMENTS)}
 
+# What lies inside a course enrollment (field lists: seed 004); `score` is closed as it is on the parent.
+_DETAIL = {"id": "key", "name": "name", "dateEdited": "date_edited", "userId": "user_id", "status": "status"}
+_DETAIL |= {"courseEnrollmentId": "enrollment_id"}
+LESSON_ENROLLMENTS = Stream(
+    name="lesson_enrollments",
+    default_sort="name",
+    fields=_kinds(
+        guid="id chapterEnrollmentId courseEnrollmentId chapterId lessonId userId",
+        text="type name fullName timeSpent",
+        number="attempts failures status progress score",
+        date="lastAttempt dateEnrolled dateStarted dateCompleted dateEdited dateAdded",
+    ),
+    columns=_DETAIL | {"dateAdded": "date_added", "lessonId": "item_id", "chapterId": "parent_id"},
+    closed=frozenset({"score"}),
+)
+CHAPTER_ENROLLMENTS = Stream(
+    name="chapter_enrollments",
+    default_sort="name",
+    fields=_kinds(
+        guid="id courseEnrollmentId chapterId sessionId lessonId userId",
+        text="name fullName timeSpent",
+        number="status progress score",
+        date="dateEnrolled dateStarted dateCompleted",
+        array="lessonEnrollmentIds",
+    ),
+    columns=_DETAIL | {"chapterId": "item_id"},
+    closed=frozenset({"score"}),
+)
+SESSION_ENROLLMENTS = Stream(
+    name="session_enrollments",
+    default_sort="name",
+    fields=_kinds(
+        guid="id sessionId courseEnrollmentId userId",
+        text="name fullName timeSpent",
+        number="status progress score",
+        date="dateEnrolled dateStarted dateCompleted dateEdited",
+    ),
+    columns=_DETAIL | {"sessionId": "item_id"},
+    closed=frozenset({"score"}),
+)
+ATTEMPTS = Stream(
+    name="attempts",
+    default_sort="startDate",
+    fields=_kinds(guid="id", number="timeSpentTicks status score", date="startDate completionDate"),
+)
+DETAILS: dict[str, Stream] = {
+    s.name: s for s in (LESSON_ENROLLMENTS, CHAPTER_ENROLLMENTS, SESSION_ENROLLMENTS, ATTEMPTS)
+}
+
 _FOLDED: dict[str, dict[str, str]] = {
-    stream.name: {name.casefold(): name for name in stream.fields} for stream in STREAMS.values()
+    stream.name: {name.casefold(): name for name in stream.fields} for stream in (STREAMS | DETAILS).values()
 }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connector.absorb.models import STREAMS, AbsorbRow
+from connector.warehouse import drift
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 
@@ -89,10 +90,11 @@ class Batch:
 def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime) -> LoadCounts:
     """Load the batch in one transaction: rows and the watermarks that cover them become visible together."""
     counts = LoadCounts()
+    fresh: list[str] = []
     names = {"tenant_id": tenant_id, "run_id": run_id}
     with warehouse.connect() as connection:
         if batch.files:
-            counts = _stage(connection, batch)
+            counts, fresh = _stage(connection, batch, tenant_id)
         connection.execute("BEGIN")
         try:
             if batch.files:
@@ -106,6 +108,7 @@ def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: st
                     stream=batch.stream,
                     seen_at=now,
                 )
+            drift.record(connection, tenant_id, batch.stream, fresh, run_id=run_id, now=now)
             _tombstone_courses(connection, batch.tombstones, tenant_id, now)
             put_watermarks(connection, batch.watermarks, **names)
             _put_checkpoints(connection, batch, **names)
@@ -120,20 +123,43 @@ def _run(connection: Connection, statement: str, **values: Any) -> Connection:
     return connection.execute(statement, values)
 
 
-def _stage(connection: Connection, batch: Batch) -> LoadCounts:
+def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCounts, list[str]]:
+    """Stage the batch; returns its counts and the fields in it that nobody knew."""
+    model = STREAMS[batch.stream]
+    drifted = drift.read(connection, tenant_id, batch.stream)
+    _stage_typed(connection, batch, drifted)
+    fresh = drift.unknown(model, _new_keys(connection, batch, drifted), drifted)
+    if fresh:
+        _stage_typed(connection, batch, [*drifted, *fresh])
+    connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
+    read, unfit_rows = _one(connection, "SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
+    return LoadCounts(read=read, quarantined=unfit_rows), fresh
+
+
+def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
     model = STREAMS[batch.stream]
     values, unfit = typed_select(model)
     typed = sql(
         "stage_typed",
         values=values,
+        extra=drift.extra_sql(drifted),
         unfit=unfit or "false",
         structure=json_structure(model),
         landed_rows=_landed_rows(batch),
     )
     _run(connection, typed, files=_paths(batch))
-    connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
-    read, unfit_rows = _one(connection, "SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
-    return LoadCounts(read=read, quarantined=unfit_rows)
+
+
+def _new_keys(connection: Connection, batch: Batch, drifted: Sequence[str]) -> list[str]:
+    """The keys of rows whose set of keys was not met before; usually none, after the first batch."""
+    known = drift.known_shapes(batch.stream, drifted)
+    shapes = {row[0] for row in connection.execute("SELECT DISTINCT _shape FROM staged_all").fetchall()}
+    if shapes <= known:
+        return []
+    query = sql("unknown_keys", landed_rows=_landed_rows(batch))
+    keys = _run(connection, query, files=_paths(batch), known=json.dumps(sorted(known))).fetchall()
+    known |= shapes
+    return [row[0] for row in keys if row[0] is not None]
 
 
 def _landed_rows(batch: Batch) -> str:

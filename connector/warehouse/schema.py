@@ -94,7 +94,7 @@ def table_columns(model: type[AbsorbRow]) -> dict[str, str]:
     """Every column of absorb.<stream>: name → DuckDB type. The migrations must agree; a test compares them."""
     columns = {column.name: column.sql_type for column in source_columns(model)}
     columns |= {day: "DATE" for (stream, _), day in DAY_COLUMNS.items() if stream == model.stream}
-    return columns | OWN_COLUMNS
+    return columns | {"_extra": "JSON"} | OWN_COLUMNS
 
 
 def json_structure(model: type[AbsorbRow]) -> str:

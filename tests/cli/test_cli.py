@@ -1,14 +1,18 @@
-"""The `learnsync` command as a user meets it: exit codes, one clear message, one JSON object, no secret, nothing lost."""
+"""The `learnsync` command as a user meets it: exit codes, one message, one JSON object, no secret, nothing lost."""
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +24,17 @@ import typer
 from support import query
 from typer.testing import CliRunner
 
-from connector.cli.app import app
+from connector import redact
+from connector.absorb import auth
+from connector.cli.app import app, main
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings
 from connector.sync import run_build, run_pull
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
+SCRIPT = Path(sys.executable).with_name("learnsync")
+LEARNSYNC = [str(SCRIPT)] if SCRIPT.is_file() else [sys.executable, "-m", "connector.cli"]
 STAGE = re.compile(r"learnsync: [\w ]+( \([\d,]+\))?")
 ABSORB, SALESFORCE, WAREHOUSE = "LEARNSYNC_ABSORB__", "LEARNSYNC_SALESFORCE__", "LEARNSYNC_WAREHOUSE__"
 
@@ -68,18 +76,41 @@ class Shell:
         return {self.box.absorb.api_key, self.box.absorb.password, self.box.org.client_secret}
 
     def run(self, *arguments: str, **changes: str) -> Outcome:
-        """Run `learnsync <arguments>`; no output may ever hold a secret or a traceback."""
+        """Run `learnsync <arguments>` by its entry point, as if in a new process."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in (self.env | changes).items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["learnsync", *arguments])
+            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdout", io.StringIO())
+            patch.setattr(sys, "stderr", io.StringIO())
+            patch.setattr(redact, "_known", set())
+            patch.setattr(auth, "_accounts", {})
+            patch.setattr(logging.getLogger(), "handlers", [])
+            with pytest.raises(SystemExit) as left:
+                main()
+            done = Outcome(int(left.value.code or 0), sys.stdout.getvalue(), sys.stderr.getvalue())
+        return self.checked(done, changes)
+
+    def run_process(self, *arguments: str, **changes: str) -> Outcome:
+        """Run the installed `learnsync` as a process."""
         done = subprocess.run(
-            [sys.executable, "-m", "connector.cli", *arguments],
-            env=self.env | changes, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
-            stdin=subprocess.DEVNULL,
+            [*LEARNSYNC, *arguments], env=self.env | changes, cwd=self.folder, capture_output=True, text=True,
+            timeout=60, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        printed = done.stdout + done.stderr
+        return self.checked(Outcome(done.returncode, done.stdout, done.stderr), changes)
+
+    def checked(self, done: Outcome, changes: dict[str, str]) -> Outcome:
+        """No output may ever hold a secret or a traceback."""
+        printed = done.out + done.err
         assert "Traceback" not in printed, printed
         given = {value for name, value in changes.items() if name.endswith(("KEY", "PASSWORD", "SECRET")) and value}
         for secret in self.secrets | given:
             assert secret not in printed, "a secret was printed"
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return done
 
     @property
     def warehouse(self) -> Warehouse:
@@ -170,7 +201,9 @@ BAD: dict[str, tuple[str, dict[str, str], str]] = {
     "unknown stream": ("pull --stream grades", {}, "--stream"),
     "no instant to start from": ("pull --since tomorrow-ish", {}, "--since"),
     "no enrollment id": ("explain 12345", {}, "12345"),
-    "unwritable published file": ("publish", {f"{WAREHOUSE}PUBLISH_PATH": "{file}/l.duckdb"}, f"{WAREHOUSE}PUBLISH_PATH"),
+    "unwritable published file": (
+        "publish", {f"{WAREHOUSE}PUBLISH_PATH": "{file}/learning.duckdb"}, f"{WAREHOUSE}PUBLISH_PATH",
+    ),
 }  # fmt: skip
 
 
@@ -190,14 +223,17 @@ def test_bad_input_is_one_message_that_names_its_variable_and_loses_nothing(shel
     assert before == (250, 250) == (shell.count("absorb.enrollments"), shell.count("learning_item_progress"))
 
 
-@pytest.mark.parametrize("command", ["pull", "build", "push", "sync", "status", "publish", "rejects", "pull --json"])
-def test_an_unwritable_warehouse_path_is_named(shell: Shell, command: str) -> None:
+def test_an_unwritable_warehouse_path_is_named_by_every_command(shell: Shell) -> None:
     (shell.folder / "file").write_text("in the way")
-    done = shell.run(*command.split(), **{f"{WAREHOUSE}PATH": str(shell.folder / "file" / "w.duckdb")})
-    assert done.code == 2
-    assert len(done.messages) == 1, done.err
-    assert f"{WAREHOUSE}PATH" in done.messages[0]
-    assert (done.json["exit_code"] == 2) if "--json" in command else (done.out == "")
+    commands = ("pull", "build", "push", "sync", "status", "publish", "rejects")
+    found = {
+        command: shell.run(*command.split(), **{f"{WAREHOUSE}PATH": str(shell.folder / "file" / "w.duckdb")})
+        for command in commands
+    }
+    for command, done in found.items():
+        assert (done.code, done.out) == (2, ""), command
+        assert len(done.messages) == 1, (command, done.err)
+        assert f"{WAREHOUSE}PATH" in done.messages[0], command
 
 
 def test_a_file_that_is_no_warehouse_is_named(shell: Shell) -> None:
@@ -248,6 +284,45 @@ def test_an_unknown_status_is_kept_and_reaches_no_target(fresh: Shell) -> None:
     assert fresh.count("learning_item_progress") == 120
 
 
+# -- the process ------------------------------------------------------------------------------------------------------
+
+
+def test_the_installed_command_keeps_the_exit_codes_and_streams(fresh: Shell) -> None:
+    done = fresh.run_process("sync", "--json")
+    assert (done.code, done.json["complete"], done.messages) == (0, True, [])
+    assert done.err, "progress goes to stderr"
+    bad = fresh.box.portal.rows("enrollments")[3]
+    fresh.box.portal.put_row("enrollments", bad | {"progress": "a lot", "dateEdited": None})
+    assert fresh.run_process("pull").code == 1
+    wrong = fresh.run_process("pull", **{f"{ABSORB}PASSWORD": "wrong-password-77"})
+    assert (wrong.code, len(wrong.messages), wrong.out) == (2, 1, "")
+    assert f"{ABSORB}PASSWORD" in wrong.err
+    assert fresh.run_process("pull", "--nonsense").code == 2
+    assert fresh.count("absorb.enrollments") == 120
+
+
+def test_an_interrupt_says_what_stays_and_leaves_130(tmp_path: Path) -> None:
+    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0, faults="slow")) as box:
+        shell = shell_for(box, tmp_path)
+        process = subprocess.Popen(
+            [*LEARNSYNC, "pull"], env=shell.env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("learnsync: ")  # the first stage has begun
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        done = shell.checked(Outcome(process.returncode, out, err), {})
+        assert done.code == 130
+        assert [line for line in done.messages if "interrupted" in line] == done.messages
+        assert len(done.messages) == 1
+        assert shell.run("sync").code == 0
+        assert shell.count("absorb.enrollments") == 120
+
+
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 COMMANDS = (
@@ -264,25 +339,28 @@ def test_json_is_exactly_one_object_on_stdout(shell: Shell, command: str) -> Non
     assert done.messages == []
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "explain 00000000-0000-4000-8000-000000000000"])
-def test_json_is_one_object_for_errors_too(shell: Shell, command: str) -> None:
-    done = shell.run(*command.split(), "--json", LEARNSYNC_MAPPING__TIMEZONE="Mars/Base")
-    assert done.code == 2
-    if command == "doctor":
-        assert done.json["ok"] is False
-        text = json.dumps(done.json)
-    else:
-        assert done.json["exit_code"] == 2
-        text = done.json["error"] + done.json["remedy"]
-    assert "LEARNSYNC_MAPPING__TIMEZONE" in text
+def test_json_is_one_object_for_errors_too(shell: Shell) -> None:
+    commands = [*COMMANDS, "explain 00000000-0000-4000-8000-000000000000"]
+    found = {
+        command: shell.run(*command.split(), "--json", LEARNSYNC_MAPPING__TIMEZONE="Mars/Base") for command in commands
+    }
+    for command, done in found.items():
+        assert done.code == 2, command
+        if command == "doctor":
+            assert done.json["ok"] is False
+        else:
+            assert done.json["exit_code"] == 2, command
+            assert done.json["remedy"], command
+        assert "LEARNSYNC_MAPPING__TIMEZONE" in done.out, command
 
 
-@pytest.mark.parametrize("command", ["push --limit 0", "push --limit few", "pull --no-such-option", "explain"])
-def test_json_is_one_object_for_wrong_usage_too(shell: Shell, command: str) -> None:
-    done = shell.run(*command.split(), "--json")
-    assert done.code == 2
-    assert done.err
-    assert done.json["exit_code"] == 2
+def test_json_is_one_object_for_wrong_usage_too(shell: Shell) -> None:
+    commands = ["push --limit 0", "push --limit few", "pull --no-such-option", "explain"]
+    for command in commands:
+        done = shell.run(*command.split(), "--json")
+        assert done.code == 2, command
+        assert done.err, command
+        assert done.json["exit_code"] == 2, command
 
 
 # -- help -------------------------------------------------------------------------------------------------------------

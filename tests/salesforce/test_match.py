@@ -70,8 +70,12 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]], tuple[Any, ...]]] 
         ("matched", EMAIL, 1, "U1", None),
     ),
     "contact last": (ADA, [user("U1", "E-1"), contact("C1", "Ada@EXAMPLE.org")], ("matched", CONTACT, 1, None, "C1")),
-    "an inactive user is nobody": (ADA, [user("U1", "E-100", "ada@example.org", False)], ("unmatched", None, 0, None, None)),
-    "a user of unknown activity is nobody": (ADA, [user("U1", "E-100", None, None)], ("unmatched", None, 0, None, None)),
+    "an inactive user is nobody": (
+        ADA, [user("U1", "E-100", "ada@example.org", False)], ("unmatched", None, 0, None, None),
+    ),
+    "a user of unknown activity is nobody": (
+        ADA, [user("U1", "E-100", None, None)], ("unmatched", None, 0, None, None),
+    ),
     "an inactive user gives way to the e-mail of an active one": (
         ADA, [user("U1", "E-100", None, False), user("U2", None, "ada@example.org")],
         ("matched", EMAIL, 1, "U2", None),
@@ -89,7 +93,8 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]], tuple[Any, ...]]] 
         ("ambiguous", FEDERATION, 2, None, None),
     ),
     "two e-mails stop the contact rule": (
-        ADA, [user("U1", None, "ada@example.org"), user("U2", None, "ADA@example.org"), contact("C1", "ada@example.org")],
+        ADA,
+        [user("U1", None, "ada@example.org"), user("U2", None, "ADA@example.org"), contact("C1", "ada@example.org")],
         ("ambiguous", EMAIL, 2, None, None),
     ),
     "three contacts": (
@@ -112,7 +117,9 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]], tuple[Any, ...]]] 
         ADA, [user("U1", "E-1000", "ada@example.org.uk"), contact("C1", "a_a@example.org")],
         ("unmatched", None, 0, None, None),
     ),
-    "no patterns": ({"email_address": "a%@example.org"}, [contact("C1", "ada@example.org")], ("unmatched", None, 0, None, None)),
+    "no patterns": (
+        {"email_address": "a%@example.org"}, [contact("C1", "ada@example.org")], ("unmatched", None, 0, None, None),
+    ),
 }  # fmt: skip
 
 
@@ -140,7 +147,10 @@ by_number,employee_number,User.FederationIdentifier,yes
 @pytest.mark.parametrize(
     ("learner", "found", "expected"),
     [
-        ({"email_address": "a@b.c", "username": "U1@org.example"}, [user("U1"), contact("C1", "a@b.c")], ("by_contact", None, "C1")),
+        (
+            {"email_address": "a@b.c", "username": "U1@org.example"}, [user("U1"), contact("C1", "a@b.c")],
+            ("by_contact", None, "C1"),
+        ),
         ({"username": "u1@ORG.example"}, [user("U1", active=False)], ("by_login", "U1", None)),
         ({"employee_number": "77"}, [user("U1", "77")], ("by_number", "U1", None)),
         ({"employee_number": "77"}, [user("U1", "77", active=False)], (None, None, None)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import mappings.loader
 from connector.errors import PreflightError
 from connector.salesforce.push import PushOptions
 from connector.sandbox.org import Org
-from connector.sandbox.server import Sandbox
+from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
 from connector.warehouse.database import Warehouse
@@ -80,6 +80,13 @@ PROBLEMS: dict[str, tuple[Callable[[Org], None], tuple[str, ...]]] = {
         (f"{ENROLLMENT}.Learning_Record_Id__c", "20", "30"),
     ),
 }  # fmt: skip
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Few enrollments: what the org lacks is asked before any is looked at."""
+    with Sandbox(SandboxOptions(scale=40, courses=8, rate_limit=0)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""Fields that no model knows: noticed once, kept from then on in each row's `_extra`, never in the way of a run."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from connector.absorb.models import AbsorbRow
+from connector.warehouse.database import Connection
+from connector.warehouse.schema import source_columns
+
+log = logging.getLogger(__name__)
+
+MOST_FIELDS = 100
+LONGEST_NAME = 200
+
+# Shapes (hashed key lists) already seen to hold known fields only, for this process: stream → shapes.
+_known_shapes: dict[tuple[str, tuple[str, ...]], set[int]] = {}
+
+
+def known_shapes(stream: str, drifted: Collection[str]) -> set[int]:
+    """The shapes that need no second look while exactly these drifted fields are known."""
+    return _known_shapes.setdefault((stream, tuple(sorted(drifted))), set())
+
+
+def read(connection: Connection, tenant_id: str, stream: str) -> list[str]:
+    """The drifted fields of a stream that are kept already."""
+    rows = connection.execute(
+        "SELECT field FROM ops.drift WHERE tenant_id = ? AND stream = ? ORDER BY field", [tenant_id, stream]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str]) -> list[str]:
+    """Which of `keys` neither the model nor `drifted` names. DuckDB tells names apart without case: so do we."""
+    named = {key.lower() for column in source_columns(model) for key in column.keys}
+    named |= {field.lower() for field in drifted}
+    found: dict[str, str] = {}
+    for key in sorted(keys):
+        if key.lower() not in named and 0 < len(key) <= LONGEST_NAME and len(found) + len(drifted) < MOST_FIELDS:
+            found.setdefault(key.lower(), key)
+    return list(found.values())
+
+
+def record(
+    connection: Connection, tenant_id: str, stream: str, fields: list[str], *, run_id: str, now: datetime
+) -> None:
+    """Remember new fields and say so, once. Call inside the transaction that loads their first rows."""
+    for field in fields:
+        connection.execute(
+            "INSERT INTO ops.drift VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [tenant_id, stream, field, now, run_id],
+        )
+        log.warning(
+            "%s has a field that learnsync does not know: %r; it is kept in absorb.%s._extra", stream, field, stream
+        )
+
+
+def extra_sql(drifted: Collection[str]) -> str:
+    """SQL for `_extra`: the drifted fields of a row as JSON, null when it has none of them."""
+    if not drifted:
+        return "CAST(NULL AS JSON)"
+    structure = json.dumps(dict.fromkeys(drifted, "JSON")).replace("'", "''")
+    values = f"json_transform(raw, '{structure}')"
+    entries = ", ".join(f"""{{'k': '{_literal(field)}', 'v': ({values})."{_name(field)}"}}""" for field in drifted)
+    # Only what a row has: a field that appears later elsewhere must not make this row look changed.
+    kept = f"list_filter([{entries}], lambda entry: entry.v IS NOT NULL)"
+    return f"CASE WHEN len({kept}) > 0 THEN to_json(map_from_entries({kept})) END"
+
+
+def _literal(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _name(text: str) -> str:
+    return text.replace('"', '""')

@@ -1,0 +1,6 @@
+-- The keys of one row of each shape not met before.
+SELECT DISTINCT unnest(json_keys(raw))
+FROM ({{landed_rows}})
+SEMI JOIN (
+  SELECT min(seq) AS seq FROM staged_all WHERE NOT list_contains(CAST($known AS UBIGINT[]), _shape) GROUP BY _shape
+) AS examples USING (seq)
