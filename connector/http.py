@@ -182,6 +182,8 @@ class HttpSession:
         self.stats.statuses[answer.status] += 1
         self.stats.bytes_received += len(answer.body)
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
+        within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
+        self._gate.note(answer.status, answer.retry_after if within_reason else None)
         verdict = retry.decide(number, answer.status, answer.retry_after)
         if isinstance(verdict, retry.Wait) and (repeatable or answer.status == 429):
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")

@@ -1,4 +1,4 @@
-"""A token bucket and a concurrency limit, shared by all calls to one host."""
+"""A token bucket and a concurrency limit, shared by all calls to one host; slower when the host says so."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+THROTTLED = 429
+HTTP_ERRORS = 400
+LEAST_RATE = 0.05
+RECOVERY = 0.02
+
 
 class TokenBucket:
     """`rate` calls a second on average, at most `burst` at once. Waiters are served in order."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._configured = rate
         self._rate = rate
+        self._slowed_at = float("-inf")
         self._burst = float(burst)
         self._clock = clock
         self._level = float(burst)
@@ -25,6 +32,23 @@ class TokenBucket:
         self._level = min(self._burst, self._level + (now - self._stamp) * self._rate) - 1.0
         self._stamp = now
         return max(0.0, -self._level / self._rate)
+
+    @property
+    def rate(self) -> float:
+        """Calls a second at the moment."""
+        return self._rate
+
+    def slow_down(self) -> None:
+        """Throttled: half the rate, once a second at the most, for one burst of refusals is one refusal."""
+        now = self._clock()
+        if now - self._slowed_at >= 1.0:
+            self._slowed_at = now
+            self._rate = max(self._configured * LEAST_RATE, self._rate / 2)
+            self._level = min(self._level, 1.0)
+
+    def speed_up(self) -> None:
+        """A success: back towards the configured rate, step by step."""
+        self._rate = min(self._configured, self._rate + self._configured * RECOVERY)
 
     async def take(self) -> float:
         """Wait for a token; returns the seconds waited."""
@@ -42,10 +66,28 @@ class Gate:
         self._bucket = TokenBucket(rate, burst)
         self._slots = asyncio.Semaphore(concurrency)
         self.waited_seconds = 0.0
+        self._closed_until = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Calls a second at the moment: lower than configured after the host has throttled us."""
+        return self._bucket.rate
+
+    def note(self, status: int, retry_after: float | None) -> None:
+        """Learn from an answer: a throttled call slows all down, and nobody calls before the server allows it."""
+        if status == THROTTLED:
+            self._bucket.slow_down()
+            self._closed_until = max(self._closed_until, time.monotonic() + (retry_after or 0.0))
+        elif status < HTTP_ERRORS:
+            self._bucket.speed_up()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Hold one slot for the length of one attempt, so that a waiting retry does not block others."""
         async with self._slots:
+            closed = self._closed_until - time.monotonic()
+            if closed > 0:
+                await asyncio.sleep(closed)
+                self.waited_seconds += closed
             self.waited_seconds += await self._bucket.take()
             yield

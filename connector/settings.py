@@ -10,9 +10,10 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -95,11 +96,27 @@ class AbsorbSettings(_Section):
     concurrency: int = Field(8, ge=1, le=64)
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
+    max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
+    portal_url: str | None = None
+    oauth_client_id: str | None = None
+    oauth_client_secret: SecretStr | None = None
+    token_file: Path = Path("data/absorb-token.json")
+    redirect_port: int = Field(8765, ge=0, le=65535)
 
-    @field_validator("username")
+    @field_validator("username", "oauth_client_id")
     @classmethod
-    def _username(cls, value: str | None) -> str | None:
-        return value.strip() if value else None
+    def _stripped(cls, value: str | None) -> str | None:
+        return (value.strip() or None) if value else None
+
+    @field_validator("portal_url")
+    @classmethod
+    def _portal_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        url = check_url(value)
+        if urlsplit(url).path:
+            raise _complaint("must be the portal's host without a path, such as https://company.myabsorb.com")
+        return url
 
     @field_validator("base_url")
     @classmethod
@@ -117,6 +134,11 @@ class AbsorbSettings(_Section):
     def url(self) -> str:
         """The gateway to call: BASE_URL, or the one of the region."""
         return self.base_url or REGIONS[self.region]
+
+    @property
+    def uses_oauth(self) -> bool:
+        """True when the portal's OAuth login takes the place of username and password."""
+        return self.oauth_client_id is not None
 
 
 class SalesforceSettings(_Section):
@@ -293,7 +315,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {failure}.", remedy="Correct the file.") from None
 
 
-SECRET_KEYS = frozenset({"api_key", "password", "client_secret"})
+SECRET_KEYS = frozenset({"api_key", "password", "client_secret", "oauth_client_secret"})
 
 
 def _refuse_plain_secrets(table: dict[str, Any], where: str) -> None:
@@ -393,25 +415,74 @@ def load_settings(**overrides: Any) -> Settings:
 
 def register_secrets(settings: Settings) -> None:
     """Make sure no secret of these settings can appear in a log or a message."""
-    for secret in (settings.absorb.api_key, settings.absorb.password, settings.salesforce.client_secret):
+    absorb = settings.absorb
+    for secret in (absorb.api_key, absorb.password, absorb.oauth_client_secret, settings.salesforce.client_secret):
         redact.register(secret.get_secret_value() if secret else None)
 
 
-def require_absorb(settings: Settings) -> tuple[str, str, str]:
-    """(api key, username, password). Raises SettingsError naming the variables that are missing."""
+class PasswordLogin(NamedTuple):
+    """An admin's login by `/authenticate`."""
+
+    api_key: str
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthLogin:
+    """A login by OAuth 2.0 on the portal host; the tokens are in `token_file`."""
+
+    api_key: str = field(repr=False)
+    portal_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    token_file: Path
+
+
+def require_absorb(settings: Settings) -> PasswordLogin | OAuthLogin:
+    """How to log in: OAuth where a client id is set. Raises SettingsError naming the variables that are missing."""
     absorb = settings.absorb
+    if absorb.uses_oauth:
+        return require_oauth(settings)
     _require(
         {
             "LEARNSYNC_ABSORB__API_KEY": absorb.api_key,
             "LEARNSYNC_ABSORB__USERNAME": absorb.username,
             "LEARNSYNC_ABSORB__PASSWORD": absorb.password,
         },
-        "Put the portal's API key (Portal Settings) and an LMS admin's username and password there.",
+        "Put the portal's API key (Portal Settings) and an LMS admin's username and password there; or the key and"
+        " LEARNSYNC_ABSORB__OAUTH_CLIENT_ID, to log in by OAuth (docs/absorb-oauth.md).",
     )
     assert absorb.api_key
     assert absorb.username
     assert absorb.password
-    return absorb.api_key.get_secret_value(), absorb.username, absorb.password.get_secret_value()
+    return PasswordLogin(absorb.api_key.get_secret_value(), absorb.username, absorb.password.get_secret_value())
+
+
+def require_oauth(settings: Settings) -> OAuthLogin:
+    """What OAuth needs. Raises SettingsError naming the variables that are missing."""
+    absorb = settings.absorb
+    _require(
+        {
+            "LEARNSYNC_ABSORB__API_KEY": absorb.api_key,
+            "LEARNSYNC_ABSORB__PORTAL_URL": absorb.portal_url,
+            "LEARNSYNC_ABSORB__OAUTH_CLIENT_ID": absorb.oauth_client_id,
+            "LEARNSYNC_ABSORB__OAUTH_CLIENT_SECRET": absorb.oauth_client_secret,
+        },
+        "Put the portal's own address (https://company.myabsorb.com), and its API key, OAuth client id and secret"
+        " (Portal Settings) there (docs/absorb-oauth.md).",
+    )
+    assert absorb.api_key
+    assert absorb.portal_url
+    assert absorb.oauth_client_id
+    assert absorb.oauth_client_secret
+    return OAuthLogin(
+        absorb.api_key.get_secret_value(),
+        absorb.portal_url,
+        absorb.oauth_client_id,
+        absorb.oauth_client_secret.get_secret_value(),
+        absorb.token_file,
+    )
 
 
 def require_salesforce(settings: Settings) -> tuple[str, str, str]:

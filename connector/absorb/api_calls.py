@@ -14,7 +14,7 @@ from connector.absorb.models import AbsorbRow
 from connector.absorb.operations import BY_NAME, Operation
 from connector.absorb.paging import MAX_LIMIT, Ask, Done, Incomplete, Walk
 from connector.errors import BadRequestError, IncompleteError, ProtocolError, ServerFaultError, UnreachableError
-from connector.http import Answer, HttpSession, QueryParams
+from connector.http import Answer, QueryParams
 from connector.times import to_absorb
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,24 +38,11 @@ def narrowed(status: int | None, modified_since: datetime | None) -> Query:
     return {"status": status, "modifiedSince": None if modified_since is None else to_absorb(modified_since)}
 
 
-class _Once(HttpSession):
-    """A view of a session that sends each call once (see `repeatable` in `HttpSession.call`)."""
-
-    def __init__(self, session: HttpSession) -> None:
-        self.__dict__ = session.__dict__  # one pool, one gate, one count
-
-    async def call(self, *args: Any, **options: Any) -> Answer:
-        """Make one call that is not safe to repeat."""
-        return await super().call(*args, **{**options, "repeatable": False})
-
-
 class Calls:
     """The one way in which the operation groups talk to a portal."""
 
     def __init__(self, client: AbsorbClient, page_size: int = MAX_LIMIT) -> None:
         self._client = client
-        # Logging in stays repeatable: it goes through the session that the authenticator holds.
-        self._careful = AbsorbClient(_Once(client.session), client._auth)
         self._page_size = page_size
 
     async def one(
@@ -125,7 +112,7 @@ class Calls:
         if operation.repeatable:
             return await self._client.call(operation.method, path, params=params, json=body)
         try:
-            return await self._careful.call(operation.method, path, params=params, json=body)
+            return await self._client.call(operation.method, path, params=params, json=body, repeatable=False)
         except (UnreachableError, ServerFaultError) as failure:
             failure.remedy = "The portal may have carried it out all the same: look before you send it again."
             raise

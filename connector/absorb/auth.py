@@ -53,6 +53,11 @@ class _Account:
 _accounts: dict[tuple[str, str], _Account] = {}
 
 
+def api_headers(api_key: str) -> dict[str, str]:
+    """Headers of every call to the gateway, however the token was come by."""
+    return {"x-api-key": api_key, "x-api-version": "2", "accept": "application/json"}
+
+
 class Authenticator:
     """Hands out the account's token and replaces it when the portal refuses it."""
 
@@ -68,7 +73,7 @@ class Authenticator:
     @property
     def headers(self) -> dict[str, str]:
         """Headers every call needs, token apart."""
-        return {"x-api-key": self._api_key, "x-api-version": "2", "accept": "application/json"}
+        return api_headers(self._api_key)
 
     async def token(self) -> Token:
         """The live token, minted if there is none. Raises AuthenticationError."""

@@ -16,11 +16,12 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from connector.absorb.auth import Authenticator
 from connector.absorb.faults import explain
+from connector.absorb.oauth import OAuthAuthenticator
 from connector.absorb.paging import Ask, Page
 from connector.errors import ApiError, ProtocolError
 from connector.http import Answer, HttpSession, QueryParams
 from connector.ratelimit import Gate
-from connector.settings import Settings, require_absorb
+from connector.settings import OAuthLogin, Settings, require_absorb
 from connector.times import parse_http_date, parse_instant, to_absorb
 
 # Where each list lives; {scope} is a course id (facts/absorb.md section 1, operation 2, and section 6).
@@ -45,18 +46,20 @@ class Served:
 class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
     """One portal. Use as an async context manager."""
 
-    def __init__(self, session: HttpSession, authenticator: Authenticator) -> None:
+    def __init__(self, session: HttpSession, authenticator: Authenticator | OAuthAuthenticator) -> None:
         self.session = session
         self._auth = authenticator
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The client these settings describe. Raises SettingsError when credentials are missing."""
-        api_key, username, password = require_absorb(settings)
+        login = require_absorb(settings)
         limits = settings.absorb
         gate = Gate(limits.requests_per_second, limits.burst, limits.concurrency)
         session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
-        return cls(session, Authenticator(session, api_key, username, password))
+        if isinstance(login, OAuthLogin):
+            return cls(session, OAuthAuthenticator(login))
+        return cls(session, Authenticator(session, *login))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -67,13 +70,20 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
         await self._auth.token()
 
-    async def call(self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None) -> Answer:
-        """One authenticated call; raises the ApiError that `faults.explain` finds for anything but a success."""
+    async def call(
+        self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None, repeatable: bool = True
+    ) -> Answer:
+        """One authenticated call; raises the ApiError that `faults.explain` finds for anything but a success.
+
+        A write that may have an effect twice is not `repeatable`: see `HttpSession.call`.
+        """
         token = await self._auth.token()
         tries = 0
         while True:
             headers = {**self._auth.headers, "authorization": f"Bearer {token.value}"}
-            answer = await self.session.call(method, path, params=params, json=json, headers=headers)
+            answer = await self.session.call(
+                method, path, params=params, json=json, headers=headers, repeatable=repeatable
+            )
             if answer.status != 401:
                 token.accepted = token.accepted or answer.ok
                 break

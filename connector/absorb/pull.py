@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from connector.absorb import polling
 from connector.absorb.client import AbsorbClient
 from connector.absorb.models import STREAMS
 from connector.absorb.paging import Ask, Done, Incomplete, Walk
@@ -39,7 +40,7 @@ from connector.errors import (
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, sql
 from connector.warehouse.load import (
     Batch,
     Checkpoint,
@@ -71,6 +72,7 @@ class StreamReport:
     stream: str
     counts: LoadCounts = field(default_factory=LoadCounts)
     lists: int = 0
+    left_out: int = 0
     requests: int = 0
     retries: int = 0
     seconds: float = 0.0
@@ -237,6 +239,7 @@ class Puller:
                 # A sweep asks courses that were gone as well: they may be back, and their rows must be accounted for.
                 gone_too = self._options.sweep is not None
                 scopes = known_courses(connection, self._settings.tenant_id, gone_too=gone_too)
+                scopes = self._due(connection, report, scopes)
         state = _Stream(report.stream, report, marks, points, folder)
         report.lists = len(scopes)
         self._progress.stage(report.stream, len(scopes))
@@ -249,6 +252,25 @@ class Puller:
             stats = self._client.session.stats
             report.requests, report.retries = stats.requests - before[0], stats.retries - before[1]
             report.seconds = time.monotonic() - started
+
+    def _due(self, connection: Connection, report: StreamReport, scopes: list[str]) -> list[str]:
+        """Leave out courses that may wait for a later pull; a full, dated or sweeping pull leaves out none."""
+        bound = timedelta(minutes=self._settings.absorb.max_staleness_minutes)
+        if not bound or self._options.full or self._options.since is not None:
+            return scopes
+        names = {"tenant_id": self._settings.tenant_id}
+        starts = [row[0] for row in connection.execute(sql("pull_starts"), names).fetchall()]
+        lists = connection.execute(
+            "SELECT scope_id, completed_at, watermark FROM ops.watermarks"
+            " WHERE tenant_id = $tenant_id AND stream = 'enrollments'",
+            names,
+        ).fetchall()
+        known = {row[0]: polling.Polled(*row) for row in lists}
+        courses = [known.get(scope, polling.Polled(scope, None, None)) for scope in scopes]
+        now = utc_now()
+        chosen = polling.due(courses, now, polling.cadence_of(starts, now), bound)
+        report.left_out = len(scopes) - len(chosen)
+        return chosen
 
     async def _fan_out(self, state: _Stream, scopes: Sequence[str], loader: asyncio.Task[None]) -> None:
         """Walk all lists with as many workers as calls may run at once; stop early if loading fails."""

@@ -121,9 +121,8 @@ def _settle(
         connection.execute(ids, {"ids": str(sweep.ids)})
         connection.execute(courses, {"courses": str(sweep.courses)})
         connection.execute(sql("sweep_vanished"), names)
-        report.live = _count(
-            connection, "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL", [names["tenant_id"]]
-        )
+        live = "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL"
+        report.live = _count(connection, live, [settings.tenant_id])
         report.vanished = _count(connection, "vanished", [])
         report.refused = _doubts(connection, sweep, pulled, report, options)
         if report.vanished and not report.refused:
@@ -159,8 +158,8 @@ def _doubts(
         )
     if report.vanished_percent > options.max_removed_percent:
         doubts.append(
-            f"{report.vanished:,} of {report.live:,} enrollments ({report.vanished_percent:.1f} %) were not met, more than"
-            f" --max-removed-percent {options.max_removed_percent:g} allows; a role that lost its view looks the same."
-            " Check in the portal; if they really are gone, allow more for one run"
+            f"{report.vanished:,} of {report.live:,} enrollments ({report.vanished_percent:.1f} %) were not met,"
+            f" more than --max-removed-percent {options.max_removed_percent:g} allows; a role that lost its view looks"
+            " the same. Check in the portal; if they really are gone, allow more for one run"
         )
     return doubts

@@ -19,6 +19,7 @@ from connector.cli import explain as explaining
 from connector.cli import rejects as rejecting
 from connector.cli import render
 from connector.cli import status as reporting
+from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import PushOptions
@@ -182,6 +183,8 @@ def doctor(*, as_json: Json = False, verbose: Verbose = False) -> None:
         raise typer.Exit(2)
 
 
+app.add_typer(auth_app, name="auth", no_args_is_help=True)
+
 rejects_app = typer.Typer(
     help="Quarantined source rows and rejected pushes.", no_args_is_help=False, invoke_without_command=True
 )
@@ -247,6 +250,7 @@ def sandbox(
     salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
+    oauth: Annotated[bool, typer.Option("--oauth", help="Settings for `learnsync auth login`.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -266,10 +270,12 @@ def sandbox(
                 rate_limit=rate_limit,
             )
         )
+        if env_file:
+            env_file.touch()
         box.start()
     except (ValueError, OSError) as failure:
         raise SettingsError(f"The sandbox cannot start: {failure}.", remedy="See `learnsync sandbox --help`.") from None
-    _announce(box.settings(), env_file, as_json=as_json)
+    _announce(box.settings() | (box.oauth_settings() if oauth else {}), env_file, as_json=as_json)
     box.run_forever()
 
 
@@ -320,27 +326,28 @@ def _instant(option: str, text: str | None) -> datetime | None:
 
 # Typer brings its own copy of click's exceptions and exports only the leaves: this is the root of "wrong usage".
 _Usage = typer.BadParameter.__mro__[2]
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def main() -> None:
     """Entry point: runs a command, turns every expected failure into one message and an exit code."""
+    as_json = "--json" in sys.argv
     try:
         code = app(standalone_mode=False)
     except LearnsyncError as failure:
-        complain(failure, as_json="--json" in sys.argv)
+        complain(failure, as_json=as_json)
         code = failure.exit_code
     except (typer.Abort, KeyboardInterrupt) as end:
-        declined = isinstance(end, typer.Abort) and not isinstance(end.__cause__, KeyboardInterrupt)
-        text = (
-            "cancelled, nothing was changed"
-            if declined
-            else "interrupted; what was committed stays, the rest stays due"
-        )
-        err.print(f"learnsync: {text}")
-        code = 1 if declined else 130
+        interrupted = isinstance(end, KeyboardInterrupt) or isinstance(end.__cause__, KeyboardInterrupt)
+        code = INTERRUPTED if interrupted else 1
     except Exception as misuse:
         if not isinstance(misuse, _Usage):
             raise
+        if as_json:
+            print_json({"error": misuse.format_message(), "remedy": "See --help.", "exit_code": 2})  # type: ignore[attr-defined]
         misuse.show()  # type: ignore[attr-defined]
         code = 2
+    # Typer turns Ctrl-C into an ordinary exit code.
+    if code in {INTERRUPTED, TERMINATED}:
+        err.print("learnsync: interrupted; what was committed stays, the rest stays due")
     sys.exit(code if isinstance(code, int) else 0)

@@ -92,16 +92,29 @@ async def _absorb(settings: Settings) -> list[Finding]:
     except LearnsyncError as failure:
         return [_failed("absorb", failure)]
     async with client:
-        login = await _checked("absorb login", lambda: _login(client))
+        both = settings.absorb.uses_oauth and (settings.absorb.username or settings.absorb.password)
+        said = [_OAUTH_WINS] if both else []
+        login = await _checked("absorb login", lambda: _login(client, settings))
         if login.verdict == "fail":
-            return [login]
+            return [*said, login]
         users = await _checked("absorb users", lambda: _visible(client, "users"))
         courses = await _checked("absorb courses", lambda: _visible(client, "courses"))
-        return [login, users, courses]
+        return [*said, login, users, courses]
 
 
-async def _login(client: AbsorbClient) -> Finding:
+_OAUTH_WINS = Finding(
+    "absorb login mode",
+    "warn",
+    "OAuth is used: LEARNSYNC_ABSORB__OAUTH_CLIENT_ID is set, so LEARNSYNC_ABSORB__USERNAME and __PASSWORD are not",
+    "Unset those that you do not mean.",
+)
+
+
+async def _login(client: AbsorbClient, settings: Settings) -> Finding:
     await client.login()
+    if settings.absorb.uses_oauth:
+        text = f"logged in to {settings.absorb.portal_url} by OAuth; `learnsync auth status` says until when"
+        return Finding("absorb login", "ok", text)
     return Finding("absorb login", "ok", f"{client.session.base_url} accepts key, user and password")
 
 

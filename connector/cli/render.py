@@ -55,6 +55,8 @@ def show_pull(report: PullReport) -> None:
     for stream in report.streams.values():
         for scope, reason in stream.failures.items():
             out.print(f"  [red]not read[/] {stream.stream} of {scope}: {reason}", soft_wrap=True)
+        if stream.left_out:
+            out.print(f"  {stream.left_out:,} quiet course(s) left to a later pull: so many requests saved")
         if stream.tombstones:
             out.print(f"  {len(stream.tombstones)} course(s) are gone from Absorb (404); their enrollments are kept")
     if report.pending:

@@ -24,6 +24,7 @@ from connector.errors import (
     PermissionDeniedError,
     ProtocolError,
     ServerFaultError,
+    SettingsError,
     ThrottledError,
 )
 from connector.http import Answer, HttpSession, QueryParams
@@ -100,6 +101,17 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             if self._grant is None:
                 self._grant = await self._open()
             return self._grant
+
+    async def check_version(self) -> None:
+        """Raise SettingsError when the org does not serve the configured API version: it answers that like a 404."""
+        answer = await self.call("GET", "/services/data")
+        document = answer.json()
+        offered = [str(entry.get("version")) for entry in document] if isinstance(document, list) else []
+        if offered and self._version not in offered:
+            raise SettingsError(
+                f"LEARNSYNC_SALESFORCE__API_VERSION = {self._version}: the org does not serve this version.",
+                remedy=f"Use one from {offered[0]} to {offered[-1]}.",
+            )
 
     async def describe(self, name: str) -> dict[str, Any]:
         """An object's describe. Raises NotFoundError when it is missing or invisible."""

@@ -32,6 +32,7 @@ async def check(client: SalesforceClient, target: Target, maps: Mapping) -> tupl
     try:
         describe = await client.describe(target.object)
     except NotFoundError:
+        await client.check_version()  # a version that the org does not serve looks the same
         problem = f"object {target.object} does not exist, or the run-as user cannot see it"
         raise PreflightError([problem], remedy=REMEDY) from None
     fields = maps.object_fields(target.object)

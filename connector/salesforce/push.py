@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.build import load_maps
-from connector.errors import IncompleteError, LearnsyncError
+from connector.errors import IncompleteError, LearnsyncError, PreflightError
 from connector.progress import Progress, Silent
 from connector.salesforce import people, preflight
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
@@ -134,10 +134,7 @@ class _Push:
         targets = [TARGETS[name] for name in TARGETS if name in self._options.targets]
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
-        fields = {}
-        for target in targets:
-            fields[target.name] = await preflight.check(self._client, target, self._maps)
-            self._progress.advance()
+        fields = await self._preflight(targets)
         found = people.People()
         if ENROLLMENT in targets:
             self._progress.stage("learners")
@@ -149,6 +146,20 @@ class _Push:
                 await self._send(target, outcome)
             if self._stopped:
                 raise self._stopped
+
+    async def _preflight(self, targets: list[Target]) -> dict[str, tuple[FieldMap, ...]]:
+        """The fields to send per target. Raises PreflightError with the problems of all of them."""
+        fields: dict[str, tuple[FieldMap, ...]] = {}
+        problems: list[str] = []
+        for target in targets:
+            try:
+                fields[target.name] = await preflight.check(self._client, target, self._maps)
+            except PreflightError as failure:
+                problems += failure.problems
+            self._progress.advance()
+        if problems:
+            raise PreflightError(problems, remedy=preflight.REMEDY)
+        return fields
 
     # -- difference ----------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from connector.sandbox.faults import FaultMiddleware
 from connector.sandbox.gateway import AbsorbOptions, Gateway
 from connector.sandbox.listing import Lister
 from connector.sandbox.malformed import spoil
+from connector.sandbox.oauth import oauth_routes
 from connector.sandbox.odata import Condition
 from connector.sandbox.portal import Portal
 
@@ -51,7 +52,11 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     if options.gzip:
         middleware.append(Middleware(GZipMiddleware))
     app = Starlette(
-        routes=[*routes, *control_routes(portal, context.gateway)],
+        routes=[
+            *routes,
+            *oauth_routes(context.gateway.oauth, context.gateway.requests),
+            *control_routes(portal, context.gateway),
+        ],
         middleware=middleware,
         exception_handlers={404: _no_route, 405: _no_route},
     )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from connector.sandbox.errors import ApiError, gateway_error, portal_error
 from connector.sandbox.faults import PROFILES, Profile
+from connector.sandbox.oauth import OAuthClient, OAuthServer
 from connector.sandbox.people import ACCOUNT
 
 DENIED = "Authorization has been denied for this request."
@@ -33,6 +34,7 @@ class AbsorbOptions:
     seed: int = 20260101
     gzip: bool = False
     clock: Callable[[], float] = time.monotonic
+    oauth: OAuthClient = field(default_factory=OAuthClient)
 
     def profile(self) -> Profile:
         """The named fault profile."""
@@ -83,6 +85,7 @@ class Gateway:
         self._current: dict[str, _Token] = {}
         self.requests: Counter[str] = Counter()
         self.tokens_minted = 0
+        self.oauth = OAuthServer(options.oauth, self._lifetime, options.clock)
 
     def admit(self, request: Request) -> None:
         """Refuse calls without the key (compared with case) and calls over the limit."""
@@ -96,6 +99,8 @@ class Gateway:
         offered = request.headers.get("authorization", "")
         if offered[:7].lower() == "bearer ":
             offered = offered[7:].strip()
+        if self.oauth.accepts(offered):
+            return
         token = next((t for t in self._current.values() if _same(t.value, offered)), None)
         if token is None or self._options.clock() >= token.expires:
             raise gateway_error(401, DENIED)

@@ -142,6 +142,14 @@ class Sandbox:
             }
         return found
 
+    def oauth_settings(self) -> dict[str, str]:
+        """The variables that make the connector log in by OAuth here, beside or instead of username and password."""
+        return {
+            "LEARNSYNC_ABSORB__PORTAL_URL": self.absorb_url,
+            "LEARNSYNC_ABSORB__OAUTH_CLIENT_ID": self.absorb.oauth.client_id,
+            "LEARNSYNC_ABSORB__OAUTH_CLIENT_SECRET": self.absorb.oauth.client_secret,
+        }
+
     def _fill(self) -> None:
         if self.portal.count("users"):
             return  # the caller has already put rows into the portal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ def publish(settings: Settings) -> PublishReport:
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:
-        draft.unlink(missing_ok=True)
-        draft.with_name(draft.name + ".wal").unlink(missing_ok=True)
+        for left in (draft, draft.with_name(draft.name + ".wal")):
+            with contextlib.suppress(OSError):  # what stands in the way was reported above
+                left.unlink(missing_ok=True)
     return PublishReport(target, target.stat().st_size, time.monotonic() - started)
 
 

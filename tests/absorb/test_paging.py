@@ -100,8 +100,7 @@ def walk(portal: Portal, since, limit, between=lambda: None) -> tuple[dict, Done
     step: Ask | Done | Incomplete = steps.next
     while isinstance(step, Ask):
         page = portal.page(step)
-        for row_id, moment in zip(page.ids, page.edited, strict=True):
-            copied[row_id] = moment
+        copied |= dict(zip(page.ids, page.edited, strict=True))
         between()
         step = steps.feed(page)
     return copied, step, started
@@ -135,9 +134,7 @@ CHANGES = st.lists(st.sampled_from(["edit", "edit", "edit", "insert", "delete", 
 def test_no_row_is_lost_or_stale_whatever_moves(
     seed, blocks, limit, plan, inclusive, gives_total, order, honours_since
 ):
-    portal = Portal(
-        seed, order=order, inclusive=inclusive, gives_total=gives_total, honours_since=honours_since
-    )
+    portal = Portal(seed, order=order, inclusive=inclusive, gives_total=gives_total, honours_since=honours_since)
     for size in blocks:
         portal.insert_block(size)
     script = iter(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,24 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[Any, ...]], tuple[Any, ...]]] 
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("match") / "warehouse.duckdb"
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb")
+def connection(file: Path) -> Iterator[Connection]:
+    """An empty warehouse; what a test puts there is rolled back."""
+    with Warehouse(file).connect() as opened:
+        opened.execute("BEGIN")
+        yield opened
+        opened.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_packaged_rules_decide(warehouse: Warehouse, name: str) -> None:
+def test_the_packaged_rules_decide(connection: Connection, name: str) -> None:
     learner, found, expected = CASES[name]
-    with warehouse.connect() as connection:
-        row = matched(connection, load_mapping(), learner, found)
+    row = matched(connection, load_mapping(), learner, found)
     parts = ("outcome", "rule", "hits", "salesforce_user_id", "salesforce_contact_id")
     assert tuple(row[part] for part in parts) == expected
 
@@ -158,18 +167,16 @@ by_number,employee_number,User.FederationIdentifier,yes
     ],
 )  # fmt: skip
 def test_an_edited_rule_list_decides_in_its_own_order(
-    warehouse: Warehouse, tmp_path: Path, learner: dict[str, Any], found: list[Any], expected: tuple[Any, ...]
+    connection: Connection, tmp_path: Path, learner: dict[str, Any], found: list[Any], expected: tuple[Any, ...]
 ) -> None:
     (tmp_path / "learner_matching.csv").write_text(OWN_RULES, "utf-8")
-    with warehouse.connect() as connection:
-        row = matched(connection, load_mapping(tmp_path), learner, found)
+    row = matched(connection, load_mapping(tmp_path), learner, found)
     assert (row["rule"], row["salesforce_user_id"], row["salesforce_contact_id"]) == expected
 
 
-def test_people_of_another_tenant_are_nobody(warehouse: Warehouse) -> None:
-    with warehouse.connect() as connection:
-        connection.execute("INSERT INTO salesforce.users VALUES ('other', 'U9', 'E-100', NULL, NULL, true, now())")
-        row = matched(connection, load_mapping(), ADA, [])
+def test_people_of_another_tenant_are_nobody(connection: Connection) -> None:
+    connection.execute("INSERT INTO salesforce.users VALUES ('other', 'U9', 'E-100', NULL, NULL, true, now())")
+    row = matched(connection, load_mapping(), ADA, [])
     assert row["outcome"] == "unmatched"
 
 

@@ -90,9 +90,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def ready(sandbox: Sandbox, settings: Settings) -> Settings:
+def ready(settings: Settings) -> Settings:
+    """Eight courses wait to be pushed."""
     run_pull(settings, streams=("courses",))
-    run_build(settings)
     return settings
 
 

@@ -103,9 +103,7 @@ def error(result: dict[str, Any]) -> tuple[str, list[str]]:
 
 def test_token_response_has_what_the_flow_promises(sf: Client) -> None:
     org = sf.org
-    body = sf.token(
-        grant_type="client_credentials", client_id=org.client_id, client_secret=org.client_secret
-    ).json()
+    body = sf.token(grant_type="client_credentials", client_id=org.client_id, client_secret=org.client_secret).json()
     assert body["instance_url"] == str(sf.http.base_url).rstrip("/")
     assert body["token_type"] == "Bearer"
     assert body["issued_at"].isdigit()

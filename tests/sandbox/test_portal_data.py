@@ -170,9 +170,7 @@ class TestChanges:
         course = row.pop("courseId")
         portal.put_row("enrollments", row)
         assert portal.count("enrollments") == 50
-        served = portal.page(
-            "enrollments", where="course_id = ?", parameters=[course], order="seq", limit=50, skip=0
-        )
+        served = portal.page("enrollments", where="course_id = ?", parameters=[course], order="seq", limit=50, skip=0)
         assert any('"courseId"' not in text for text in served[1])
 
 

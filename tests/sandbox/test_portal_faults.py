@@ -18,9 +18,7 @@ from connector.sandbox.server import Sandbox, SandboxOptions
 
 
 def sandbox(faults: str, scale: int = 300, **options: float) -> Sandbox:
-    return Sandbox(
-        SandboxOptions(salesforce=False, scale=scale, faults=faults, **{"rate_limit": 0, **options})
-    )  # type: ignore[arg-type]
+    return Sandbox(SandboxOptions(salesforce=False, scale=scale, faults=faults, **{"rate_limit": 0, **options}))  # type: ignore[arg-type]
 
 
 def patiently(call: Callable[[], httpx.Response], met: Counter[str]) -> httpx.Response:

@@ -20,9 +20,7 @@ def sign_in(sandbox: Sandbox) -> httpx.Client:
     headers = {"x-api-key": key, "x-api-version": "2"}
     answer = httpx.post(f"{sandbox.absorb_url}/authenticate", json=credentials(sandbox), headers=headers)
     assert answer.status_code == 200
-    return httpx.Client(
-        base_url=sandbox.absorb_url, headers={**headers, "Authorization": f"Bearer {answer.json()}"}
-    )
+    return httpx.Client(base_url=sandbox.absorb_url, headers={**headers, "Authorization": f"Bearer {answer.json()}"})
 
 
 def credentials(sandbox: Sandbox) -> dict[str, str]:
@@ -55,9 +53,7 @@ def api(shared: Sandbox) -> Iterator[httpx.Client]:
 
 
 def biggest(sandbox: Sandbox) -> str:
-    found = sandbox.portal.select(
-        "SELECT course_id FROM enrollments GROUP BY course_id ORDER BY count(*) DESC LIMIT 1"
-    )
+    found = sandbox.portal.select("SELECT course_id FROM enrollments GROUP BY course_id ORDER BY count(*) DESC LIMIT 1")
     return str(found[0][0])
 
 
@@ -173,9 +169,7 @@ class TestPaging:
         assert (body["returnedItems"], body["courses"]) == (0, [])
 
     @pytest.mark.parametrize("query", [{}, {"_sort": "dateEdited"}, {"_sort": "-dateAdded,id"}])
-    def test_pages_add_up_to_the_course(
-        self, shared: Sandbox, api: httpx.Client, query: dict[str, str]
-    ) -> None:
+    def test_pages_add_up_to_the_course(self, shared: Sandbox, api: httpx.Client, query: dict[str, str]) -> None:
         course = biggest(shared)
         truth = [row for row in shared.portal.rows("enrollments") if row["courseId"] == course]
         assert len(truth) > 1000
@@ -184,9 +178,7 @@ class TestPaging:
         assert len(rows) == len(truth)
 
     def test_every_course_together_is_everything(self, shared: Sandbox, api: httpx.Client) -> None:
-        seen = [
-            row["id"] for c in shared.portal.courses() for row in pull(api, f"/courses/{c['id']}/enrollments")
-        ]
+        seen = [row["id"] for c in shared.portal.courses() for row in pull(api, f"/courses/{c['id']}/enrollments")]
         assert sorted(seen) == sorted(row["id"] for row in shared.portal.rows("enrollments"))
 
     def test_default_order_is_by_name(self, api: httpx.Client) -> None:
