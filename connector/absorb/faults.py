@@ -50,7 +50,8 @@ def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meani
     if answer.status == 403:
         return PermissionDeniedError(
             f"The account's role may not do {where}: {answer.text[:200]}.",
-            remedy="Give the admin in LEARNSYNC_ABSORB__USERNAME a role that may view users, courses and enrollments.",
+            remedy="Give the admin that learnsync logs in as (LEARNSYNC_ABSORB__USERNAME, or whoever permitted"
+            " `learnsync auth login`) a role that may view users, courses and enrollments.",
             **facts,
         )
     if answer.status == 404:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import itertools
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from connector.absorb import polling
 from connector.absorb.client import AbsorbClient
@@ -161,32 +163,46 @@ def pull(
 
 @contextmanager
 def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
-    """One pull per warehouse: the lock falls with the process. Folders that killed pulls left behind are cleared."""
+    """One pull per warehouse, and one per portal account: Absorb keeps one live token per user.
+
+    The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
+    """
     landing = settings.warehouse.landing
     try:
         landing.mkdir(parents=True, exist_ok=True)
-        handle = (landing / ".pull.lock").open("a+")
+        own = (landing / ".pull.lock").open("a+")
     except OSError as failure:
         raise WarehouseError(
             f"LEARNSYNC_WAREHOUSE__PATH = {settings.warehouse.path}: the folder cannot be used ({failure.strerror}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            raise WarehouseLockedError(
-                f"Another pull is running on this warehouse ({handle.read().strip() or 'just started'}).",
-                remedy="Wait for it to finish, or stop that process.",
-            ) from None
-        handle.truncate(0)
-        handle.write(f"process {os.getpid()}, run {run_id}")
-        handle.flush()
+    with own, _account_file(settings).open("a+") as account:
+        _claim(own, "on this warehouse", run_id)
+        _claim(account, f"with the account {settings.absorb.username or settings.absorb.oauth_client_id}", run_id)
         for left in landing.iterdir():
             if left.is_dir() and not settings.warehouse.keep_landing:
                 shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+def _account_file(settings: Settings) -> Path:
+    """A lock file that all learnsync processes of this user on this machine agree on."""
+    who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
+    return Path(tempfile.gettempdir()) / f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
+
+
+def _claim(handle: TextIO, where: str, run_id: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.seek(0)
+        raise WarehouseLockedError(
+            f"Another pull is running {where} ({handle.read().strip() or 'just started'}).",
+            remedy="Wait for it to finish, or stop that process.",
+        ) from None
+    handle.truncate(0)
+    handle.write(f"process {os.getpid()}, run {run_id}")
+    handle.flush()
 
 
 class Puller:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -329,9 +332,22 @@ _Usage = typer.BadParameter.__mro__[2]
 INTERRUPTED, TERMINATED = 130, 143
 
 
+def _stop_on_sigterm(stopped_by: list[int]) -> None:
+    """SIGTERM ends a run as Ctrl-C does: the transaction in hand is finished first."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped_by.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+
+
 def main() -> None:
     """Entry point: runs a command, turns every expected failure into one message and an exit code."""
     as_json = "--json" in sys.argv
+    stopped_by: list[int] = []
+    _stop_on_sigterm(stopped_by)
     try:
         code = app(standalone_mode=False)
     except LearnsyncError as failure:
@@ -348,6 +364,7 @@ def main() -> None:
         misuse.show()  # type: ignore[attr-defined]
         code = 2
     # Typer turns Ctrl-C into an ordinary exit code.
-    if code in {INTERRUPTED, TERMINATED}:
+    if code == INTERRUPTED:
+        code = TERMINATED if stopped_by else INTERRUPTED
         err.print("learnsync: interrupted; what was committed stays, the rest stays due")
     sys.exit(code if isinstance(code, int) else 0)

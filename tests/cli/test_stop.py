@@ -1,0 +1,94 @@
+"""SIGINT and SIGTERM end a pull in good order: what is in hand is committed, the exit code says which signal it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from connector.absorb.pull import Puller, pull, pull_lock
+from connector.errors import WarehouseLockedError
+from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.settings import Settings, load_settings
+from connector.warehouse.database import Warehouse
+
+
+def counted(settings: Settings, table: str) -> int:
+    with Warehouse.of(settings).connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return found[0] if found else 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_pull_in_good_order(
+    settings: Settings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_ABSORB__PAGE_SIZE", "5")
+    monkeypatch.setenv("LEARNSYNC_ABSORB__REQUESTS_PER_SECOND", "40")
+    monkeypatch.setenv("LEARNSYNC_ABSORB__BURST", "1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connector.cli", "pull"], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    time.sleep(4)
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert complaint.count("interrupted") == 1
+    assert "Traceback" not in complaint
+    monkeypatch.delenv("LEARNSYNC_ABSORB__REQUESTS_PER_SECOND")
+    assert counted(settings, "ops.watermarks") > 0, "what was read before the signal is kept"
+    pull(settings, "rest")
+    assert counted(settings, "absorb.enrollments") == sandbox.portal.count("enrollments")
+
+
+def test_two_pulls_with_one_account_are_refused_whatever_the_warehouse(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    with pull_lock(settings, "the-first-run"):
+        monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", f"{tmp_path}/other/warehouse.duckdb")
+        with pytest.raises(WarehouseLockedError, match="the-first-run") as refusal:
+            pull(load_settings(), "second")
+    assert "account" in refusal.value.message
+
+
+def test_a_killed_walk_of_one_long_list_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """The list of one course: what was committed before the end is not fetched again."""
+    with Sandbox(SandboxOptions(scale=900, courses=1, rate_limit=0, salesforce=False)) as portal:
+        for name, value in portal.settings().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("LEARNSYNC_ABSORB__PAGE_SIZE", "20")
+        monkeypatch.setattr("connector.absorb.pull.GROUP_SECONDS", 0.02)
+        stopped = load_settings()
+        land = Puller._land
+        landed = 0
+
+        async def stop_after_forty_pages(self: Puller, *page: object) -> None:
+            nonlocal landed
+            await land(self, *page)
+            landed += 1
+            if landed == 40:
+                raise RuntimeError("stopped here")
+
+        pull(stopped, "courses", None)  # parents and one whole pull, to learn what a whole pull costs
+        whole = counted(stopped, "absorb.enrollments")
+        with Warehouse.of(stopped).transaction() as connection:
+            connection.execute("DELETE FROM absorb.enrollments")
+            connection.execute("DELETE FROM ops.watermarks WHERE stream = 'enrollments'")
+        with monkeypatch.context() as patched:
+            patched.setattr(Puller, "_land", stop_after_forty_pages)
+            with pytest.raises(RuntimeError, match="stopped here"):
+                pull(stopped, "stopped")
+        before = counted(stopped, "absorb.enrollments")
+        assert before > 0
+        assert counted(stopped, "ops.resume") == 1
+        report = pull(stopped, "resumed").streams["enrollments"]
+        assert counted(stopped, "absorb.enrollments") == whole
+        assert report.counts.inserted == whole - before
+        assert report.requests < 900 / 20, "it did not begin at the beginning"
+        assert counted(stopped, "ops.resume") == 0
