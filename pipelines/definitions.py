@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs import jobs, upkeep
+from pipelines.defs import jobs, reconcile, upkeep
 from pipelines.resources import LearnsyncResource, scrub_logs
 
 scrub_logs("connector", "pipelines")
 
 defs = dg.Definitions(
-    assets=jobs.ASSETS,
-    jobs=[jobs.incremental_sync, jobs.full_sync, jobs.publish, upkeep.prune_runs],
-    schedules=[jobs.every_quarter_hour, upkeep.prune_daily],
+    assets=[*jobs.ASSETS, reconcile.reconciliation],
+    jobs=[jobs.incremental_sync, jobs.full_sync, jobs.publish, reconcile.reconcile, upkeep.prune_runs],
+    schedules=[jobs.every_quarter_hour, reconcile.weekly, upkeep.prune_daily],
     sensors=[jobs.publish_without_push],
     resources={"learnsync": LearnsyncResource()},
     # One process: the warehouse is a local file with one writer, and the steps are short.

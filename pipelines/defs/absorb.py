@@ -22,6 +22,9 @@ _QUARANTINED = """
     WHERE tenant_id = $tenant_id AND stream = $stream AND stage = 'load' AND resolved_at IS NULL
     GROUP BY ALL ORDER BY ALL
 """
+_DRIFTED = """
+    SELECT field, first_seen FROM ops.drift WHERE tenant_id = $tenant_id AND stream = $stream ORDER BY field
+"""
 _ORPHANS = """
     SELECT count(*) FILTER (WHERE u.id IS NULL), count(*) FILTER (WHERE c.id IS NULL), count(*)
     FROM absorb.enrollments AS e
@@ -50,6 +53,7 @@ def _shared(stream: str, *more_checks: dg.AssetCheckSpec) -> dict[str, Any]:
         "metadata": {"dagster/table_name": f"absorb.{stream}"},
         "check_specs": [
             checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
+            checks.spec(asset, "schema_as_known", "The portal serves no field that learnsync does not know."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
             *more_checks,
         ],
@@ -108,6 +112,7 @@ def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
         "api_calls": report.requests,
         "retries": report.retries,
         "lists": report.lists,
+        "lists_left_out": report.left_out,
         "lists_gone": len(report.tombstones),
         "lists_failed": len(report.failures),
         "duration_seconds": round(report.seconds, 3),
@@ -120,7 +125,7 @@ def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
 
 
 def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult]:
-    found, orphans = rows_of(settings, _QUARANTINED, _ORPHANS, stream=report.stream)
+    found, drifted, orphans = rows_of(settings, _QUARANTINED, _DRIFTED, _ORPHANS, stream=report.stream)
     waiting = sum(size for _, _, size, _ in found)
     results = [
         checks.soft(
@@ -129,6 +134,12 @@ def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult
             description=f"Rows that wait in ops.quarantine: {waiting}; see `learnsync rejects`." if waiting else "",
             waiting=waiting,
             reasons=table_value(["field", "reason", "rows", "example_id"], found[:_MOST_REASONS]),
+        ),
+        checks.soft(
+            "schema_as_known",
+            passed=not drifted,
+            description=f"Unknown fields are kept in absorb.{report.stream}._extra." if drifted else "",
+            fields=table_value(["field", "first_seen"], [(name, str(seen)) for name, seen in drifted]),
         ),
         checks.soft(
             "every_list_read",

@@ -45,7 +45,7 @@ def test_the_definitions_load_with_nothing_set(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "9"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "10"), done.stderr
     assert list(tmp_path.iterdir()) == [], "loading must not create anything"
 
 
@@ -69,7 +69,7 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
         assert spec.owners, spec.key
 
 
-@pytest.mark.parametrize("name", ["incremental_sync", "full_sync", "publish"])
+@pytest.mark.parametrize("name", ["incremental_sync", "full_sync", "publish", "reconcile"])
 def test_jobs_that_write_carry_the_tag_the_queue_looks_at(defs: dg.Definitions, name: str) -> None:
     job = defs.resolve_job_def(name)
     assert job.tags["learnsync/writer"] == "true"
