@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from connector.absorb.client import AbsorbClient
 from connector.absorb.models import STREAMS
 from connector.absorb.paging import Ask
+from connector.absorb.pull import pull_lock
 from connector.build import load_maps
 from connector.cli.console import out
-from connector.errors import LearnsyncError, NotFoundError
+from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import TARGETS, Target
@@ -89,8 +90,18 @@ async def _checked(check: str, work: Callable[[], Awaitable[Finding]]) -> Findin
 async def _absorb(settings: Settings) -> list[Finding]:
     try:
         client = AbsorbClient.of(settings)
+        # A login ends the session of whoever uses the account: never beside a running pull.
+        with pull_lock(settings, "doctor"):
+            return await _ask_portal(settings, client)
+    except WarehouseLockedError as busy:
+        return [
+            Finding("absorb", "warn", f"{busy.message} Not asked: a login would end its session.", "Run doctor later.")
+        ]
     except LearnsyncError as failure:
         return [_failed("absorb", failure)]
+
+
+async def _ask_portal(settings: Settings, client: AbsorbClient) -> list[Finding]:
     async with client:
         both = settings.absorb.uses_oauth and (settings.absorb.username or settings.absorb.password)
         said = [_OAUTH_WINS] if both else []

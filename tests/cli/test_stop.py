@@ -11,6 +11,7 @@ import time
 import pytest
 
 from connector.absorb.pull import Puller, pull, pull_lock
+from connector.cli.doctor import examine
 from connector.errors import WarehouseLockedError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -92,3 +93,12 @@ def test_a_killed_walk_of_one_long_list_goes_on_where_it_was(
         assert report.counts.inserted == whole - before
         assert report.requests < 900 / 20, "it did not begin at the beginning"
         assert counted(stopped, "ops.resume") == 0
+
+
+def test_doctor_does_not_log_in_beside_a_running_pull(settings: Settings, sandbox: Sandbox) -> None:
+    with pull_lock(settings, "the-first-run"):
+        findings = examine()
+    asked = [finding for finding in findings if finding.check.startswith("absorb")]
+    assert [finding.verdict for finding in asked] == ["warn"]
+    assert "the-first-run" in asked[0].text
+    assert [finding.verdict for finding in examine() if finding.check == "absorb login"] == ["ok"]
