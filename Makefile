@@ -49,5 +49,5 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 courses, beside their floor
 	@$(BIN)/python -m benchmarks.bench
 
-clean: ## Remove everything that make created
-	@rm -rf $(VENV) data build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove .venv, caches and the demo's files (never your warehouse)
+	@rm -rf $(VENV) data/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -11,8 +11,9 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3
+CHUNK_BYTES = 256 * 1024
 
 QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
@@ -134,12 +136,17 @@ class HttpSession:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        upload: Path | None = None,
+        sink: Path | None = None,
         repeatable: bool = True,
     ) -> Answer:
         """Make one call, trying again on no answer, 429 and 5xx.
 
         A call that must not be carried out twice says `repeatable=False`: it is tried again only on 429 and when no
         connection came about, for then nobody can have acted on it.
+
+        Files of any size pass through without being held: `upload` is sent as the body, and the body of a success is
+        written to `sink`, anew by each attempt, so that the answer's own body is empty.
 
         Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
         returned like any other.
@@ -157,7 +164,9 @@ class HttpSession:
         async for attempt in retrying:
             with attempt:
                 number = attempt.retry_state.attempt_number
-                return await self._attempt(method, path, request, number, repeatable=repeatable)
+                return await self._attempt(
+                    method, path, request, number, upload=upload, sink=sink, repeatable=repeatable
+                )
         raise AssertionError("tenacity ended without a result")  # pragma: no cover
 
     def _note_retry(self, state: RetryCallState) -> None:
@@ -167,18 +176,25 @@ class HttpSession:
         log.info("%s: trying again in %.1f s (attempt %d)", reason, pause, state.attempt_number + 1)
 
     async def _attempt(
-        self, method: str, path: str, request: dict[str, Any], number: int, *, repeatable: bool
+        self,
+        method: str,
+        path: str,
+        request: dict[str, Any],
+        number: int,
+        *,
+        upload: Path | None,
+        sink: Path | None,
+        repeatable: bool,
     ) -> Answer:
         started = time.perf_counter()
         try:
             async with self._gate.turn():
                 self.stats.requests += 1
-                response = await self._client.request(method, path, **request)
+                answer = await self._exchange(method, path, request, upload, sink)
         except (httpx.TransportError, httpx.DecodingError) as failure:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
         self._answered = True
-        answer = Answer(method, path, response.status_code, response.headers, response.content)
         self.stats.statuses[answer.status] += 1
         self.stats.bytes_received += len(answer.body)
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
@@ -189,6 +205,27 @@ class HttpSession:
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
         return answer
 
+    async def _exchange(
+        self, method: str, path: str, request: dict[str, Any], upload: Path | None, sink: Path | None
+    ) -> Answer:
+        if upload is not None:
+            # A length in the header, or the body would be sent chunked; read anew because an attempt consumes it.
+            headers = request["headers"] | {"content-length": str(upload.stat().st_size)}
+            request = request | {"content": _read_chunks(upload), "headers": headers}
+        if sink is None:
+            response = await self._client.request(method, path, **request)
+            return Answer(method, path, response.status_code, response.headers, response.content)
+        async with self._client.stream(method, path, **request) as response:
+            body = b""
+            if response.is_success:
+                with sink.open("wb") as file:
+                    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                        file.write(chunk)
+            else:
+                body = await response.aread()
+            self.stats.bytes_received += 0 if body else response.num_bytes_downloaded
+            return Answer(method, path, response.status_code, response.headers, body)
+
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
         reason = f"{method} {self.base_url}{path} got no answer ({_describe(failure)})"
         verdict = retry.decide(number, None)
@@ -198,6 +235,12 @@ class HttpSession:
             f"{reason} in {number} attempts.",
             remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
         )
+
+
+async def _read_chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def _describe(failure: Exception) -> str:

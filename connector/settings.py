@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -54,6 +55,8 @@ REGIONS = {
     "sandbox-eu": "https://rest.sandbox.myabsorb.eu",
     "sandbox-au": "https://rest.sandbox.myabsorb.com.au",
 }
+# What lies inside a course enrollment; attempts are found through lesson enrollments (connector/absorb/details.py).
+DETAIL_STREAMS = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -97,11 +100,27 @@ class AbsorbSettings(_Section):
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
     max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
+    # NoDecode: a comma list in the environment, not JSON.
+    detail_streams: Annotated[tuple[str, ...], NoDecode] = ()
     portal_url: str | None = None
     oauth_client_id: str | None = None
     oauth_client_secret: SecretStr | None = None
     token_file: Path = Path("data/absorb-token.json")
     redirect_port: int = Field(8765, ge=0, le=65535)
+
+    @field_validator("detail_streams", mode="before")
+    @classmethod
+    def _detail_streams(cls, value: object) -> object:
+        named = value.split(",") if isinstance(value, str) else value
+        if not isinstance(named, list | tuple) or not all(isinstance(name, str) for name in named):
+            raise _complaint(f"must be a list of {', '.join(DETAIL_STREAMS)}")
+        chosen = {name.strip().lower() for name in named} - {""}
+        unknown = sorted(chosen.difference(DETAIL_STREAMS))
+        if unknown:
+            raise _complaint(f"names {unknown[0]!r}: use any of {', '.join(DETAIL_STREAMS)}")
+        if "attempts" in chosen:
+            chosen.add("lesson_enrollments")
+        return tuple(name for name in DETAIL_STREAMS if name in chosen)
 
     @field_validator("username", "oauth_client_id")
     @classmethod
@@ -294,6 +313,11 @@ class _TomlSource(PydanticBaseSettingsSource):
         if not isinstance(tenants, dict) or not all(isinstance(entry, dict) for entry in tenants.values()):
             raise SettingsError(f"{path}: `tenants` must hold tables.", remedy="Write [tenants.<tenant_id>] sections.")
         tenant_id = self._tenant_id(table)
+        if tenants and tenant_id not in tenants and tenant_id != DEFAULT_TENANT:
+            raise SettingsError(
+                f"LEARNSYNC_TENANT_ID = {tenant_id}: {path} has no [tenants.{tenant_id}].",
+                remedy=f"Use one of {', '.join(sorted(tenants))}, or add the table.",
+            )
         if tenant_id not in tenants:
             return _resolve(table, path.name)
         _refuse_plain_secrets(tenants[tenant_id], f"{path.name} [tenants.{tenant_id}]")

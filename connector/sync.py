@@ -90,7 +90,7 @@ def run_reconcile(
     """Full id sweep: marks enrollments that vanished in Absorb, then rebuilds, so that the tables say so."""
     require_absorb(settings)
     report = _stage(settings, "reconcile", lambda run_id: reconcile(settings, run_id, options, progress))
-    run_build(settings)
+    report.unmapped = run_build(settings).unmapped
     return report
 
 

@@ -160,6 +160,7 @@ def load_mapping(folder: Path | None = None) -> Mapping:
     """Read and check all maps; files missing in `folder` come from the package. Raises MappingError."""
     if folder is not None and not folder.is_dir():
         raise MappingError(f"{folder} is not a folder")
+    _refuse_unknown_files(folder)
     statuses = _statuses(folder)
     rules = tuple(_rule(row, number, statuses) for number, row in _rows(folder, "progress_status.csv"))
     parameters = _parameters(folder)
@@ -178,6 +179,14 @@ def load_mapping(folder: Path | None = None) -> Mapping:
     _check_names("salesforce_fields.csv", [f"{entry.object}.{entry.field}" for entry in mapping.fields])
     check_decided(mapping)
     return mapping
+
+
+def _refuse_unknown_files(folder: Path | None) -> None:
+    """A misspelt override would silently do nothing."""
+    for path in sorted(folder.glob("*")) if folder else ():
+        if path.suffix in {".csv", ".toml"} and not (PACKAGED / path.name).is_file():
+            known = ", ".join(sorted(entry.name for entry in PACKAGED.glob("*.*") if entry.suffix in {".csv", ".toml"}))
+            raise MappingError(f"{path} is not a map of learnsync; maps are {known}")
 
 
 def situations(statuses: Sequence[int]) -> Iterator[Situation]:
@@ -200,7 +209,8 @@ def check_decided(mapping: Mapping) -> None:
     for situation in situations(list(mapping.statuses)):
         rule = decide(mapping, situation)
         if rule is None:
-            raise MappingError(f"progress_status.csv: no rule decides {situation}; add one")
+            cells = ", ".join(f"{column} {getattr(situation, column)}" for column in Situation.__slots__)
+            raise MappingError(f"progress_status.csv: no rule decides the case {cells}; add a row for it")
         used.add(rule.name)
     idle = [rule.name for rule in mapping.rules if rule.name not in used]
     if idle:

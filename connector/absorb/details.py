@@ -47,9 +47,7 @@ class LessonEnrollment(AbsorbRow):
     @property
     def attempt_count(self) -> int | None:
         """How many attempts, whether served as a number or as a list of them."""
-        if isinstance(self.attempts, list):
-            return len(self.attempts)
-        return int(self.attempts) if isinstance(self.attempts, int | float) else None
+        return attempt_count(self.attempts)
 
 
 class ChapterEnrollment(AbsorbRow):
@@ -122,6 +120,13 @@ class Attempt(AbsorbRow):
     time_spent_ticks: Integer | None = None
     start_date: Instant | None = None
     completion_date: Instant | None = None
+
+
+def attempt_count(attempts: object) -> int | None:
+    """How many attempts the `attempts` of a lesson enrollment stands for; None when it does not say."""
+    if isinstance(attempts, list):
+        return len(attempts)
+    return int(attempts) if isinstance(attempts, int | float) else None
 
 
 def placed(rows: Iterable[Mapping[str, Any]], user_id: str, course_id: str, lesson_id: str) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meani
     if answer.status == 403 and b'"Forbidden"' in answer.body:
         return PermissionDeniedError(
             f"Absorb's gateway refused the API key on {where} (403 Forbidden).",
-            remedy="Check LEARNSYNC_ABSORB__API_KEY: case matters, and sandbox and production keys differ.",
+            remedy="Check LEARNSYNC_ABSORB__API_KEY (case matters; sandbox and production keys differ).",
             **facts,
         )
     if answer.status == 403:

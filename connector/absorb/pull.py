@@ -7,7 +7,6 @@ envelopes pass through Python, and a bounded queue keeps the two sides together,
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import itertools
 import logging
@@ -20,10 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from connector.absorb import polling
 from connector.absorb.client import AbsorbClient
+from connector.absorb.details import DETAIL_STREAMS
 from connector.absorb.models import STREAMS
 from connector.absorb.paging import Ask, Done, Incomplete, Walk
 from connector.errors import (
@@ -37,8 +37,8 @@ from connector.errors import (
     ServerFaultError,
     SettingsError,
     WarehouseError,
-    WarehouseLockedError,
 )
+from connector.locks import claim
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.times import utc_now
@@ -154,11 +154,21 @@ def pull(
 ) -> PullReport:
     """Run a pull to its end. Raises LearnsyncError; whatever was loaded before stays, and the rest stays due."""
     options = options or PullOptions()
-    unknown = [name for name in options.streams if name not in STREAMS]
-    if unknown:
-        raise SettingsError(f"--stream {unknown[0]}: no such stream.", remedy=f"Use one of {', '.join(ORDER)}.")
+    _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
         return asyncio.run(Puller(settings, run_id, options, progress or Silent()).run())
+
+
+def _check_streams(settings: Settings, streams: Sequence[str]) -> None:
+    for name in streams:
+        if name in DETAIL_STREAMS and name not in settings.absorb.detail_streams:
+            raise SettingsError(
+                f"--stream {name}: LEARNSYNC_ABSORB__DETAIL_STREAMS does not name it.",
+                remedy="Name it there (docs/details.md), so that every pull keeps it up to date.",
+            )
+        if name not in STREAMS and name not in DETAIL_STREAMS:
+            known = ", ".join((*ORDER, *settings.absorb.detail_streams))
+            raise SettingsError(f"--stream {name}: no such stream.", remedy=f"Use one of {known}.")
 
 
 @contextmanager
@@ -177,8 +187,12 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
     with own, _account_file(settings).open("a+") as account:
-        _claim(own, "on this warehouse", run_id)
-        _claim(account, f"with the account {settings.absorb.username or settings.absorb.oauth_client_id}", run_id)
+        claim(own, "pull is running on this warehouse", run_id)
+        claim(
+            account,
+            f"pull is running with the account {settings.absorb.username or settings.absorb.oauth_client_id}",
+            run_id,
+        )
         for left in landing.iterdir():
             if left.is_dir() and not settings.warehouse.keep_landing:
                 shutil.rmtree(left, ignore_errors=True)
@@ -189,20 +203,6 @@ def _account_file(settings: Settings) -> Path:
     """A lock file that all learnsync processes of this user on this machine agree on."""
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
     return Path(tempfile.gettempdir()) / f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
-
-
-def _claim(handle: TextIO, where: str, run_id: str) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
-        raise WarehouseLockedError(
-            f"Another pull is running {where} ({handle.read().strip() or 'just started'}).",
-            remedy="Wait for it to finish, or stop that process.",
-        ) from None
-    handle.truncate(0)
-    handle.write(f"process {os.getpid()}, run {run_id}")
-    handle.flush()
 
 
 class Puller:
@@ -233,12 +233,28 @@ class Puller:
                     if name in self._options.streams:
                         report.streams[name] = StreamReport(name)
                         await self._stream(report.streams[name])
+                await self._details(report)
         finally:
             if not self._settings.warehouse.keep_landing:
                 shutil.rmtree(self._folder, ignore_errors=True)
         with self._warehouse.connect() as connection:
             report.pending = pending_quarantine(connection, self._settings.tenant_id, "load")
         return report
+
+    async def _details(self, report: PullReport) -> None:
+        """Look into the enrollments that are due, when enrollments or a detail stream were asked for.
+
+        Not in a sweep: what it saw should be judged while it is fresh, and what is due stays due.
+        """
+        named = any(name in DETAIL_STREAMS for name in self._options.streams)
+        reports = {name: StreamReport(name) for name in self._settings.absorb.detail_streams}
+        if reports and self._options.sweep is None and (named or "enrollments" in self._options.streams):
+            from connector.absorb.details_pull import DetailPull  # noqa: PLC0415 - it imports this module
+
+            report.streams |= reports
+            details = DetailPull(self._settings, self._client, self._run_id, reports, self._progress)
+            # A full pull alone must not ask about every enrollment one by one; naming the details asks for that.
+            await details.run(everything=named and self._options.full)
 
     async def _stream(self, report: StreamReport) -> None:
         started, before = (
@@ -255,6 +271,11 @@ class Puller:
                 # A sweep asks courses that were gone as well: they may be back, and their rows must be accounted for.
                 gone_too = self._options.sweep is not None
                 scopes = known_courses(connection, self._settings.tenant_id, gone_too=gone_too)
+                if not scopes and "courses" not in self._options.streams:
+                    raise IncompleteError(
+                        "No courses are known yet, and enrollments are read course by course.",
+                        remedy="Pull the courses too: `learnsync pull`, or add --stream courses.",
+                    )
                 scopes = self._due(connection, report, scopes)
         state = _Stream(report.stream, report, marks, points, folder)
         report.lists = len(scopes)
@@ -263,7 +284,11 @@ class Puller:
         try:
             await self._fan_out(state, scopes, loader)
         finally:
-            await state.queue.put(None) if not loader.done() else None
+            # A loader that fails with a full queue takes nothing any more: do not wait for room then.
+            ending = asyncio.create_task(state.queue.put(None))
+            await asyncio.wait({ending, loader}, return_when=asyncio.FIRST_COMPLETED)
+            if loader.done():
+                ending.cancel()
             await loader
             stats = self._client.session.stats
             report.requests, report.retries = stats.requests - before[0], stats.retries - before[1]
@@ -449,7 +474,12 @@ class Puller:
 
     def _load(self, state: _Stream, batch: Batch) -> None:
         counts = load_batch(
-            self._warehouse, batch, tenant_id=self._settings.tenant_id, run_id=self._run_id, now=utc_now()
+            self._warehouse,
+            batch,
+            tenant_id=self._settings.tenant_id,
+            run_id=self._run_id,
+            now=utc_now(),
+            note_due=bool(self._settings.absorb.detail_streams),
         )
         state.report.counts.add(counts)
         if not self._settings.warehouse.keep_landing:
@@ -462,14 +492,18 @@ def _is_key(failure: LearnsyncError) -> bool:
 
 
 def known_courses(connection: Connection, tenant_id: str, *, gone_too: bool = False) -> list[str]:
-    """Ids of every course not known to be gone, inactive ones too, largest first so that no long walk starts last."""
+    """Ids of every course not known to be gone, inactive ones too, largest first so that no long walk starts last.
+
+    A course that answered 404 is asked for a week more: a role that lost its view for an hour looks the same.
+    """
     query = """
         SELECT CAST(courses.id AS VARCHAR)
         FROM absorb.courses
         LEFT JOIN (
           SELECT course_id, count(*) AS size FROM absorb.enrollments WHERE tenant_id = $tenant_id GROUP BY course_id
         ) AS sizes ON sizes.course_id = courses.id
-        WHERE courses.tenant_id = $tenant_id AND (courses._removed_at IS NULL OR $gone_too)
+        WHERE courses.tenant_id = $tenant_id
+          AND (courses._removed_at IS NULL OR courses._removed_at > now() - INTERVAL 7 DAY OR $gone_too)
         ORDER BY coalesce(size, 0) DESC, courses.id
     """
     return [row[0] for row in connection.execute(query, {"tenant_id": tenant_id, "gone_too": gone_too}).fetchall()]

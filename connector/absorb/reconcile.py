@@ -12,6 +12,7 @@ import csv
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -45,11 +46,12 @@ class ReconcileReport:
     vanished: int = 0
     removed: int = 0
     refused: list[str] = field(default_factory=list)
+    unmapped: int = 0
 
     @property
     def complete(self) -> bool:
-        """True when the sweep was trusted."""
-        return not self.refused
+        """True when the sweep was trusted and nothing waits for a fix."""
+        return not self.refused and not self.unmapped and self.pull.complete
 
     @property
     def vanished_percent(self) -> float:
@@ -98,19 +100,26 @@ def reconcile(
 ) -> ReconcileReport:
     """Sweep every course and mark what vanished. Raises LearnsyncError when the sweep itself could not run."""
     options = options or ReconcileOptions()
-    folder = settings.warehouse.outbox / f"{run_id}-sweep"
+    started = utc_now()
+    folder = settings.warehouse.landing / f"{run_id}-sweep"
     try:
         with pull_lock(settings, run_id):
             with Sweep(folder) as sweep:
                 swept = PullOptions(streams=("users", "courses", "enrollments"), full=True, sweep=sweep)
                 pulled = asyncio.run(Puller(settings, run_id, swept, progress or Silent()).run())
-            return _settle(settings, run_id, sweep, pulled, options)
+            return _settle(settings, run_id, sweep, pulled, options, started=started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settle(
-    settings: Settings, run_id: str, sweep: Sweep, pulled: PullReport, options: ReconcileOptions
+    settings: Settings,
+    run_id: str,
+    sweep: Sweep,
+    pulled: PullReport,
+    options: ReconcileOptions,
+    *,
+    started: datetime,
 ) -> ReconcileReport:
     report = ReconcileReport(pulled)
     enrollments = pulled.streams["enrollments"]
@@ -120,7 +129,7 @@ def _settle(
         ids, courses = sql("sweep_load").split(";\n\n")
         connection.execute(ids, {"ids": str(sweep.ids)})
         connection.execute(courses, {"courses": str(sweep.courses)})
-        connection.execute(sql("sweep_vanished"), names)
+        connection.execute(sql("sweep_vanished"), {"started_at": started, **names})
         live = "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL"
         report.live = _count(connection, live, [settings.tenant_id])
         report.vanished = _count(connection, "vanished", [])

@@ -274,7 +274,7 @@ def sandbox(
             )
         )
         if env_file:
-            env_file.touch()
+            _refuse_foreign(env_file)
         box.start()
     except (ValueError, OSError) as failure:
         raise SettingsError(f"The sandbox cannot start: {failure}.", remedy="See `learnsync sandbox --help`.") from None
@@ -282,10 +282,22 @@ def sandbox(
     box.run_forever()
 
 
+_ENV_FILE_MARK = "# Settings of a learnsync sandbox."
+
+
+def _refuse_foreign(env_file: Path) -> None:
+    """Somebody's own settings are not overwritten; the file is made for its owner's eyes before secrets go in."""
+    if env_file.exists() and not env_file.read_text("utf-8").startswith(_ENV_FILE_MARK):
+        raise SettingsError(
+            f"--env-file {env_file} exists and was not written by a sandbox.", remedy="Name another file, or remove it."
+        )
+    env_file.touch(mode=0o600)
+
+
 def _announce(settings: dict[str, str], env_file: Path | None, *, as_json: bool) -> None:
     lines = [f"{name}={value}" for name, value in settings.items()]
     if env_file:
-        env_file.write_text("\n".join(lines) + "\n", "utf-8")
+        env_file.write_text("\n".join([_ENV_FILE_MARK, *lines]) + "\n", "utf-8")
     if as_json:
         print_json({"settings": settings})
     else:

@@ -18,6 +18,10 @@ from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, load_batch, pending_quarantine
 
 PAGE_ROWS = 500
+# What another org refused does not concern the one that is pushed to now.
+_LAST_ORG = (
+    "org_id = (SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = ? ORDER BY last_sent_at DESC LIMIT 1)"
+)
 
 
 @dataclass(slots=True)
@@ -47,15 +51,16 @@ def collect(settings: Settings, limit: int) -> dict[str, Any]:
         rows = [dict(zip(names, row, strict=True)) for row in source.fetchall()]
         refused = connection.execute(
             "SELECT target_object, external_id, state, error_code, error_text, attempts, last_sent_at"
-            " FROM salesforce.push_ledger WHERE tenant_id = ? AND state IN ('rejected', 'deferred')"
+            f" FROM salesforce.push_ledger WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}"
             " ORDER BY last_sent_at DESC, external_id LIMIT ?",
-            [tenant, limit],
+            [tenant, tenant, limit],
         )
         names = [column[0] for column in refused.description or []]
         pushes = [dict(zip(names, row, strict=True)) for row in refused.fetchall()]
         counted = connection.execute(
-            "SELECT count(*) FROM salesforce.push_ledger WHERE tenant_id = ? AND state IN ('rejected', 'deferred')",
-            [tenant],
+            "SELECT count(*) FROM salesforce.push_ledger"
+            f" WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}",
+            [tenant, tenant],
         ).fetchone()
         pending = pending_quarantine(connection, tenant) + (int(counted[0]) if counted else 0)
     return {"pending": pending, "source": rows, "pushes": pushes}

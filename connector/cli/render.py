@@ -22,7 +22,8 @@ def table(title: str, *columns: str) -> Table:
     """A table whose first column is text and whose others are numbers."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", expand=False)
     for number, column in enumerate(columns):
-        made.add_column(column, justify="left" if number == 0 else "right")
+        # Ids are to be copied: they wrap, and are never cut.
+        made.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     return made
 
 
@@ -105,12 +106,23 @@ def show_push(report: PushReport) -> None:
     for label, figure in figures:
         made.add_row(label, *(count(figure(target)) for target in report.targets.values()))
     out.print(made)
+    if report.resumed:
+        out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
     for target in report.targets.values():
+        _show_method(target, dry_run=report.dry_run)
         _explain_target(target)
     if report.api_allowed:
         out.print(f"  {report.calls} API calls; the org has used {report.api_used:,} of {report.api_allowed:,} today")
     if report.dry_run:
         show_samples(report)
+
+
+def _show_method(target: TargetReport, *, dry_run: bool) -> None:
+    if target.method == "bulk":
+        jobs = "would go" if dry_run else f"went as {len(target.jobs)} job(s), {', '.join(target.jobs)}"
+        out.print(f"  {target.object} {jobs} by Bulk API 2.0", soft_wrap=True)
+    elif target.method and dry_run:
+        out.print(f"  {target.object} would go by collections of 200")
 
 
 def _explain_target(target: TargetReport) -> None:

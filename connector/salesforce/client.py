@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -145,23 +146,49 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     def _data(self) -> str:
         return f"/services/data/v{self._version}"
 
-    async def call(self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None) -> Answer:
-        """One authenticated call within the day's budget. Raises ApiBudgetError before it would be passed."""
+    @property
+    def version(self) -> str:
+        """The API version of the settings."""
+        return self._version
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: QueryParams | None = None,
+        json: Any = None,
+        upload: Path | None = None,
+        sink: Path | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        """One authenticated call within the day's budget. Raises ApiBudgetError before it would be passed.
+
+        `upload` and `sink` are CSV files: the body to send, and where to put the body of the answer.
+        """
         grant = await self.grant()
         self._check_budget()
-        answer = await self._send(grant, method, path, params, json)
+        request: dict[str, Any] = {
+            "params": params, "json": json, "upload": upload, "sink": sink, "repeatable": repeatable,
+        }  # fmt: skip
+        answer = await self._send(grant, method, path, request)
         if answer.status == 401:
-            answer = await self._send(await self._renew(grant), method, path, params, json)
+            answer = await self._send(await self._renew(grant), method, path, request)
         self._note_usage(answer)
         if not answer.ok:
             raise explain(answer)
         return answer
 
-    async def _send(self, grant: Grant, method: str, path: str, params: QueryParams | None, json: Any) -> Answer:
+    async def _send(self, grant: Grant, method: str, path: str, request: dict[str, Any]) -> Answer:
         if self._session is None or self._session.base_url != grant.instance_url.rstrip("/"):
             self._session = HttpSession(grant.instance_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
-        headers = {"authorization": f"Bearer {grant.access_token}", "accept": "application/json"}
-        return await self._session.call(method, path, params=params, json=json, headers=headers)
+        headers = {
+            "authorization": f"Bearer {grant.access_token}",
+            "accept": "text/csv" if request["sink"] else "application/json",
+        }
+        if request["upload"]:
+            headers["content-type"] = "text/csv"
+        return await self._session.call(method, path, headers=headers, **request)
 
     async def _renew(self, refused: Grant) -> Grant:
         """Replace a session that ended; of all calls it failed, one logs in."""

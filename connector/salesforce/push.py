@@ -1,8 +1,8 @@
 """Warehouse → Salesforce: preflight, match learners, send what differs from the ledger, record each outcome.
 
 The warehouse is open only to compute the difference and to write outcomes; between, records wait in a spool file and
-are sent 200 at a time. Upserts go by external id, so sending a record twice (a kill before its outcome was written)
-does no harm. The seam for Bulk API 2.0 is `_send_all`: it takes a spool and yields outcomes.
+are sent 200 at a time, or by Bulk API 2.0 when there are more than LEARNSYNC_SALESFORCE__BULK_THRESHOLD (`bulk_push`).
+Upserts go by external id, so sending a record twice (a kill before its outcome was written) does no harm.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import asyncio
 import json
 import random
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,8 +22,13 @@ from typing import Any
 
 from connector.build import load_maps
 from connector.errors import IncompleteError, LearnsyncError, PreflightError
+from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import people, preflight
+from connector.salesforce import bulk_files, people, preflight
+from connector.salesforce.bulk import BulkJobs
+from connector.salesforce.bulk_files import BulkSpool
+from connector.salesforce.bulk_ledger import BulkLedger
+from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
 from connector.salesforce.outcomes import STATES, classify
 from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
@@ -32,6 +39,7 @@ from mappings import FieldMap, Mapping
 
 FLUSH_RECORDS = 2_000
 RETRY_ROUNDS = 3
+STALE_SECONDS = 86_400
 RETRY_BATCH = 50
 SAMPLE_ROWS = 3
 
@@ -62,6 +70,8 @@ class TargetReport:
     rejected: int = 0
     deferred: int = 0
     errors: dict[str, int] = field(default_factory=dict)
+    method: str = ""  # collections | bulk; empty when nothing is to be sent
+    jobs: list[str] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -80,11 +90,14 @@ class PushReport:
     calls: int = 0
     api_used: int = 0
     api_allowed: int = 0
+    # Bulk jobs of an earlier push whose results this one brought in.
+    resumed: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """True when nothing is rejected, deferred or held back by an earlier rejection."""
-        return not any(report.pending for report in self.targets.values())
+        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
+        due = 0 if self.dry_run else sum(t.create + t.update - t.sent for t in self.targets.values())
+        return due <= 0 and not any(report.pending for report in self.targets.values())
 
 
 def push(
@@ -93,8 +106,28 @@ def push(
     """Push the differences. Raises LearnsyncError; outcomes known by then are in the ledger."""
     require_salesforce(settings)
     maps = load_maps(settings)
-    runner = _Push(settings, maps, run_id, options or PushOptions(), progress or Silent())
-    return asyncio.run(runner.run())
+    options = options or PushOptions()
+    runner = _Push(settings, maps, run_id, options, progress or Silent())
+    if options.dry_run:
+        return asyncio.run(runner.run())
+    with _push_lock(settings, run_id):
+        return asyncio.run(runner.run())
+
+
+@contextmanager
+def _push_lock(settings: Settings, run_id: str) -> Iterator[None]:
+    """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
+
+    Folders that killed pushes left behind hold people's data: they are cleared once they are a day old.
+    """
+    outbox = settings.warehouse.outbox
+    outbox.mkdir(parents=True, exist_ok=True)
+    with (outbox / ".push.lock").open("a+") as handle:
+        claim(handle, "push is running on this warehouse", run_id)
+        for left in outbox.iterdir():
+            if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +151,8 @@ class _Push:
         self._folder = settings.warehouse.outbox / run_id
         self._org_id = ""
         self._stopped: LearnsyncError | None = None
+        self._bulk: BulkPush | None = None
+        self._bulk_spools: dict[str, BulkSpool] = {}
 
     async def run(self) -> PushReport:
         report = PushReport(self._options.dry_run)
@@ -135,6 +170,8 @@ class _Push:
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
         fields = await self._preflight(targets)
+        if not self._options.dry_run:
+            report.resumed = await self._resume()  # may wait for long: before people are read
         found = people.People()
         if ENROLLMENT in targets:
             self._progress.stage("learners")
@@ -146,6 +183,14 @@ class _Push:
                 await self._send(target, outcome)
             if self._stopped:
                 raise self._stopped
+
+    async def _resume(self) -> list[str]:
+        """Results of jobs that an earlier push was killed over, so that the difference knows of them."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        ledger = BulkLedger(self._warehouse, self._settings.tenant_id, self._org_id, self._run_id)
+        self._bulk = BulkPush(BulkJobs(self._client), ledger, self._maps.errors, self._folder, self._progress)
+        await self._bulk.resume()
+        return self._bulk.resumed
 
     async def _preflight(self, targets: list[Target]) -> dict[str, tuple[FieldMap, ...]]:
         """The fields to send per target. Raises PreflightError with the problems of all of them."""
@@ -199,23 +244,71 @@ class _Push:
             setattr(report, action, counts.pop(action, 0))
         report.blocked = counts
         report.samples = _samples(connection)
-        limit = "ALL" if self._options.limit is None else str(self._options.limit)
-        path = str(self._spool(target)).replace("'", "''")
-        connection.execute(sql("push_spool", path=path, limit=limit))
+        report.method = self._method(self._due(report))
+        if not self._options.dry_run:
+            self._spool(connection, target, fields, report.method)
         return report
 
-    def _spool(self, target: Target) -> Path:
+    def _due(self, report: TargetReport) -> int:
+        total = report.create + report.update
+        return total if self._options.limit is None else min(total, self._options.limit)
+
+    def _method(self, rows: int) -> str:
+        # Collections cost a call per 200 records, a bulk job about ten calls and some waiting, whatever its size.
+        if not rows:
+            return ""
+        return "bulk" if rows > self._settings.salesforce.bulk_threshold else "collections"
+
+    def _spool(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...], method: str) -> None:
+        if method == "bulk":
+            spool = bulk_files.write(connection, self._folder, target, fields, self._options.limit)
+            self._bulk_spools[target.name] = spool
+        elif method == "collections":
+            limit = "ALL" if self._options.limit is None else str(self._options.limit)
+            path = bulk_files.quoted(self._spool_file(target))
+            connection.execute(sql("push_spool", path=path, limit=limit))
+
+    def _spool_file(self, target: Target) -> Path:
         return self._folder / f"{target.name}.ndjson"
 
     # -- sending -------------------------------------------------------------------------------------------------
 
     async def _send(self, target: Target, report: TargetReport) -> None:
-        total = report.create + report.update
-        self._progress.stage(target.object, min(total, self._options.limit) if self._options.limit else total)
+        self._progress.stage(target.object, self._due(report))
+        if report.method == "bulk":
+            await self._send_jobs(target, report)
+        else:
+            await self._send_spool(target, report, self._spool_file(target))
+
+    async def _send_jobs(self, target: Target, report: TargetReport) -> None:
+        """The parts as bulk jobs; then rows that met a lock, by collections, if they are few."""
+        assert self._bulk is not None
+        spool = self._bulk_spools[target.name]
+        retries: list[JobOutcome] = []
+        for part in spool.parts:
+            job = await self._bulk.send(target, spool, part)
+            report.jobs.append(job.job_id)
+            _count_job(report, job)
+            if job.again:
+                retries.append(job)
+            self._stopped = job.stopped
+            if self._stopped:
+                break
+        if self._stopped or sum(job.tally.outcomes["retry"] for job in retries) > RETRY_LIMIT:
+            return
+        for job in retries:
+            assert job.again is not None
+            _uncount_retries(report, job)
+            self._progress.stage(f"{target.object} again", job.tally.outcomes["retry"])
+            await self._send_spool(target, report, job.again)
+            if self._stopped:
+                return
+
+    async def _send_spool(self, target: Target, report: TargetReport, spool: Path) -> None:
         waiting: list[_Spooled] = []
         outcomes: list[dict[str, Any]] = []
         try:
-            for chunk in _chunks(_read(self._spool(target)), COLLECTION_LIMIT):
+            for chunk in _chunks(_read(spool), COLLECTION_LIMIT):
                 waiting += await self._send_chunk(target, chunk, report, outcomes)
                 self._progress.advance(len(chunk))
                 if len(outcomes) >= FLUSH_RECORDS:
@@ -314,6 +407,28 @@ def _count(report: TargetReport, result: RowResult, outcome: str) -> None:
     report.rejected += state == "rejected"
     report.deferred += state == "deferred"
     report.errors = dict(Counter(report.errors) + Counter({result.code or "UNKNOWN": 1}))
+
+
+def _count_job(report: TargetReport, job: JobOutcome) -> None:
+    tally = job.tally
+    report.sent += job.rows
+    report.accepted += tally.outcomes["accepted"]
+    report.created += tally.created
+    for outcome, state in STATES.items():
+        report.rejected += tally.outcomes[outcome] if state == "rejected" else 0
+        report.deferred += tally.outcomes[outcome] if state == "deferred" else 0
+    codes = Counter(report.errors)
+    for (_, code), rows in tally.errors.items():
+        codes[code] += rows
+    report.errors = dict(codes)
+
+
+def _uncount_retries(report: TargetReport, job: JobOutcome) -> None:
+    """Rows that are sent again in this run are counted by what becomes of them then."""
+    report.sent -= job.tally.outcomes["retry"]
+    report.deferred -= job.tally.outcomes["retry"]
+    again = Counter({code: rows for (outcome, code), rows in job.tally.errors.items() if outcome == "retry"})
+    report.errors = dict(Counter(report.errors) - again)
 
 
 def _ledger_row(record: _Spooled, result: RowResult, outcome: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from .org_bulk_jobs import BulkJobs
 from .org_errors import RecordError, RequestError
 from .org_formula import evaluate
 from .org_people import People
@@ -48,6 +49,7 @@ class Org:
         self._faults: deque[str] = deque()
         self._writes: dict[str, Counter[str]] = {}
         self.user_id = self._integration_user()
+        self.bulk = BulkJobs(self._now)
 
     # Schema
 
@@ -219,6 +221,11 @@ class Org:
         """Queues codes that the next written records fail with, one record each."""
         with self.lock:
             self._faults.extend(codes)
+
+    def fail_job_after(self, rows: int) -> None:
+        """The next bulk job fails once it has processed so many rows; what it wrote stays written."""
+        with self.lock:
+            self.bulk.fail_after = rows
 
     def refuse_next(self, *refusals: tuple[int, str]) -> None:
         """Queues whole-request refusals (HTTP status, error code), one call each."""

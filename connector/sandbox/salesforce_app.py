@@ -1,4 +1,4 @@
-"""The sandbox org over HTTP: OAuth, REST and query resources, plus control endpoints under ``/_sandbox/``.
+"""The sandbox org over HTTP: OAuth, REST, query and bulk resources, plus control endpoints under ``/_sandbox/``.
 
 ``create_salesforce_app`` joins lists of routes; another API family is one more function
 that returns such a list.
@@ -17,12 +17,13 @@ from starlette.routing import BaseRoute, Route
 
 from .org import Org
 from .org_api import NEWEST, OLDEST, Call, open_route, resource
+from .org_bulk import bulk_routes
 from .org_errors import RequestError
 from .org_oauth import oauth_routes
 from .org_query import Page
 from .org_rest import sobject_routes
 
-_NAMES = {"sobjects": "sobjects", "query": "query", "queryAll": "queryAll", "limits": "limits"}
+_NAMES = {"sobjects": "sobjects", "query": "query", "queryAll": "queryAll", "limits": "limits", "jobs": "jobs"}
 
 
 def create_salesforce_app(org: Org, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -32,6 +33,7 @@ def create_salesforce_app(org: Org, extra_routes: Sequence[BaseRoute] = ()) -> S
         *_service_routes(org),
         *sobject_routes(org),
         *_query_routes(org),
+        *bulk_routes(org),
         *extra_routes,
         *_control_routes(org),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from connector.absorb.details import DETAIL_STREAMS
 from connector.absorb.models import STREAMS, AbsorbRow
 from connector.warehouse import drift
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 
+MODELS = STREAMS | DETAIL_STREAMS
 DEFAULT_OBJECT_SIZE = 16 * 1024 * 1024
 
 
@@ -87,36 +89,78 @@ class Batch:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
 
-def load_batch(warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime) -> LoadCounts:
-    """Load the batch in one transaction: rows and the watermarks that cover them become visible together."""
+def load_batch(
+    warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime, note_due: bool = False
+) -> LoadCounts:
+    """Load the batch in one transaction: rows and the watermarks that cover them become visible together.
+
+    `note_due`: what lies inside new and changed enrollments is to be read; ops.details_due says so from then on.
+    """
     counts = LoadCounts()
     fresh: list[str] = []
-    names = {"tenant_id": tenant_id, "run_id": run_id}
     with warehouse.connect() as connection:
         if batch.files:
             counts, fresh = _stage(connection, batch, tenant_id)
         connection.execute("BEGIN")
         try:
-            if batch.files:
-                _merge(connection, batch.stream, counts, {**names, "loaded_at": now})
-                if counts.quarantined:
-                    _quarantine_unfit(connection, batch, tenant_id, run_id, now)
-                _run(
-                    connection,
-                    sql("quarantine_resolve"),
-                    tenant_id=tenant_id,
-                    stream=batch.stream,
-                    seen_at=now,
-                )
-            drift.record(connection, tenant_id, batch.stream, fresh, run_id=run_id, now=now)
-            _tombstone_courses(connection, batch.tombstones, tenant_id, now)
-            put_watermarks(connection, batch.watermarks, **names)
-            _put_checkpoints(connection, batch, **names)
+            _apply(connection, batch, counts, fresh, tenant_id=tenant_id, run_id=run_id, now=now)
+            if note_due and batch.files and batch.stream == "enrollments":
+                _run(connection, sql("details_due_note"), tenant_id=tenant_id, noted_at=now)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
     return counts
+
+
+def load_together(
+    warehouse: Warehouse,
+    batches: Sequence[Batch],
+    settle: Callable[[Connection], None],
+    *,
+    tenant_id: str,
+    run_id: str,
+    now: datetime,
+) -> dict[str, LoadCounts]:
+    """Load batches of several streams, then `settle`, all in one transaction."""
+    counts = {}
+    with warehouse.transaction() as connection:
+        for batch in batches:
+            # Staging table by staging table: each batch replaces that of the batch before.
+            counts[batch.stream], fresh = _stage(connection, batch, tenant_id)
+            _apply(connection, batch, counts[batch.stream], fresh, tenant_id=tenant_id, run_id=run_id, now=now)
+        settle(connection)
+    return counts
+
+
+def _apply(
+    connection: Connection,
+    batch: Batch,
+    counts: LoadCounts,
+    fresh: list[str],
+    *,
+    tenant_id: str,
+    run_id: str,
+    now: datetime,
+) -> None:
+    """Write what is staged and what the batch claims. Call inside a transaction."""
+    names = {"tenant_id": tenant_id, "run_id": run_id}
+    if batch.files:
+        _merge(connection, batch.stream, counts, {**names, "loaded_at": now})
+        if counts.quarantined:
+            _quarantine_unfit(connection, batch, tenant_id, run_id, now)
+        _run(
+            connection,
+            sql("quarantine_resolve"),
+            tenant_id=tenant_id,
+            stream=batch.stream,
+            seen_at=now,
+        )
+    drift.record(connection, tenant_id, batch.stream, fresh, run_id=run_id, now=now)
+    _tombstone_courses(connection, batch.tombstones, tenant_id, now)
+    _revive_courses(connection, batch, tenant_id)
+    put_watermarks(connection, batch.watermarks, **names)
+    _put_checkpoints(connection, batch, **names)
 
 
 def _run(connection: Connection, statement: str, **values: Any) -> Connection:
@@ -125,7 +169,7 @@ def _run(connection: Connection, statement: str, **values: Any) -> Connection:
 
 def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCounts, list[str]]:
     """Stage the batch; returns its counts and the fields in it that nobody knew."""
-    model = STREAMS[batch.stream]
+    model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
     _stage_typed(connection, batch, drifted)
     fresh = drift.unknown(model, _new_keys(connection, batch, drifted), drifted)
@@ -137,7 +181,7 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCo
 
 
 def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
-    model = STREAMS[batch.stream]
+    model = MODELS[batch.stream]
     values, unfit = typed_select(model)
     typed = sql(
         "stage_typed",
@@ -165,7 +209,7 @@ def _new_keys(connection: Connection, batch: Batch, drifted: Sequence[str]) -> l
 def _landed_rows(batch: Batch) -> str:
     # Twice the largest page: DuckDB's buffer must hold a whole page, and its default is enough for most.
     largest = max(DEFAULT_OBJECT_SIZE, 2 * max(path.stat().st_size for path in batch.files))
-    return sql("landed_rows", collection=STREAMS[batch.stream].collection, largest=str(largest))
+    return sql("landed_rows", collection=MODELS[batch.stream].collection, largest=str(largest))
 
 
 def _paths(batch: Batch) -> list[str]:
@@ -179,7 +223,7 @@ def _one(connection: Connection, query: str) -> tuple[Any, ...]:
 
 
 def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict[str, Any]) -> None:
-    columns = data_columns(STREAMS[stream])
+    columns = data_columns(MODELS[stream])
 
     def prefixed(table: str) -> str:
         return ", ".join(f"{table}.{name}" for name in columns)
@@ -198,7 +242,7 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, values: dict
 def _quarantine_unfit(connection: Connection, batch: Batch, tenant_id: str, run_id: str, now: datetime) -> None:
     """Read the few rows that do not fit once more, whole, and ask pydantic why."""
     rows = _run(connection, sql("unfit_rows", landed_rows=_landed_rows(batch)), files=_paths(batch)).fetchall()
-    rejects = [explain_unfit(STREAMS[batch.stream], raw) for (raw,) in rows]
+    rejects = [explain_unfit(MODELS[batch.stream], raw) for (raw,) in rows]
     put_quarantine(connection, rejects, stream=batch.stream, stage="load", tenant_id=tenant_id, run_id=run_id, now=now)
 
 
@@ -265,6 +309,13 @@ def _put_checkpoints(connection: Connection, batch: Batch, *, tenant_id: str, ru
     dropped = finished + [point.scope_id for point in under_way if point.key is None]
     if dropped:
         connection.execute(sql("resume_drop"), {"scopes": rows_param(dropped), **names})
+
+
+def _revive_courses(connection: Connection, batch: Batch, tenant_id: str) -> None:
+    """A course whose list was read to its end is not gone (any more)."""
+    if batch.stream == "enrollments" and batch.watermarks:
+        scopes = rows_param([mark.scope_id for mark in batch.watermarks])
+        connection.execute(sql("courses_revive"), {"tenant_id": tenant_id, "scopes": scopes})
 
 
 def read_checkpoints(connection: Connection, tenant_id: str, stream: str) -> dict[str, Checkpoint]:

@@ -1,6 +1,48 @@
 -- The canonical LearningRecord (seed 002): one row per Absorb course enrollment ever seen.
 -- created_at and updated_at are the merge's business: this is only what a record says.
 CREATE OR REPLACE TEMP TABLE computed AS
+WITH
+-- Details are read only where LEARNSYNC_ABSORB__DETAIL_STREAMS asks for them; without, these are empty.
+cohorts AS (
+  SELECT
+    course_enrollment_id,
+    arg_max(session_id, (coalesce(date_edited, TIMESTAMPTZ '-infinity'), id)) AS session_id
+  FROM absorb.session_enrollments
+  WHERE tenant_id = $tenant_id AND _removed_at IS NULL AND session_id IS NOT NULL
+  GROUP BY course_enrollment_id
+),
+scored AS (
+  SELECT
+    id, user_id, course_id,
+    coalesce(start_date, completion_date) AS made_at,
+    (
+      coalesce(completion_date, TIMESTAMPTZ '-infinity'), coalesce(start_date, TIMESTAMPTZ '-infinity'), id
+    ) AS recency
+  FROM absorb.attempts
+  WHERE tenant_id = $tenant_id AND _removed_at IS NULL AND score IS NOT NULL
+),
+-- A learner who was enrolled again has several enrollments in one course, with the same lessons: an attempt, which
+-- names none of them, belongs to the one that was the newest when it was made.
+spans AS (
+  SELECT
+    id, user_id, course_id,
+    CASE WHEN lag(id) OVER again IS NOT NULL THEN date_added END AS since,
+    lead(date_added) OVER again AS until
+  FROM absorb.enrollments
+  SEMI JOIN scored USING (user_id, course_id)
+  WHERE tenant_id = $tenant_id
+  WINDOW again AS (PARTITION BY user_id, course_id ORDER BY date_added, id)
+),
+assessments AS (
+  SELECT s.id AS enrollment_id, arg_max(a.id, a.recency) AS attempt_id
+  FROM spans AS s
+  JOIN scored AS a
+    ON a.user_id = s.user_id AND a.course_id = s.course_id
+    -- An attempt without any time counts for the newest enrollment.
+    AND (s.since IS NULL OR a.made_at IS NULL OR a.made_at >= s.since)
+    AND (s.until IS NULL OR a.made_at < s.until)
+  GROUP BY s.id
+)
 SELECT
   learning_record_id(e.tenant_id, 'absorb', e.id, e.date_added) AS id,
   e.tenant_id,
@@ -22,8 +64,10 @@ SELECT
   CASE WHEN e.score BETWEEN 0 AND 100 THEN e.score END AS score,
   CASE e.status WHEN 3 THEN true WHEN 5 THEN false END AS passed,
   CAST(e.certificate_id AS VARCHAR) AS certification_ref,
-  e.course_collection_id AS linked_cohort_id,
-  CAST(NULL AS UUID) AS linked_assessment_id
+  coalesce(s.session_id, e.course_collection_id) AS linked_cohort_id,
+  a.attempt_id AS linked_assessment_id
 FROM absorb.enrollments AS e
 LEFT JOIN absorb.courses AS c ON c.tenant_id = e.tenant_id AND c.id = e.course_id
+LEFT JOIN cohorts AS s ON s.course_enrollment_id = e.id
+LEFT JOIN assessments AS a ON a.enrollment_id = e.id
 WHERE e.tenant_id = $tenant_id;

@@ -550,7 +550,8 @@ def test_a_lock_that_stays_is_deferred_to_the_next_run(
     report = run_push(ready, options)
     assert (enrollments(report).deferred, enrollments(report).accepted, report.complete) == (3, 0, False)
     again = run_push(ready, options)
-    assert (enrollments(again).accepted, again.complete) == (3, True)
+    assert (enrollments(again).accepted, enrollments(again).deferred) == (3, 0)
+    assert not again.complete, "the limit leaves the rest due"
 
 
 @pytest.mark.parametrize("code", ["INSUFFICIENT_ACCESS_OR_READONLY", "STORAGE_LIMIT_EXCEEDED"])
@@ -599,7 +600,7 @@ def test_a_budget_reached_in_the_middle_ends_the_run_and_keeps_what_was_accepted
     assert_org_is_the_map(sandbox, ready)
 
 
-def test_a_person_who_leaves_the_org_takes_the_lookup_along_or_blocks_the_record(
+def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_matches_nobody_any_more(
     sandbox: Sandbox, ready: Settings
 ) -> None:
     run_push(ready)
@@ -610,8 +611,17 @@ def test_a_person_who_leaves_the_org_takes_the_lookup_along_or_blocks_the_record
     report = run_push(ready)
     owners = query(Warehouse.of(ready), 'SELECT count(*) FROM learning_item_progress WHERE "OwnerId" = ?', [person])
     assert owners == [(0,)]
-    assert enrollments(report).unchanged == len(held) - theirs
+    assert enrollments(report).unchanged == len(held), "the lookup stays, so nothing changes by itself"
     assert enrollments(report).rejected + enrollments(report).deferred == 0
+    with Warehouse.of(ready).transaction() as connection:
+        connection.execute(
+            "UPDATE absorb.enrollments SET _removed_at = now() WHERE user_id IN"
+            " (SELECT user_id FROM salesforce.learner_matches WHERE last_user_id = ?)", [person]
+        )  # fmt: skip
+    run_build(ready)
+    assert enrollments(run_push(ready)).accepted >= theirs
+    now = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c").values()
+    assert [row["Removed__c"] for row in now if row["Learner_User__c"] == person] == [True] * theirs
 
 
 # -- a process that dies ----------------------------------------------------------------------------------------------

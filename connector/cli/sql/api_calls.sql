@@ -4,8 +4,8 @@ WITH recent AS (
 SELECT
   (
     SELECT sum(CAST(s.value ->> '$.requests' AS BIGINT))
-    FROM recent, json_each(stats -> '$.streams') AS s
-    WHERE command = 'pull'
+    FROM recent, json_each(coalesce(stats -> '$.streams', stats -> '$.pull.streams')) AS s
+    WHERE command IN ('pull', 'reconcile')
   ) AS absorb,
   (SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM recent WHERE command = 'push') AS salesforce,
   (SELECT arg_max(CAST(stats ->> '$.api_used' AS BIGINT), started_at) FROM recent WHERE command = 'push') AS org_used,

@@ -9,7 +9,8 @@ SELECT
   h.payload,
   h.payload_hash,
   CASE
-    WHEN h.blocked IS NOT NULL THEN h.blocked
+    -- A record that the org has is kept up to date even when its learner matches nobody any more.
+    WHEN h.blocked IS NOT NULL AND l.accepted_hash IS NULL THEN h.blocked
     WHEN l.external_id IS NULL THEN 'create'
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.

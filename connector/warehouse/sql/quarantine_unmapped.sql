@@ -12,7 +12,8 @@ ON CONFLICT (tenant_id, stream, source_id, stage) DO UPDATE SET
   last_seen = excluded.last_seen,
   attempts = attempts + 1,
   run_id = excluded.run_id,
-  resolved_at = NULL;
+  -- What an operator has settled stays settled until the row changes.
+  resolved_at = CASE WHEN raw = excluded.raw THEN resolved_at END;
 
 UPDATE ops.quarantine SET resolved_at = $seen_at
 WHERE tenant_id = $tenant_id AND stage = 'map' AND resolved_at IS NULL AND last_seen < $seen_at;

@@ -1,0 +1,29 @@
+-- The records of one target that go by Bulk API 2.0, and which job each goes in: parents together, and no file larger
+-- than $max_bytes. A row's line is reckoned at its largest: every value quoted, every quote doubled.
+CREATE OR REPLACE TEMP TABLE bulk_rows AS
+WITH due AS (
+  SELECT external_id, sort_key, payload_hash, payload
+  FROM pushable
+  WHERE action IN ('create', 'update')
+  ORDER BY sort_key, external_id
+  LIMIT {{limit}}
+),
+split AS (
+  SELECT *, json_extract_string(payload, [{{paths}}]) AS cells FROM due
+),
+sized AS (
+  SELECT *, list_sum([coalesce(strlen(replace(cell, '"', '""')), strlen('#N/A')) + 3 FOR cell IN cells]) AS bytes
+  FROM split
+),
+summed AS (
+  SELECT
+    *,
+    sum(bytes) OVER (ORDER BY sort_key, external_id ROWS UNBOUNDED PRECEDING) AS so_far,
+    max(bytes) OVER () AS longest
+  FROM sized
+)
+SELECT
+  -- A part may begin with a row that the one before it had no room for: that much is kept free.
+  CAST(so_far // greatest($max_bytes - longest, 1) AS BIGINT) AS part,
+  external_id, sort_key, payload_hash, payload, cells
+FROM summed;

@@ -1,0 +1,6 @@
+-- Every live enrollment: an operator asked for all details to be read again. One that is due already stays as it was.
+INSERT INTO ops.details_due
+SELECT tenant_id, id, user_id, course_id, date_edited, $noted_at
+FROM absorb.enrollments
+WHERE tenant_id = $tenant_id AND _removed_at IS NULL
+ON CONFLICT DO NOTHING;
