@@ -209,7 +209,7 @@ def check_decided(mapping: Mapping) -> None:
     for situation in situations(list(mapping.statuses)):
         rule = decide(mapping, situation)
         if rule is None:
-            cells = ", ".join(f"{column} {getattr(situation, column)}" for column in Situation.__slots__)
+            cells = ", ".join(f"{column}={getattr(situation, column)}" for column in Situation.__slots__)
             raise MappingError(f"progress_status.csv: no rule decides the case {cells}; add a row for it")
         used.add(rule.name)
     idle = [rule.name for rule in mapping.rules if rule.name not in used]

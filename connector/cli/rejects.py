@@ -7,7 +7,6 @@ import shutil
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.absorb.models import STREAMS
 from connector.absorb.pull import pull_lock
 from connector.cli.console import out
 from connector.cli.render import ago, table
@@ -15,7 +14,7 @@ from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import Batch, load_batch, pending_quarantine
+from connector.warehouse.load import MODELS, Batch, load_batch, pending_quarantine
 
 PAGE_ROWS = 500
 # What another org refused does not concern the one that is pushed to now.
@@ -107,7 +106,7 @@ def retry(settings: Settings) -> RetryReport:
     # A pull that starts meanwhile would clear the landing folder.
     with pull_lock(settings, run_id):
         folder.mkdir(parents=True, exist_ok=True)
-        for stream in STREAMS:
+        for stream in MODELS:
             report.loaded[stream] = _reload(settings, warehouse, stream, run_id)
         shutil.rmtree(folder, ignore_errors=True)
     with warehouse.transaction() as connection:
@@ -134,7 +133,7 @@ def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) 
     for number, start in enumerate(range(0, len(rows), PAGE_ROWS), 1):
         path = settings.warehouse.landing / run_id / f"{number:010d}.json"
         part = [json.loads(raw) for (raw,) in rows[start : start + PAGE_ROWS]]
-        path.write_text(json.dumps({STREAMS[stream].collection: part}), "utf-8")
+        path.write_text(json.dumps({MODELS[stream].collection: part}), "utf-8")
         batch.files.append(path)
     counts = load_batch(warehouse, batch, tenant_id=settings.tenant_id, run_id=run_id, now=utc_now())
     return counts.read - counts.quarantined

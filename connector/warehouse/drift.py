@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -14,9 +13,10 @@ from connector.warehouse.schema import source_columns
 log = logging.getLogger(__name__)
 
 MOST_FIELDS = 100
-LONGEST_NAME = 200
+LONGEST_NAME = 1_000
 
 # Shapes (hashed key lists) already seen to hold known fields only, for this process: stream → shapes.
+_said: set[tuple[str, str]] = set()
 _known_shapes: dict[tuple[str, tuple[str, ...]], set[int]] = {}
 
 
@@ -34,14 +34,21 @@ def read(connection: Connection, tenant_id: str, stream: str) -> list[str]:
 
 
 def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str]) -> list[str]:
-    """Which of `keys` neither the model nor `drifted` names. DuckDB tells names apart without case: so do we."""
-    named = {key.lower() for column in source_columns(model) for key in column.keys}
-    named |= {field.lower() for field in drifted}
-    found: dict[str, str] = {}
-    for key in sorted(keys):
-        if key.lower() not in named and 0 < len(key) <= LONGEST_NAME and len(found) + len(drifted) < MOST_FIELDS:
-            found.setdefault(key.lower(), key)
-    return list(found.values())
+    """Which of `keys` neither the model nor `drifted` names; what cannot be kept is at least said."""
+    named = {key for column in source_columns(model) for key in column.keys} | set(drifted)
+    found: list[str] = []
+    for key in sorted(set(keys) - named):
+        if 0 < len(key) <= LONGEST_NAME and len(found) + len(drifted) < MOST_FIELDS:
+            found.append(key)
+        else:
+            _say_not_kept(model.stream, key)
+    return found
+
+
+def _say_not_kept(stream: str, key: str) -> None:
+    if (stream, key) not in _said:
+        _said.add((stream, key))
+        log.warning("%s has a field that learnsync does not know and cannot keep: %r", stream, key)
 
 
 def record(
@@ -62,9 +69,9 @@ def extra_sql(drifted: Collection[str]) -> str:
     """SQL for `_extra`: the drifted fields of a row as JSON, null when it has none of them."""
     if not drifted:
         return "CAST(NULL AS JSON)"
-    structure = json.dumps(dict.fromkeys(drifted, "JSON")).replace("'", "''")
-    values = f"json_transform(raw, '{structure}')"
-    entries = ", ".join(f"""{{'k': '{_literal(field)}', 'v': ({values})."{_name(field)}"}}""" for field in drifted)
+    entries = ", ".join(
+        f"{{'k': '{_literal(field)}', 'v': json_extract(raw, '{_pointer(field)}')}}" for field in drifted
+    )
     # Only what a row has: a field that appears later elsewhere must not make this row look changed.
     kept = f"list_filter([{entries}], lambda entry: entry.v IS NOT NULL)"
     return f"CASE WHEN len({kept}) > 0 THEN to_json(map_from_entries({kept})) END"
@@ -74,5 +81,6 @@ def _literal(text: str) -> str:
     return text.replace("'", "''")
 
 
-def _name(text: str) -> str:
-    return text.replace('"', '""')
+def _pointer(field: str) -> str:
+    """A JSON pointer, which knows letter case and any character, as an SQL literal."""
+    return _literal("/" + field.replace("~", "~0").replace("/", "~1"))

@@ -172,8 +172,12 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCo
     model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
     _stage_typed(connection, batch, drifted)
-    fresh = drift.unknown(model, _new_keys(connection, batch, drifted), drifted)
-    if fresh:
+    shapes, keys = _new_keys(connection, batch, drifted)
+    fresh = drift.unknown(model, keys, drifted)
+    if not fresh:
+        # Only now: while a field is fresh, the next load must meet it again if this one fails.
+        drift.known_shapes(batch.stream, drifted).update(shapes)
+    else:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
     read, unfit_rows = _one(connection, "SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
@@ -194,16 +198,15 @@ def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -
     _run(connection, typed, files=_paths(batch))
 
 
-def _new_keys(connection: Connection, batch: Batch, drifted: Sequence[str]) -> list[str]:
-    """The keys of rows whose set of keys was not met before; usually none, after the first batch."""
+def _new_keys(connection: Connection, batch: Batch, drifted: Sequence[str]) -> tuple[set[int], list[str]]:
+    """Shapes not met before, and the keys of a row of each; usually none, after the first batch."""
     known = drift.known_shapes(batch.stream, drifted)
     shapes = {row[0] for row in connection.execute("SELECT DISTINCT _shape FROM staged_all").fetchall()}
     if shapes <= known:
-        return []
+        return set(), []
     query = sql("unknown_keys", landed_rows=_landed_rows(batch))
     keys = _run(connection, query, files=_paths(batch), known=json.dumps(sorted(known))).fetchall()
-    known |= shapes
-    return [row[0] for row in keys if row[0] is not None]
+    return shapes - known, [row[0] for row in keys if row[0] is not None]
 
 
 def _landed_rows(batch: Batch) -> str:
