@@ -509,9 +509,18 @@ def require_oauth(settings: Settings) -> OAuthLogin:
     )
 
 
+def _refuse_unbuilt(org: SalesforceSettings) -> None:
+    if org.private_key_file is not None and org.client_secret is None:
+        raise SettingsError(
+            "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE: the JWT bearer flow is not built yet.",
+            remedy="Use the client-credentials flow: LEARNSYNC_SALESFORCE__CLIENT_ID and __CLIENT_SECRET.",
+        )
+
+
 def require_salesforce(settings: Settings) -> tuple[str, str, str]:
     """(login url, client id, client secret). Raises SettingsError naming the variables that are missing."""
     org = settings.salesforce
+    _refuse_unbuilt(org)
     _require(
         {
             "LEARNSYNC_SALESFORCE__LOGIN_URL": org.login_url,

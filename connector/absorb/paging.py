@@ -110,6 +110,11 @@ class Walk:
         self._overlap = max(1, self.limit // 50)
         self.next = Ask(self.since, self.limit, 0, self.sort)
 
+    @property
+    def total_disagrees(self) -> bool:
+        """True when the portal counted more rows than it served: it may count otherwise, or keep some back."""
+        return self._total_lies
+
     # -- steps ---------------------------------------------------------------------------------------------------
 
     def reject_sort(self) -> Ask:

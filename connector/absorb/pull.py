@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -99,11 +99,11 @@ class PullReport:
 class SweepLog(Protocol):
     """Notes what a sweep meets; see connector/absorb/reconcile.py."""
 
-    def page(self, course_id: str, ids: Iterable[str | None]) -> None:
+    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
         """The ids of one page."""
 
-    def nameless_row(self, course_id: str) -> None:
-        """A row without an id was among them."""
+    def doubt(self, course_id: str) -> None:
+        """What the course served does not prove that it served everything."""
 
     def finished(self, course_id: str, *, gone: bool = False) -> None:
         """The course was read to its end, or is gone."""
@@ -401,6 +401,8 @@ class Puller:
         await state.queue.put(Watermark(state.name, scope, claim, rows, utc_now()))
         sweep = self._sweep(state)
         if sweep:
+            if walk.total_disagrees:
+                sweep.doubt(scope)
             sweep.finished(scope)
 
     def _sweep(self, state: _Stream) -> SweepLog | None:
@@ -411,7 +413,7 @@ class Puller:
         if sweep:
             sweep.page(scope, ids)
             if None in ids:
-                sweep.nameless_row(scope)
+                sweep.doubt(scope)
 
     def _start(self, state: _Stream, scope: str) -> _Start:
         """From the watermark less the overlap, or from where a killed walk was; `--since` and `--full` come first."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from connector.absorb.models import GUID_PATTERN
 from connector.absorb.pull import Puller, PullOptions, PullReport, pull_lock
 from connector.progress import Progress, Silent
 from connector.settings import Settings
@@ -25,6 +27,7 @@ from connector.warehouse.database import Connection, Warehouse, sql
 
 DEFAULT_MAX_REMOVED_PERCENT = 5.0
 NAMED_COURSES = 5
+_GUID = re.compile(GUID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Sweep:
         folder.mkdir(parents=True, exist_ok=True)
         self.ids = folder / "ids.csv"
         self.courses = folder / "courses.csv"
-        self.nameless: set[str] = set()
+        self.doubtful: set[str] = set()
         self._seen: dict[str, int] = {}
         self._files: list[TextIO] = []
 
@@ -80,15 +83,17 @@ class Sweep:
         for file in self._files:
             file.close()
 
-    def page(self, course_id: str, ids: Iterable[str | None]) -> None:
+    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
         """Note the ids of one page."""
-        known = [row_id for row_id in ids if row_id is not None]
+        known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
+        if len(known) < len(ids):
+            self.doubt(course_id)
         csv.writer(self._files[0]).writerows((course_id, row_id) for row_id in known)
         self._seen[course_id] = self._seen.get(course_id, 0) + len(known)
 
-    def nameless_row(self, course_id: str) -> None:
-        """A row without an id could be any of ours: the course's sweep proves nothing."""
-        self.nameless.add(course_id)
+    def doubt(self, course_id: str) -> None:
+        """A row without a usable id could be any of ours, and a count above what was served may be too: no proof."""
+        self.doubtful.add(course_id)
 
     def finished(self, course_id: str, *, gone: bool = False) -> None:
         """The course was read to its end, or answered that it is gone (404)."""
@@ -154,8 +159,11 @@ def _doubts(
     if failures or pulled.streams["courses"].failures:
         named = ", ".join(list(failures)[:NAMED_COURSES])
         doubts.append(f"{len(failures)} course(s) could not be read to the end ({named}): the sweep is incomplete")
-    if sweep.nameless:
-        doubts.append(f"{len(sweep.nameless)} course(s) served rows without an id: the sweep is incomplete")
+    if sweep.doubtful:
+        doubts.append(
+            f"{len(sweep.doubtful)} course(s) served rows without an id, or counted more rows than they served:"
+            " the sweep is incomplete"
+        )
     if report.live and not report.courses:
         doubts.append("the portal shows no courses at all, though enrollments are known")
     empty = connection.execute(sql("sweep_empty")).fetchall()

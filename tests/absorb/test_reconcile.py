@@ -124,10 +124,11 @@ def test_a_removed_row_is_told_as_deleted_and_no_longer_tracked(stage: Stage, se
     stamps = query(
         warehouse,
         "SELECT r.deleted_at = e._removed_at FROM learning_record AS r"
-        " JOIN absorb.enrollments AS e ON e.id = r.source_id WHERE r.is_deleted",
+        " JOIN learning_item_progress AS p ON p.learning_record_id = r.id"
+        " JOIN absorb.enrollments AS e ON e.id = p.enrollment_id WHERE r.is_deleted",
     )
     assert stamps == [(True,)]
-    rules = query(warehouse, "SELECT progress_status, rule, count(*) FROM learning_item_progress GROUP BY ALL")
+    rules = query(warehouse, 'SELECT "ProgressStatus", rule, count(*) FROM learning_item_progress GROUP BY ALL')
     assert ("NoLongerTracking", "removed", 1) in rules
     assert sum(number for _, rule, number in rules if rule != "removed") == 99
 
@@ -164,7 +165,7 @@ def test_a_row_that_returns_is_live_again(stage: Stage, settings: Settings, act:
 
 def test_the_sweep_leaves_no_file_behind(stage: Stage, settings: Settings) -> None:
     reconcile(settings, "sweep")
-    assert not (settings.warehouse.outbox / "sweep-sweep").exists()
+    assert not (settings.warehouse.landing / "sweep-sweep").exists()
 
 
 def test_rows_added_while_it_sweeps_are_not_taken_for_vanished(stage: Stage, settings: Settings) -> None:
@@ -183,17 +184,23 @@ def test_rows_added_while_it_sweeps_are_not_taken_for_vanished(stage: Stage, set
 # -- courses that are gone -------------------------------------------------------------------------------
 
 
-def test_a_course_that_is_gone_takes_its_enrollments_along(stage: Stage, settings: Settings) -> None:
+def test_a_course_that_is_gone_takes_its_enrollments_along_when_it_is_met_gone_again(
+    stage: Stage, settings: Settings
+) -> None:
     gone = {*ids_of(stage, 2)}
     stage.portal.delete_course(COURSES[2])
-    report = reconcile(settings, "sweep", ReconcileOptions(max_removed_percent=10))
-    assert report.complete
-    assert (report.courses, report.courses_gone) == (3, 1)
+    first = reconcile(settings, "sweep", WIDE)
+    assert (first.courses, first.courses_gone) == (3, 1)
+    assert removed(settings) == set()  # one 404 may be a role that lost its view for a moment
+    second = reconcile(settings, "again", ReconcileOptions(max_removed_percent=10))
+    assert second.complete
+    assert figures(second) == (100, 10, 10)
     assert removed(settings) == gone
 
 
 def test_a_course_that_is_gone_counts_towards_the_limit(stage: Stage, settings: Settings) -> None:
     stage.portal.delete_course(COURSES[2])
+    assert pull(settings, "second").complete
     assert "10 of 100 enrollments (10.0 %)" in refused(settings)
 
 
@@ -202,8 +209,8 @@ def test_a_course_that_came_back_brings_its_rows_back(stage: Stage, settings: Se
     course = stage.portal.get("courses", COURSES[2])
     assert course is not None
     stage.portal.delete_course(COURSES[2])
-    reconcile(settings, "sweep", WIDE)
-    assert len(removed(settings)) == 10
+    assert pull(settings, "second").complete
+    assert reconcile(settings, "sweep", WIDE).removed == 10
     stage.portal.put_row("courses", course)
     stage.portal.load("enrollments", rows)
     assert reconcile(settings, "again").complete

@@ -251,7 +251,7 @@ class History:
         return fault
 
     def run(self, stage: Stage) -> None:
-        """Three to four disturbed pulls, a quiet one, a sweep; then the warehouse must be the portal."""
+        """Two or three disturbed pulls, a quiet one, a sweep; then the warehouse must be the portal."""
         stage.show(self.portal, self.script, faults=self.profile)
         with self.deaths.watching(), pytest.MonkeyPatch.context() as patch:
             # Some load page by page, so that a death may fall between two commits of one list.
@@ -262,7 +262,7 @@ class History:
                 concurrency=self.random.randint(1, 3),
                 overlap_minutes=self.random.choice((0, 0, 30)),
             )
-            for number in range(self.random.randint(3, 4)):
+            for number in range(self.random.randint(2, 3)):
                 self._disturbed(settings, number)
                 for _ in range(self.random.randint(0, 3)):
                     self.meddle()
