@@ -140,7 +140,7 @@ class Walk:
         if page.limit is not None and 0 < page.limit < self.limit and ask.limit == self.limit:
             self.limit = page.limit
         final = self._is_final(ask, page)
-        if not final and _is_short(ask, page) and not self._total_lies:
+        if self._count_is_off(ask, page, final):
             return self._probe_behind(ask, page)
         return self._keyset_step(ask, page, final) if self.mode is Mode.KEYSET else self._overlap_step(ask, page, final)
 
@@ -215,6 +215,15 @@ class Walk:
         self.next = Ask(since, found[0], found[1], self.sort)
         return self.next
 
+    def _count_is_off(self, ask: Ask, page: Page, final: bool) -> bool:
+        """A short page though the portal counts more; or as many positions as it counts, but fewer rows in them."""
+        if self._total_lies:
+            return False
+        if not final:
+            return _is_short(ask, page)
+        full = bool(page.ids) and not _is_short(ask, page)
+        return full and page.total is not None and len(self._distinct) + _nameless(page) < page.total
+
     def _probe_behind(self, ask: Ask, page: Page) -> Ask:
         """A page is short though its own total says more follows: a silent cap, or a total that ignores the filter."""
         self._short_page = len(page.ids)
@@ -223,6 +232,11 @@ class Walk:
 
     def _after_probe(self, ask: Ask, page: Page) -> Ask | Done | Incomplete:
         short, self._short_page = self._short_page, 0
+        if (
+            page.ids and short >= ask.limit
+        ):  # rows follow a full page that the count calls the last: do without the count
+            self._total_lies = True
+            return self._begin_overlap()
         if page.ids:  # rows follow: the portal serves no more than `short` rows a page
             self.limit = short
             return self._restart(self.since)

@@ -290,17 +290,23 @@ class History:
         truth = fitting("enrollments", self.portal.rows("enrollments"))
         found = held(settings, "enrollments")
         for row_id, row in truth.items():
-            assert found.get(row_id) == row, ("after the quiet pull", row_id, found.get(row_id), row)
+            have = found.get(row_id) or {}
+            odd = {name: (have.get(name), value) for name, value in row.items() if have.get(name) != value}
+            assert not odd, ("after the quiet pull, held and true", row_id, odd)
         swept = reconcile(settings, "sweep", ReconcileOptions(max_removed_percent=100, allow_empty=True))
         assert swept.complete, swept.refused
         live = "SELECT CAST(id AS VARCHAR) FROM absorb.enrollments WHERE _removed_at IS NULL"
+        unfinished = (
+            "SELECT count(*) FROM ops.resume JOIN absorb.courses ON CAST(courses.id AS VARCHAR) = resume.scope_id"
+            " WHERE courses._removed_at IS NULL"
+        )
         with Warehouse.of(settings).connect() as connection:
             ids = {row_id for (row_id,) in connection.execute(live).fetchall()}
-            waiting = connection.execute("SELECT count(*) FROM ops.resume").fetchone()
-        assert ids == set(truth)
-        assert waiting == (0,)
+            waiting = connection.execute(unfinished).fetchone()
+        assert ids == set(truth), ("after the sweep", "too many", ids - set(truth), "too few", set(truth) - ids)
+        assert waiting == (0,), ("walks of living courses left unfinished", waiting)
         found = held(settings, "enrollments")
-        assert {row_id: found[row_id] for row_id in ids} == truth
+        assert {row_id: found[row_id] for row_id in ids} == truth, "after the sweep, by value"
         self.tally.rows += len(truth)
 
 
