@@ -92,9 +92,10 @@ class Calls:
             try:
                 answer = await self._client.call("GET", path, params=_clean({**(query or {}), **page_params(step)}))
             except BadRequestError as refusal:
-                if not step.sort or refusal.status != 422:
+                again = walk.refuse() if refusal.status == 422 else None
+                if again is None:
                     raise
-                step = walk.reject_sort()
+                step = again
                 continue
             page = read_page(answer, collection)
             for row in answer.json()[collection]:

@@ -5,11 +5,15 @@ the end and every later row slides left, across page borders we have passed: row
 (facts/platform.md A5). So the walk pages by keyset, and falls back only as far as a portal forces it to:
 
 KEYSET   ask for rows modified after *just before* the last dateEdited held, page 0 again. Rows edited meanwhile move
-         ahead of us and are met later; deletions shift nothing. Inside a block of equal dateEdited that is longer than
-         a page the key cannot advance; there, and only there, offsets are used, each page beginning on a row held.
-OVERLAP  for a portal that ignores `_sort` or `modifiedSince`, or whose totals leave a gap: pages that overlap, each
-         holding a row already seen unchanged (proof that nothing slid out between two pages), repeated until the
-         number of distinct rows agrees with the portal's total. If it never does: Incomplete, and no watermark moves.
+         ahead of us and are met later; deletions shift nothing. Where equal dateEdited fill a page the key cannot
+         advance: page 0 is asked again, as large as one answer may be, because one answer is one moment of the list.
+OVERLAP  for what is left: more equal dateEdited than one answer holds, a portal that ignores `_sort` or
+         `modifiedSince`, totals that leave a gap. Pages overlap; each must begin with rows already held (proof that
+         nothing slid out between two pages). One pass counts when every page continued the one before row by row and
+         no row came twice; otherwise passes are repeated until one adds nothing and the number of distinct rows
+         agrees with the portal's total. If it never does: Incomplete, and no watermark moves.
+
+A list ends where a page is not full. A total alone never ends one: it may be too small.
 """
 
 from __future__ import annotations
@@ -85,15 +89,21 @@ class Walk:
 
     since: datetime | None
     limit: int
+    largest: int = MAX_LIMIT  # rows that one answer may hold, unless the portal caps it
     mode: Mode = Mode.KEYSET
     sort: bool = True
     high: datetime | None = None
     # Every row edited up to here was in the pages fed so far; None while nothing of the kind can be said.
     verified: datetime | None = None
     next: Ask = field(init=False)
+    _start: datetime | None = field(init=False)  # modifiedSince of an overlap pass
+    _cap: int = MAX_LIMIT
     _held: set[tuple[str, datetime | None]] = field(default_factory=set)
     _distinct: set[str] = field(default_factory=set)
+    _nameless: set[int] = field(default_factory=set)  # positions of rows without an id
     _union: set[str] = field(default_factory=set)
+    _before: tuple[int, Sequence[str | None]] = (0, ())  # position and ids of the page before
+    _steady: bool = True
     _overlap: int = 1
     _expected: int | None = None
     _gap: bool = False
@@ -107,7 +117,8 @@ class Walk:
     def __post_init__(self) -> None:
         if self.since is not None:
             self.since = floor_millisecond(self.since)
-        self._overlap = max(1, self.limit // 50)
+        self.largest = max(self.largest, self.limit)
+        self._start = self.since
         self.next = Ask(self.since, self.limit, 0, self.sort)
 
     @property
@@ -117,10 +128,16 @@ class Walk:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    def reject_sort(self) -> Ask:
-        """The portal refused `_sort`: start over without it."""
-        self.sort = False
-        return self._begin_overlap()
+    def refuse(self) -> Ask | None:
+        """The portal refused (422) what `next` asks: what to ask instead, or None when nothing is left to leave out."""
+        if self.next.limit > self.limit:
+            self._take_cap(self.limit)
+            self.next = Ask(self.next.modified_since, self.limit, 0, self.sort)
+            return self.next
+        if self.sort:
+            self.sort = False
+            return self._doubt()
+        return None
 
     def feed(self, page: Page) -> Ask | Done | Incomplete:
         """Take the page that `next` asked for; return what to do now."""
@@ -131,160 +148,171 @@ class Walk:
         if self._asked > PATIENCE * (1 + math.ceil(self._longest / self.limit)) * MAX_PASSES:
             return Incomplete("the list kept moving for longer than a walk may take")
         if self.mode is Mode.KEYSET and _breaks_promise(ask, page):
-            return self._begin_overlap()
+            return self._doubt()
         if self._short_page:
             return self._after_probe(ask, page)
-        if ask.start and not self._has_witness(page):
+        if ask.start and not self._follows(ask, page):
             return self._back_up(ask)
-        self._hold(page)
-        if page.limit is not None and 0 < page.limit < self.limit and ask.limit == self.limit:
-            self.limit = page.limit
-        final = self._is_final(ask, page)
-        if self._count_is_off(ask, page, final):
-            return self._probe_behind(ask, page)
-        return self._keyset_step(ask, page, final) if self.mode is Mode.KEYSET else self._overlap_step(ask, page, final)
+        self._hold(ask, page)
+        if page.limit is not None and 0 < page.limit < ask.limit:
+            self._take_cap(page.limit)
+        final = _is_short(ask, page)
+        if final and page.ids and not self._total_lies and ask.start + len(page.ids) < (page.total or 0):
+            return self._probe(ask, page)
+        return self._step(ask, page, final)
+
+    def _step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
+        return (
+            self._overlap_step(ask, page, final) if self.mode is Mode.OVERLAP else self._keyset_step(ask, page, final)
+        )
 
     def _keyset_step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
-        frontier = ask.start + len(page.ids)
-        if ask.start == 0 and self._expected is not None and page.total is not None:
+        total = None if self._total_lies else page.total
+        if self._expected is not None and total is not None:
             # Fewer rows remain than the last answer left over: a row was deleted, or the order is not what it seems.
-            self._gap = self._gap or page.total < self._expected
-            self._expected = None
-        if len(self._distinct) < frontier - _nameless(page):
-            self._gap = True  # the same row at two positions of one list: ties are not in a stable order
+            self._gap = self._gap or total < self._expected
+        self._expected = None
+        self._gap = self._gap or len(self._distinct) + len(self._nameless) < len(page.ids)
         if not self._gap:
             self.verified = ask.modified_since
-        countless = page.total is None or self._total_lies
         if final:
             # Without a total nothing would betray an order that only looked right: keyset may claim one page then.
-            unsure = self._gap or (countless and ask.modified_since != self.since)
-            return self._begin_overlap() if unsure else Done(self.high, self.mode, self._passes)
-        if countless:
-            return self._begin_overlap()
+            unsure = self._gap or (total is None and ask.modified_since != self.since)
+            return self._doubt() if unsure else Done(self.high, self.mode, self._passes)
+        if total is None:
+            return self._doubt()
         last = max((moment for moment in page.edited if moment is not None), default=None)
         key = floor_millisecond(last) - _STEP if last is not None else None
+        self._forget()
         if key is not None and (ask.modified_since is None or key > ask.modified_since):
-            behind = ask.start + sum(1 for moment in page.edited if moment is None or moment <= key)
-            self._expected = None if page.total is None else page.total - behind
-            self._forget()
+            self._expected = total - sum(1 for moment in page.edited if moment is None or moment <= key)
             self.next = Ask(key, self.limit, 0, self.sort)
-            return self.next
-        return self._ask_from(frontier, ask.modified_since)
+        elif ask.limit < self.largest:
+            self.next = Ask(ask.modified_since, self.largest, 0, self.sort)
+        elif self._gap:
+            return self._doubt()
+        else:  # rows up to the key are safe: overlap only from here on
+            return self._overlap_from(ask.modified_since)
+        return self.next
 
     def _overlap_step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
         frontier = ask.start + len(page.ids)
         if not final:
-            return self._ask_from(frontier, ask.modified_since)
-        one_page = ask.start == 0
-        stable = len(self._distinct) >= frontier - _nameless(page)
+            return self._ask_from(frontier)
+        named = len(self._distinct) + len(self._nameless)
+        total = None if self._total_lies else page.total
+        steady = self._steady and named >= max(frontier, total or 0)
         new = bool(self._distinct - self._union)
         self._union |= self._distinct
         self._quiet_passes = 0 if new else self._quiet_passes + 1
-        total = None if self._total_lies else page.total
-        agrees = self._quiet_passes > 0 if total is None else len(self._union) >= total - _nameless(page)
+        agrees = total is None or len(self._union) + len(self._nameless) >= total
         # Three passes with nothing new: the portal counts a row twice that it also lists twice.
-        if one_page or (agrees and (stable or not new)) or self._quiet_passes >= 3:
+        if ask.start == 0 or steady or (agrees and not new) or self._quiet_passes >= 3:
             return Done(self.high, self.mode, self._passes)
         if self._passes >= MAX_PASSES:
             return Incomplete(
                 f"{len(self._union)} distinct rows after {self._passes} passes, but the portal counts {page.total}"
             )
         self._passes += 1
-        return self._restart(self.since)
+        return self._restart()
 
     # -- moves ---------------------------------------------------------------------------------------------------
 
-    def _begin_overlap(self) -> Ask:
-        self.mode = Mode.OVERLAP
-        self.verified = None
+    def _doubt(self) -> Ask:
+        """Nothing read so far proves anything: the whole list, with overlapping pages."""
         self._gap = False
-        self._union.clear()
-        self._passes += 1
-        return self._restart(self.since)
+        asked = self._overlap_from(self.since)
+        self.verified = None
+        return asked
 
-    def _restart(self, since: datetime | None) -> Ask:
+    def _overlap_from(self, since: datetime | None) -> Ask:
+        self.mode = Mode.OVERLAP
+        self._start = since
+        self._overlap = max(1, self.largest // 50)
+        self._union.clear()
+        self._quiet_passes = 0
+        self._passes += 1
+        return self._restart()
+
+    def _restart(self) -> Ask:
+        """Begin again: an overlap pass, or a keyset walk that now knows the portal's page size."""
         self._forget()
         self._expected = None
-        self.next = Ask(since, self.limit, 0, self.sort)
+        limit = self.largest if self.mode is Mode.OVERLAP else self.limit
+        self.next = Ask(self._start, limit, 0, self.sort)
         return self.next
 
-    def _ask_from(self, frontier: int, since: datetime | None) -> Ask | Incomplete:
-        found = page_reaching(frontier, self.limit, self._overlap)
-        if found is None or found[1] > MAX_OFFSET:
-            return Incomplete(f"no page of at most {MAX_LIMIT} rows reaches past row {frontier} of the list")
-        self.next = Ask(since, found[0], found[1], self.sort)
+    def _ask_from(self, frontier: int) -> Ask | Incomplete:
+        found = page_reaching(frontier, self.largest, self._overlap, self._cap)
+        if found[1] > MAX_OFFSET:
+            return Incomplete(f"no page of at most {self._cap} rows reaches past row {frontier} of the list")
+        self.next = Ask(self._start, found[0], found[1], self.sort)
         return self.next
 
-    def _count_is_off(self, ask: Ask, page: Page, final: bool) -> bool:
-        """A short page though the portal counts more; or as many positions as it counts, but fewer rows in them."""
-        if self._total_lies:
-            return False
-        if not final:
-            return _is_short(ask, page)
-        full = bool(page.ids) and not _is_short(ask, page)
-        return full and page.total is not None and len(self._distinct) + _nameless(page) < page.total
-
-    def _probe_behind(self, ask: Ask, page: Page) -> Ask:
+    def _probe(self, ask: Ask, page: Page) -> Ask:
         """A page is short though its own total says more follows: a silent cap, or a total that ignores the filter."""
         self._short_page = len(page.ids)
-        self.next = Ask(ask.modified_since, ask.limit, ask.offset + 1, self.sort)
+        limit, offset = (ask.limit, ask.offset + 1) if ask.start else (self._short_page, 1)
+        self.next = Ask(ask.modified_since, limit, offset, self.sort)
         return self.next
 
     def _after_probe(self, ask: Ask, page: Page) -> Ask | Done | Incomplete:
         short, self._short_page = self._short_page, 0
-        if (
-            page.ids and short >= ask.limit
-        ):  # rows follow a full page that the count calls the last: do without the count
-            self._total_lies = True
-            return self._begin_overlap()
         if page.ids:  # rows follow: the portal serves no more than `short` rows a page
-            self.limit = short
-            return self._restart(self.since)
+            self._take_cap(short)
+            return self._restart()
         self._total_lies = True
-        return self._keyset_step(ask, page, True) if self.mode is Mode.KEYSET else self._overlap_step(ask, page, True)
+        return self._step(ask, page, True)
 
-    def _back_up(self, ask: Ask) -> Ask | Incomplete:
+    def _back_up(self, ask: Ask) -> Ask:
         """No row of the page was held: more rows left the list than the overlap covers. Ask for an earlier page."""
+        self._steady = False
         shortfall = self._overlap
         self._overlap *= 2
-        found = page_reaching(max(0, ask.start - shortfall), self.limit, self._overlap)
-        self.next = Ask(ask.modified_since, *(found or (self.limit, 0)), self.sort)
+        found = page_reaching(max(0, ask.start - shortfall), self.largest, self._overlap, self._cap)
+        self.next = Ask(ask.modified_since, *found, self.sort)
         if self.next.start >= ask.start:
-            self.next = Ask(ask.modified_since, self.limit, 0, self.sort)
+            self.next = Ask(ask.modified_since, self.largest, 0, self.sort)
         return self.next
+
+    def _take_cap(self, rows: int) -> None:
+        self._cap = self.largest = rows
+        self.limit = min(self.limit, rows)
 
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self._held.clear()
         self._distinct.clear()
+        self._nameless.clear()
+        self._before = (0, ())
+        self._steady = True
 
-    def _hold(self, page: Page) -> None:
-        for row_id, moment in zip(page.ids, page.edited, strict=True):
-            if row_id is not None:
+    def _hold(self, ask: Ask, page: Page) -> None:
+        start, ids = self._before
+        shared = ids[ask.start - start :] if ask.start >= start else ()
+        proven = ask.start == 0 or bool(shared)
+        self._steady = self._steady and proven and list(shared) == list(page.ids[: len(shared)])
+        self._before = (ask.start, page.ids)
+        for position, (row_id, moment) in enumerate(zip(page.ids, page.edited, strict=True), ask.start):
+            if row_id is None:
+                self._nameless.add(position)
+            else:
                 self._held.add((row_id, moment))
                 self._distinct.add(row_id)
 
-    def _has_witness(self, page: Page) -> bool:
+    def _follows(self, ask: Ask, page: Page) -> bool:
+        """True when a row of the page was held as it is, or when it begins where no page could overlap."""
+        start, ids = self._before
         pairs = zip(page.ids, page.edited, strict=True)
-        return any(row_id is not None and (row_id, moment) in self._held for row_id, moment in pairs)
+        return ask.start == start + len(ids) or any(
+            row_id is not None and (row_id, moment) in self._held for row_id, moment in pairs
+        )
 
     def _raise_high(self, page: Page) -> None:
         for moment in page.edited:
             if moment is not None and (self.high is None or moment > self.high):
                 self.high = moment
-
-    def _is_final(self, ask: Ask, page: Page) -> bool:
-        """True when no row lies behind this page. The total of the same answer decides; an empty page always ends."""
-        if not page.ids:
-            return True
-        if page.total is None or self._total_lies:
-            return _is_short(ask, page)
-        return ask.start + len(page.ids) >= page.total
-
-
-def _nameless(page: Page) -> int:
-    return sum(1 for row_id in page.ids if row_id is None)
 
 
 def _breaks_promise(ask: Ask, page: Page) -> bool:
@@ -299,16 +327,17 @@ def _is_short(ask: Ask, page: Page) -> bool:
     return len(page.ids) < min(ask.limit, page.limit or ask.limit)
 
 
-def page_reaching(frontier: int, limit: int, overlap: int) -> tuple[int, int] | None:
+def page_reaching(frontier: int, limit: int, overlap: int, cap: int = MAX_LIMIT) -> tuple[int, int]:
     """(limit, page number) of a page that starts at least `overlap` rows before `frontier` and ends behind it.
 
     `_offset` counts pages, so a start in mid-page is reached by varying the page size: the size near `limit` with the
-    most new rows, or a larger one where none fits. None if there is none up to 1,000 rows.
+    most new rows, or one up to `cap` where none fits; else with an overlap of one row; and where every size divides
+    `frontier` (small caps only), the page that starts right there.
     """
-    target = max(0, frontier - overlap)
     best: tuple[int, int, int] | None = None
+    target = max(0, frontier - overlap)
     for size in range(limit, max(0, limit // 2 - 1), -1):
-        number = target // size if size else 0
+        number = target // size
         gain = (number + 1) * size - frontier
         if gain > 0 and (best is None or gain > best[0]):
             best = (gain, size, number)
@@ -316,8 +345,8 @@ def page_reaching(frontier: int, limit: int, overlap: int) -> tuple[int, int] | 
             break
     if best is not None:
         return best[1], best[2]
-    for size in range(limit + 1, MAX_LIMIT + 1):
+    for size in range(limit + 1, cap + 1):
         number = target // size
         if (number + 1) * size > frontier:
             return size, number
-    return None
+    return page_reaching(frontier, limit, 1, cap) if overlap > 1 else (limit, -(-frontier // limit))

@@ -375,10 +375,11 @@ class Puller:
             try:
                 served = await self._client.page(state.name, scope, collection, step)
             except BadRequestError as refusal:
-                if not step.sort or refusal.status != 422:
+                again = walk.refuse() if refusal.status == 422 else None
+                if again is None:
                     raise
-                log.info("the portal refuses _sort on %s; reading with overlapping pages", state.name)
-                step = walk.reject_sort()
+                log.info("%s of %s: the portal refuses %s; asking %s", state.name, scope, step, again)
+                step = again
                 continue
             if ceiling is None:
                 # Nothing edited after the walk began may be claimed; the portal's own clock says when that was.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.absorb.paging import Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
+from connector.absorb.paging import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+BEFORE_BLOCK = EPOCH - timedelta(milliseconds=1)  # where the key stops before rows of the first millisecond
 
 
 @dataclass
@@ -21,10 +23,11 @@ class Portal:
 
     seed: int
     rows: dict[str, datetime] = field(default_factory=dict)
-    order: str = "sorted"  # sorted | by-id | newest-first | shuffled
+    order: str = "sorted"  # sorted | ties (equal dates in a new order each time) | by-id | newest-first | shuffled
     honours_since: bool = True
     inclusive: bool = False
     gives_total: bool = True
+    short_counts: tuple[int, ...] = (0,)  # by how much each answer's total is too small, in turn
     total_ignores_filter: bool = False
     cap: int | None = None
     admits_cap: bool = True
@@ -33,6 +36,7 @@ class Portal:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.shortfalls = itertools.cycle(self.short_counts)
 
     def tick(self) -> datetime:
         self.now += timedelta(microseconds=self.random.choice((1, 700, 1_500, 40_000_000)))
@@ -74,7 +78,7 @@ class Portal:
         if not self.admits_cap:
             start = ask.offset * limit
         part = found[start : start + limit]
-        total = len(self.rows) if self.total_ignores_filter else len(found)
+        total = len(self.rows) if self.total_ignores_filter else max(0, len(found) - next(self.shortfalls))
         return Page(
             [row_id for row_id, _ in part],
             [moment for _, moment in part],
@@ -85,6 +89,8 @@ class Portal:
     def _key(self, ask: Ask):
         if self.order == "sorted" and ask.sort:
             return lambda item: (item[1], item[0])
+        if self.order == "ties" and ask.sort:
+            return lambda item: (item[1], self.random.random())
         if self.order == "newest-first":
             return lambda item: (-item[1].timestamp(), item[0])
         if self.order == "shuffled":
@@ -92,10 +98,12 @@ class Portal:
         return lambda item: item[0]
 
 
-def walk(portal: Portal, since, limit, between=lambda: None) -> tuple[dict, Done | Incomplete, datetime]:
+def walk(
+    portal: Portal, since, limit, between=lambda: None, largest=MAX_LIMIT
+) -> tuple[dict, Done | Incomplete, datetime]:
     """Drive a walk to its end as the pull does; returns what was copied, the outcome and the moment it began."""
     started = portal.tick()
-    steps = Walk(since, limit)
+    steps = Walk(since, limit, largest)
     copied: dict[str, datetime] = {}
     step: Ask | Done | Incomplete = steps.next
     while isinstance(step, Ask):
@@ -106,18 +114,33 @@ def walk(portal: Portal, since, limit, between=lambda: None) -> tuple[dict, Done
     return copied, step, started
 
 
-def two_pulls(portal: Portal, limit: int, between) -> None:
+def two_pulls(portal: Portal, limit: int, between, largest: int) -> None:
     """A pull over a moving list, then one over a quiet list from its watermark: the copy must equal the truth."""
-    copy, outcome, started = walk(portal, None, limit, between)
+    copy, outcome, started = walk(portal, None, limit, between, largest)
     assert isinstance(outcome, Done), outcome
     watermark = min(outcome.high, started) if outcome.high else None
-    later, outcome, _ = walk(portal, watermark - timedelta(milliseconds=1) if watermark else None, limit)
+    since = watermark - timedelta(milliseconds=1) if watermark else None
+    later, outcome, _ = walk(portal, since, limit, largest=largest)
     assert isinstance(outcome, Done), outcome
     copy.update(later)
     assert {row_id: copy.get(row_id) for row_id in portal.rows} == portal.rows
 
 
 CHANGES = st.lists(st.sampled_from(["edit", "edit", "edit", "insert", "delete", "edit_many", "none"]), max_size=6)
+
+
+def changes(portal: Portal, plan):
+    """What happens between one page and the next, by the plan."""
+    script = iter(plan)
+
+    def between() -> None:
+        for change in next(script, []):
+            if change == "edit_many":
+                portal.edit_many(4)
+            elif change != "none":
+                getattr(portal, change)()
+
+    return between
 
 
 @settings(max_examples=400, deadline=None)
@@ -130,23 +153,41 @@ CHANGES = st.lists(st.sampled_from(["edit", "edit", "edit", "insert", "delete", 
     gives_total=st.booleans(),
     order=st.sampled_from(["sorted", "sorted", "by-id", "newest-first"]),
     honours_since=st.booleans(),
+    largest=st.sampled_from([2, 20, MAX_LIMIT]),
+    short_counts=st.sampled_from([(0,), (0,), (0,), (1,), (0, 0, 1), (7,)]),
 )
 def test_no_row_is_lost_or_stale_whatever_moves(
-    seed, blocks, limit, plan, inclusive, gives_total, order, honours_since
+    seed, blocks, limit, plan, inclusive, gives_total, order, honours_since, largest, short_counts
 ):
-    portal = Portal(seed, order=order, inclusive=inclusive, gives_total=gives_total, honours_since=honours_since)
+    portal = Portal(
+        seed,
+        order=order,
+        inclusive=inclusive,
+        gives_total=gives_total,
+        honours_since=honours_since,
+        short_counts=short_counts,
+    )
     for size in blocks:
         portal.insert_block(size)
-    script = iter(plan)
+    two_pulls(portal, limit, changes(portal, plan), largest)
 
-    def between() -> None:
-        for change in next(script, []):
-            if change == "edit_many":
-                portal.edit_many(4)
-            elif change != "none":
-                getattr(portal, change)()
 
-    two_pulls(portal, limit, between)
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
+    limit=st.sampled_from([2, 3, 5, 7, 10, 20]),
+    plan=st.lists(CHANGES, max_size=40),
+    inclusive=st.booleans(),
+    short_counts=st.sampled_from([(0,), (1,), (0, 1)]),
+)
+def test_ties_in_no_stable_order_lose_nothing_up_to_what_one_answer_holds(
+    seed, blocks, limit, plan, inclusive, short_counts
+):
+    portal = Portal(seed, order="ties", inclusive=inclusive, short_counts=short_counts)
+    for size in blocks:
+        portal.insert_block(size)
+    two_pulls(portal, limit, changes(portal, plan), MAX_LIMIT)
 
 
 @settings(max_examples=100, deadline=None)
@@ -155,7 +196,7 @@ def test_shuffled_order_is_repeated_until_totals_agree(seed, count, limit):
     portal = Portal(seed, order="shuffled")
     for _ in range(count):
         portal.insert()
-    copy, outcome, _ = walk(portal, None, limit)
+    copy, outcome, _ = walk(portal, None, limit, largest=limit)
     if isinstance(outcome, Done):
         assert copy == portal.rows
     else:
@@ -200,13 +241,13 @@ def test_quiet_sorted_portal_costs_one_request_per_page():
     assert asked == 11  # 95 rows by 10, each later page holding the last row of the one before
 
 
-def test_offsets_are_used_only_inside_a_block_longer_than_a_page():
+def test_offsets_are_used_only_where_a_block_is_longer_than_one_answer():
     portal = Portal(4)
     portal.insert_block(35)
     for _ in range(20):
         portal.now += timedelta(seconds=1)
         portal.insert()
-    steps = Walk(None, 10)
+    steps = Walk(None, 10, largest=20)
     step: object = steps.next
     offsets = []
     while isinstance(step, Ask):
@@ -214,7 +255,7 @@ def test_offsets_are_used_only_inside_a_block_longer_than_a_page():
         step = steps.feed(portal.page(step))
     inside = [start for since, start in offsets if start]
     assert inside
-    assert max(inside) <= 35
+    assert {since for since, start in offsets if start} == {BEFORE_BLOCK}
     assert isinstance(step, Done)
 
 
@@ -239,17 +280,66 @@ def test_a_deletion_between_pages_is_checked_by_a_second_pass():
 def test_refused_sort_starts_over_without_it():
     steps = Walk(None, 10)
     assert steps.next.sort
-    again = steps.reject_sort()
+    again = steps.refuse()
+    assert again is not None
     assert not again.sort
     assert steps.mode is Mode.OVERLAP
 
 
+def test_a_block_longer_than_a_page_is_asked_for_in_one_answer():
+    portal = Portal(4)
+    portal.insert_block(35)
+    steps = Walk(None, 10)
+    assert steps.feed(portal.page(steps.next)) == Ask(BEFORE_BLOCK, 10, 0, sort=True)
+    assert steps.feed(portal.page(steps.next)) == Ask(BEFORE_BLOCK, 1000, 0, sort=True)
+    assert isinstance(steps.feed(portal.page(steps.next)), Done)
+
+
+def test_a_refused_larger_page_leaves_the_page_size_of_the_settings():
+    portal = Portal(4)
+    portal.insert_block(35)
+    steps = Walk(None, 10)
+    copied: dict = {}
+    step: object = steps.next
+    while isinstance(step, Ask):
+        if step.limit > 10:
+            step = steps.refuse()
+            continue
+        page = portal.page(step)
+        copied |= dict(zip(page.ids, page.edited, strict=True))
+        step = steps.feed(page)
+    assert isinstance(step, Done)
+    assert copied == portal.rows
+
+
+def test_nothing_is_left_out_of_a_refused_ask_twice():
+    steps = Walk(None, 1000)
+    assert steps.refuse() is not None  # without _sort
+    assert steps.refuse() is None
+
+
+@pytest.mark.parametrize("rows", [10, 20, 19])
+def test_a_total_that_is_too_small_ends_no_walk(rows):
+    portal = Portal(6, short_counts=(5,))
+    for _ in range(rows):
+        portal.now += timedelta(seconds=1)
+        portal.insert()
+    copy, outcome, _ = walk(portal, None, 10)
+    assert isinstance(outcome, Done)
+    assert copy == portal.rows
+
+
 @given(st.integers(1, 5000), st.integers(2, 1000), st.integers(1, 50))
 def test_page_reaching_overlaps_and_advances(frontier, limit, overlap):
-    found = page_reaching(frontier, limit, overlap)
-    if found is None:
-        return
-    size, number = found
-    assert size * number <= max(0, frontier - overlap)
+    size, number = page_reaching(frontier, limit, overlap)
+    assert size * number < frontier
     assert size * (number + 1) > frontier
     assert size <= 1000
+
+
+@given(st.integers(1, 5000), st.integers(1, 12), st.integers(1, 5))
+def test_page_reaching_leaves_no_gap_under_a_small_cap(frontier, cap, overlap):
+    size, number = page_reaching(frontier, cap, overlap, cap)
+    assert size * number <= frontier
+    assert size * (number + 1) > frontier
+    assert size <= cap
