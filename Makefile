@@ -32,7 +32,7 @@ ui: $(STAMP) ## Dagster's web pages and daemon against a local sandbox (http://1
 	@$(BIN)/python -m pipelines.ui
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/python -m pytest -m "not soak"
+	@$(BIN)/python -m pytest -m "not soak" -n auto --dist worksteal
 
 soak: $(STAMP) ## Run the long tests
 	@$(BIN)/python -m pytest -m soak

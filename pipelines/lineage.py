@@ -25,7 +25,8 @@ LEARNING_RECORD: Sources = {
     "score": ("absorb/enrollments.score",),
     "passed": ("absorb/enrollments.status",),
     "certification_ref": ("absorb/enrollments.certificate_id",),
-    "linked_cohort_id": ("absorb/enrollments.course_collection_id",),
+    "linked_cohort_id": ("absorb/session_enrollments.session_id", "absorb/enrollments.course_collection_id"),
+    "linked_assessment_id": ("absorb/attempts.id",),
 }
 
 _OUR_NOTES = {

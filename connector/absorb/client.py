@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
@@ -32,6 +32,7 @@ LIST_PATHS = {
     "enrollments": "/courses/{scope}/enrollments",
 }
 GARBLED_TRIES = 3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +96,24 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
 
     async def page(self, stream: str, scope: str, collection: str, ask: Ask) -> Served:
         """One page of a list. Raises NotFoundError for a deleted course, ProtocolError for a body that is no page."""
-        path = LIST_PATHS[stream].format(scope=scope)
-        for attempt in range(1, GARBLED_TRIES + 1):
-            answer = await self.call("GET", path, params=page_params(ask))
+
+        def read(answer: Answer) -> Served:
+            return Served(answer.body, read_page(answer, collection), parse_http_date(answer.headers.get("date")))
+
+        return await self.read(LIST_PATHS[stream].format(scope=scope), read, page_params(ask))
+
+    async def read(self, path: str, parse: Callable[[Answer], T], params: QueryParams | None = None) -> T:
+        """What `parse` makes of an answer; a body it cannot use (ProtocolError) is asked for again before that counts.
+
+        Such a body is a gateway's HTML page under status 200, or one cut short.
+        """
+        for attempt in range(1, GARBLED_TRIES):
+            answer = await self.call("GET", path, params=params)
             try:
-                page = read_page(answer, collection)
+                return parse(answer)
             except ProtocolError:
-                # A gateway's HTML page under status 200, or a body cut short: ask once more before giving up.
-                if attempt == GARBLED_TRIES:
-                    raise
                 await asyncio.sleep(0.5 * attempt)
-                continue
-            return Served(answer.body, page, parse_http_date(answer.headers.get("date")))
-        raise AssertionError("unreachable")  # pragma: no cover
+        return parse(await self.call("GET", path, params=params))
 
 
 def page_params(ask: Ask) -> Mapping[str, str | int]:

@@ -20,17 +20,16 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from connector.absorb.client import GARBLED_TRIES, AbsorbClient
+from connector.absorb.client import AbsorbClient
 from connector.absorb.details import DETAIL_STREAMS, attempt_count, placed
+from connector.absorb.faults import concerns_every_call
 from connector.absorb.operations import BY_NAME
 from connector.absorb.pull import FAILURES_IN_A_ROW, StreamReport
 from connector.errors import (
     ApiError,
-    AuthenticationError,
     LearnsyncError,
     NotFoundError,
     ProtocolError,
-    ThrottledError,
     WrongPathError,
 )
 from connector.http import Answer
@@ -203,10 +202,8 @@ class DetailPull:
                 for stream in self._reports:
                     if stream != "attempts":
                         await self._look(stream, found)
-            except (AuthenticationError, ThrottledError):
-                raise
             except ApiError as failure:
-                if _is_key(failure):
+                if concerns_every_call(failure):
                     raise
                 self._failed(stream, pair, failure)
             else:
@@ -264,18 +261,11 @@ class DetailPull:
         """One list of a pair; None when the portal knows none (404). Raises ApiError."""
         path = BY_NAME[LISTS[stream]].path.format(userId=pair.user_id, courseId=pair.course_id, lessonId=lesson_id)
         self._reports[stream].lists += 1
-        for attempt in range(1, GARBLED_TRIES + 1):
-            self._reports[stream].requests += 1
-            try:
-                return read_array(await self._client.call("GET", path))
-            except NotFoundError:
-                return None
-            except ProtocolError:
-                # A gateway's HTML page under status 200, or a body cut short: ask once more before giving up.
-                if attempt == GARBLED_TRIES:
-                    raise
-                await asyncio.sleep(0.5 * attempt)
-        raise AssertionError("unreachable")  # pragma: no cover
+        self._reports[stream].requests += 1
+        try:
+            return await self._client.read(path, read_array)
+        except NotFoundError:
+            return None
 
     # -- loading ---------------------------------------------------------------------------------
 
@@ -341,11 +331,6 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _is_key(failure: ApiError) -> bool:
-    """The gateway refuses the API key: everybody's failure, not this pair's (facts/absorb.md section 3)."""
-    return failure.status == 403 and '"Forbidden"' in failure.body
 
 
 def read_array(answer: Answer) -> _List:

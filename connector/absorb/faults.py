@@ -25,6 +25,16 @@ def is_wrong_path(answer: Answer) -> bool:
     return any(text in answer.body for text in _WRONG_PATH)
 
 
+def is_key_refused(failure: ApiError) -> bool:
+    """True when the gateway refuses the API key; a role's refusal of one thing looks different."""
+    return failure.status == 403 and '"Forbidden"' in failure.body
+
+
+def concerns_every_call(failure: ApiError) -> bool:
+    """True for a failure that asking for something else would meet as well: token, key, rate."""
+    return isinstance(failure, AuthenticationError | ThrottledError) or is_key_refused(failure)
+
+
 def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meaning reads as a table
     """The error for an unsuccessful answer, naming the setting or step that cures it."""
     where = f"{answer.method} {answer.path}"

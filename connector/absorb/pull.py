@@ -24,17 +24,15 @@ from typing import Protocol
 from connector.absorb import polling
 from connector.absorb.client import AbsorbClient
 from connector.absorb.details import DETAIL_STREAMS
+from connector.absorb.faults import concerns_every_call
 from connector.absorb.models import STREAMS
 from connector.absorb.paging import Ask, Done, Incomplete, Walk
 from connector.errors import (
     ApiError,
-    AuthenticationError,
     BadRequestError,
     IncompleteError,
-    LearnsyncError,
     NotFoundError,
-    ProtocolError,
-    ServerFaultError,
+    PermissionDeniedError,
     SettingsError,
     WarehouseError,
 )
@@ -147,6 +145,7 @@ class _Stream:
         default_factory=lambda: asyncio.Queue(QUEUE_PAGES)
     )
     in_a_row: int = 0
+    read: int = 0  # lists read to their end
 
 
 def pull(
@@ -339,6 +338,7 @@ class Puller:
         try:
             await self._walk(state, scope)
             state.in_a_row = 0
+            state.read += 1
         except NotFoundError:
             if scope == ALL:
                 raise
@@ -348,17 +348,17 @@ class Puller:
             sweep = self._sweep(state)
             if sweep:
                 sweep.finished(scope, gone=True)
-        except (ServerFaultError, ProtocolError, BadRequestError, IncompleteError) as failure:
+        except (ApiError, IncompleteError) as failure:
+            # A role that may not see one course is that course's failure; a bad key or token is everybody's.
+            if scope == ALL or (isinstance(failure, ApiError) and concerns_every_call(failure)):
+                raise
             state.report.failures[scope] = str(failure)
-            state.in_a_row += 1
-            if scope == ALL or state.in_a_row >= FAILURES_IN_A_ROW:
+            # A role may well be kept from many courses, one after the other: no outage, if it may see any.
+            state.in_a_row += not (state.read and isinstance(failure, PermissionDeniedError))
+            nothing_read = len(state.report.failures) == state.report.lists > 1
+            if nothing_read or state.in_a_row >= FAILURES_IN_A_ROW:
                 raise
             log.warning("%s of %s not read: %s", state.name, scope, failure)
-        except ApiError as failure:
-            # A role that may not see one course is that course's failure; a bad key or token is everybody's.
-            if isinstance(failure, AuthenticationError) or failure.status != 403 or scope == ALL or _is_key(failure):
-                raise
-            state.report.failures[scope] = str(failure)
         finally:
             self._progress.advance()
 
@@ -488,10 +488,6 @@ class Puller:
         if not self._settings.warehouse.keep_landing:
             for path in batch.files:
                 path.unlink(missing_ok=True)
-
-
-def _is_key(failure: LearnsyncError) -> bool:
-    return isinstance(failure, ApiError) and '"Forbidden"' in failure.body
 
 
 def known_courses(connection: Connection, tenant_id: str, *, gone_too: bool = False) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from connector import __version__
+from connector.absorb.details import DETAIL_STREAMS
 from connector.absorb.pull import ORDER
 from connector.absorb.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions
 from connector.cli import doctor as doctoring
@@ -72,7 +73,11 @@ def pull(
         typer.Option(help="Read from this instant (ISO, e.g. 2026-03-01T00:00:00Z) instead of the watermarks."),
     ] = None,
     stream: Annotated[
-        list[str] | None, typer.Option(help=f"Only this stream; repeat for several: {', '.join(ORDER)}.")
+        list[str] | None,
+        typer.Option(
+            help=f"Only this stream; repeat for several: {', '.join(ORDER)}; and, where"
+            f" LEARNSYNC_ABSORB__DETAIL_STREAMS names them, {', '.join(DETAIL_STREAMS)}."
+        ),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = False,

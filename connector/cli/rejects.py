@@ -121,21 +121,27 @@ def retry(settings: Settings) -> RetryReport:
 
 
 def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) -> int:
+    batch = Batch(stream)
     with warehouse.connect() as connection:
-        rows = connection.execute(
+        waiting = connection.execute(
             "SELECT raw FROM ops.quarantine"
             " WHERE tenant_id = ? AND stream = ? AND stage = 'load' AND resolved_at IS NULL",
             [settings.tenant_id, stream],
-        ).fetchall()
-    if not rows:
+        )
+        while rows := waiting.fetchmany(PAGE_ROWS):
+            path = settings.warehouse.landing / run_id / f"{stream}-{len(batch.files) + 1:010d}.json"
+            path.write_text(json.dumps({MODELS[stream].collection: [json.loads(raw) for (raw,) in rows]}), "utf-8")
+            batch.files.append(path)
+    if not batch.files:
         return 0
-    batch = Batch(stream)
-    for number, start in enumerate(range(0, len(rows), PAGE_ROWS), 1):
-        path = settings.warehouse.landing / run_id / f"{number:010d}.json"
-        part = [json.loads(raw) for (raw,) in rows[start : start + PAGE_ROWS]]
-        path.write_text(json.dumps({MODELS[stream].collection: part}), "utf-8")
-        batch.files.append(path)
-    counts = load_batch(warehouse, batch, tenant_id=settings.tenant_id, run_id=run_id, now=utc_now())
+    counts = load_batch(
+        warehouse,
+        batch,
+        tenant_id=settings.tenant_id,
+        run_id=run_id,
+        now=utc_now(),
+        note_due=bool(settings.absorb.detail_streams),
+    )
     return counts.read - counts.quarantined
 
 

@@ -1,5 +1,6 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -94,11 +95,25 @@ def enrollments(config: PullConfig, learnsync: LearnsyncResource) -> dg.Material
 
 def _pull(stream: str, config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
-        report = run_pull(settings, streams=[stream], full=config.full).streams[stream]
+        reports = run_pull(settings, streams=[stream], full=config.full).streams
+        report = reports.pop(stream)
         lag = watermark_lag(settings).get(stream)
         table = table_metadata(settings, f"absorb.{stream}", absorb_notes(stream))
         metadata = table | _pull_metadata(report, lag)
-        return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, report)))
+        if reports:  # what lies inside the enrollments that changed is read with them (docs/details.md)
+            metadata["details"] = _details_table(reports.values())
+        failures = {**report.failures, **{name: why for one in reports.values() for name, why in one.failures.items()}}
+        return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, stream, failures)))
+
+
+def _details_table(reports: Iterable[StreamReport]) -> dg.TableMetadataValue:
+    """One row per detail stream."""
+    rows = [
+        (one.stream, one.counts.read, one.counts.inserted, one.counts.updated, one.counts.quarantined, one.requests,
+         len(one.failures))
+        for one in reports
+    ]  # fmt: skip
+    return table_value(["stream", "rows_read", "inserted", "updated", "quarantined", "api_calls", "lists_failed"], rows)
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
@@ -124,8 +139,8 @@ def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
     return metadata
 
 
-def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult]:
-    found, drifted, orphans = rows_of(settings, _QUARANTINED, _DRIFTED, _ORPHANS, stream=report.stream)
+def _check(settings: Settings, stream: str, failures: Mapping[str, str]) -> list[dg.AssetCheckResult]:
+    found, drifted, orphans = rows_of(settings, _QUARANTINED, _DRIFTED, _ORPHANS, stream=stream)
     waiting = sum(size for _, _, size, _ in found)
     results = [
         checks.soft(
@@ -138,17 +153,17 @@ def _check(settings: Settings, report: StreamReport) -> list[dg.AssetCheckResult
         checks.soft(
             "schema_as_known",
             passed=not drifted,
-            description=f"Unknown fields are kept in absorb.{report.stream}._extra." if drifted else "",
+            description=f"Unknown fields are kept in absorb.{stream}._extra." if drifted else "",
             fields=table_value(["field", "first_seen"], [(name, str(seen)) for name, seen in drifted]),
         ),
         checks.soft(
             "every_list_read",
-            passed=not report.failures,
-            failed=len(report.failures),
-            lists=table_value(["list", "reason"], list(report.failures.items())[:_MOST_REASONS]),
+            passed=not failures,
+            failed=len(failures),
+            lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
     ]
-    return [*results, *_check_parents(*orphans[0])] if report.stream == "enrollments" else results
+    return [*results, *_check_parents(*orphans[0])] if stream == "enrollments" else results
 
 
 def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:

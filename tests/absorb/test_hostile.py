@@ -42,6 +42,7 @@ from connector import retry
 from connector.absorb import auth, client
 from connector.absorb.pull import PullReport, pull
 from connector.errors import (
+    ApiError,
     AuthenticationError,
     BadRequestError,
     LearnsyncError,
@@ -474,6 +475,17 @@ def test_one_bad_course_fails_alone(stage: Stage, settings: Settings, fault: Fau
         assert word in report.streams["enrollments"].failures[bad]
     assert {*held(settings, "enrollments")} == {row["id"].lower() for row in rows if row["courseId"].lower() != bad}
     assert logins(stage) == 1
+    recovers(stage, settings)
+
+
+@pytest.mark.parametrize("name", ["role", "wrong path", "422", "503", "HTML"])
+def test_what_every_course_meets_is_told_once(stage: Stage, settings: Settings, name: str) -> None:
+    fault, words = ONE_COURSE[name]
+    stage.script = always(fault)
+    with pytest.raises(ApiError) as failure:
+        pull(settings, "first")
+    for word in words:
+        assert word in str(failure.value)
     recovers(stage, settings)
 
 
