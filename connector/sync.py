@@ -16,7 +16,8 @@ from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconc
 from connector.build import BuildReport, build, build_one
 from connector.errors import LearnsyncError
 from connector.progress import Progress
-from connector.salesforce.push import PushOptions, PushReport, push
+from connector.salesforce.push import PushOptions, push
+from connector.salesforce.reports import PushReport
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now
 from connector.warehouse import runs

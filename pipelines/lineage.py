@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 import mappings
-from connector.absorb.models import STREAMS
+from connector.warehouse.load import MODELS
 from connector.warehouse.schema import source_columns
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -119,7 +119,7 @@ def notes(sources: Sources) -> dict[str, str]:
 
 def absorb_notes(stream: str) -> dict[str, str]:
     """Which field of Absorb's answer fills each column of absorb.<stream>."""
-    return {column.name: f"from {' or '.join(column.keys)}" for column in source_columns(STREAMS[stream])} | _OUR_NOTES
+    return {column.name: f"from {' or '.join(column.keys)}" for column in source_columns(MODELS[stream])} | _OUR_NOTES
 
 
 def pushed_lineage(maps: mappings.Mapping, object_name: str) -> dg.TableColumnLineage:

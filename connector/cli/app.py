@@ -26,7 +26,7 @@ from connector.cli import status as reporting
 from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.errors import LearnsyncError, SettingsError
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push import SAMPLE_ROWS, PushOptions
 from connector.settings import load_settings
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_reconcile, run_sync
 from connector.times import parse_instant
@@ -104,7 +104,13 @@ def push(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be sent; write nothing anywhere.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Send every record that may be sent, accepted and refused ones again.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many records per object.")] = None,
+    samples: Annotated[
+        int, typer.Option(min=0, max=1000, help="Records per object and action to show field by field in a dry run.")
+    ] = SAMPLE_ROWS,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -112,7 +118,7 @@ def push(
     set_up_logging(verbose)
     settings = load_settings()
     with Bar() as bar:
-        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit), bar)
+        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit, full=full, samples=samples), bar)
     _finish(report, render.show_push, as_json=as_json)
 
 

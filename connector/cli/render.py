@@ -6,24 +6,25 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from connector.absorb.pull import PullReport
 from connector.absorb.reconcile import ReconcileReport
 from connector.build import BuildReport
 from connector.cli.console import out
-from connector.salesforce.push import PushReport, TargetReport
+from connector.salesforce.reports import PushReport, TargetReport
 from connector.sync import SyncReport
 from connector.times import utc_now
 from connector.warehouse.publish import PublishReport
 
 
-def table(title: str, *columns: str) -> Table:
-    """A table whose first column is text and whose others are numbers."""
+def table(title: str, *columns: str, numbers: bool = True) -> Table:
+    """A table whose first column is text and whose others are numbers, unless told otherwise."""
     made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", expand=False)
     for number, column in enumerate(columns):
         # Ids are to be copied: they wrap, and are never cut.
-        made.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        made.add_column(column, justify="right" if numbers and number else "left", overflow="fold")
     return made
 
 
@@ -141,11 +142,29 @@ def _explain_target(target: TargetReport) -> None:
 
 
 def show_samples(report: PushReport) -> None:
-    """A few records per action, as they would be sent."""
+    """A few records per action, field by field: what the org holds now, and what it would hold."""
     for target in report.targets.values():
+        shown = [sample for sample in target.samples if sample.get("changes")]
+        if shown:
+            made = table(
+                f"{target.object}, for example", "", "external id", "field", "in Salesforce", "would be", numbers=False
+            )
+            for sample in shown:
+                action, key = sample["action"], sample["external_id"]
+                for change in sample["changes"]:
+                    made.add_row(action, key, change["field"], _value(change["old"]), _value(change["new"]))
+                    action = key = ""
+                made.add_section()
+            out.print(made)
         for sample in target.samples:
-            shown = {key: value for key, value in sample["payload"].items() if value is not None}
-            out.print(f"  [dim]{sample['action']:>9}[/] {target.object} {shown}", soft_wrap=True)
+            if sample["action"] == "update" and not sample["in_salesforce"]:
+                out.print(f"  {sample['external_id']} is no longer in the org: it would be created again")
+            elif sample.get("changes") == []:
+                out.print(f"  {sample['external_id']}: the org holds all of it already")
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else escape(str(value))
 
 
 def show_publish(report: PublishReport) -> None:

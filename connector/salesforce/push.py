@@ -9,95 +9,50 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from connector.build import load_maps
-from connector.errors import IncompleteError, LearnsyncError, PreflightError
+from connector.errors import LearnsyncError, PreflightError
 from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import bulk_files, people, preflight
+from connector.salesforce import bulk_files, people, preflight, preview
 from connector.salesforce.bulk import BulkJobs
 from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
 from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
-from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
-from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.client import SalesforceClient
+from connector.salesforce.collections_push import CollectionsPush, LedgerRow
+from connector.salesforce.outcomes import STATES
+from connector.salesforce.reports import PushReport, TargetReport
 from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from mappings import FieldMap, Mapping
 
-FLUSH_RECORDS = 2_000
-RETRY_ROUNDS = 3
 STALE_SECONDS = 86_400
-RETRY_BATCH = 50
 SAMPLE_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """`limit` caps the records sent per target; a dry run writes nothing anywhere."""
+    """`limit` caps the records sent per target; a dry run writes nothing anywhere.
+
+    `full` sends what the org accepted or refused before as well; `samples` is per target and action.
+    """
 
     targets: Sequence[str] = tuple(TARGETS)
     dry_run: bool = False
     limit: int | None = None
-
-
-@dataclass(slots=True)
-class TargetReport:
-    """What a push did, or would do, to one target."""
-
-    target: str
-    object: str
-    create: int = 0
-    update: int = 0
-    unchanged: int = 0
-    held: int = 0
-    blocked: dict[str, int] = field(default_factory=dict)
-    sent: int = 0
-    accepted: int = 0
-    created: int = 0
-    rejected: int = 0
-    deferred: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    method: str = ""  # collections | bulk; empty when nothing is to be sent
-    jobs: list[str] = field(default_factory=list)
-    samples: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def pending(self) -> int:
-        """Records the org does not have as they should be, blocked ones apart."""
-        return self.rejected + self.deferred + self.held
-
-
-@dataclass(slots=True)
-class PushReport:
-    """What a push did, or with `dry_run` would do."""
-
-    dry_run: bool
-    targets: dict[str, TargetReport] = field(default_factory=dict)
-    learners: dict[str, int] = field(default_factory=dict)
-    calls: int = 0
-    api_used: int = 0
-    api_allowed: int = 0
-    # Bulk jobs of an earlier push whose results this one brought in.
-    resumed: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
-        due = 0 if self.dry_run else sum(t.create + t.update - t.sent for t in self.targets.values())
-        return due <= 0 and not any(report.pending for report in self.targets.values())
+    full: bool = False
+    samples: int = SAMPLE_ROWS
 
 
 def push(
@@ -130,13 +85,6 @@ def _push_lock(settings: Settings, run_id: str) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True, slots=True)
-class _Spooled:
-    external_id: str
-    payload_hash: str
-    payload: dict[str, Any]
-
-
 class _Push:
     def __init__(
         self, settings: Settings, maps: Mapping, run_id: str, options: PushOptions, progress: Progress
@@ -151,6 +99,7 @@ class _Push:
         self._folder = settings.warehouse.outbox / run_id
         self._org_id = ""
         self._stopped: LearnsyncError | None = None
+        self._collections = CollectionsPush(self._client, maps.errors, self._record, self._folder, self._progress)
         self._bulk: BulkPush | None = None
         self._bulk_spools: dict[str, BulkSpool] = {}
 
@@ -177,9 +126,13 @@ class _Push:
             self._progress.stage("learners")
             found = await people.fetch(self._client, self._maps, self._folder)
         self._plan(report, targets, fields, found)
+        if self._options.dry_run:
+            for target in targets:
+                await preview.add_changes(self._client, target, report.targets[target.name].samples)
+            return
         for target in targets:
             outcome = report.targets[target.name]
-            if not self._options.dry_run and outcome.create + outcome.update:
+            if outcome.create + outcome.update:
                 await self._send(target, outcome)
             if self._stopped:
                 raise self._stopped
@@ -237,13 +190,14 @@ class _Push:
         }  # fmt: skip
         if "$push_unmatched" in query:
             values["push_unmatched"] = self._settings.salesforce.push_unmatched
+        values["full"] = self._options.full
         connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
         counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
         report = TargetReport(target.name, target.object)
         for action in ("create", "update", "unchanged", "held"):
             setattr(report, action, counts.pop(action, 0))
         report.blocked = counts
-        report.samples = _samples(connection)
+        report.samples = _samples(connection, self._options.samples)
         report.method = self._method(self._due(report))
         if not self._options.dry_run:
             self._spool(connection, target, fields, report.method)
@@ -278,7 +232,7 @@ class _Push:
         if report.method == "bulk":
             await self._send_jobs(target, report)
         else:
-            await self._send_spool(target, report, self._spool_file(target))
+            await self._collect(target, report, self._spool_file(target))
 
     async def _send_jobs(self, target: Target, report: TargetReport) -> None:
         """The parts as bulk jobs; then rows that met a lock, by collections, if they are few."""
@@ -300,113 +254,35 @@ class _Push:
             assert job.again is not None
             _uncount_retries(report, job)
             self._progress.stage(f"{target.object} again", job.tally.outcomes["retry"])
-            await self._send_spool(target, report, job.again)
+            await self._collect(target, report, job.again)
             if self._stopped:
                 return
 
-    async def _send_spool(self, target: Target, report: TargetReport, spool: Path) -> None:
-        waiting: list[_Spooled] = []
-        outcomes: list[dict[str, Any]] = []
-        try:
-            for chunk in _chunks(_read(spool), COLLECTION_LIMIT):
-                waiting += await self._send_chunk(target, chunk, report, outcomes)
-                self._progress.advance(len(chunk))
-                if len(outcomes) >= FLUSH_RECORDS:
-                    self._record(target, outcomes)
-                if self._stopped:
-                    break
-            await self._try_again(target, waiting, report, outcomes)
-        finally:
-            self._record(target, outcomes)
+    async def _collect(self, target: Target, report: TargetReport, spool: Path) -> None:
+        await self._collections.send(target, report, spool)
+        self._stopped = self._collections.stopped
 
-    async def _send_chunk(
-        self,
-        target: Target,
-        chunk: list[_Spooled],
-        report: TargetReport,
-        outcomes: list[dict[str, Any]],
-        *,
-        last: bool = False,
-    ) -> list[_Spooled]:
-        """Send up to 200 records; returns those worth another try in this run (none when it is the last)."""
-        results = await self._client.upsert(target.object, target.key, [record.payload for record in chunk])
-        again = []
-        for record, result in zip(chunk, results, strict=True):
-            outcome = classify(result, self._maps.errors)
-            if outcome == "retry" and not last:
-                again.append(record)
-                continue
-            _count(report, result, outcome)
-            outcomes.append(_ledger_row(record, result, outcome))
-            if outcome == "stop" and self._stopped is None:
-                self._stopped = IncompleteError(
-                    f"The org refuses {target.object} records: {result.code} ({result.text}).",
-                    remedy="This needs an admin of the org; what was not pushed stays due.",
-                )
-        report.sent += len(chunk) - len(again)
-        return again
-
-    async def _try_again(
-        self, target: Target, waiting: list[_Spooled], report: TargetReport, outcomes: list[dict[str, Any]]
-    ) -> None:
-        """Records that met a lock or a passing fault: smaller collections, growing pauses, a few rounds."""
-        for number in range(1, RETRY_ROUNDS + 1):
-            if not waiting:
-                return
-            await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, not a secret
-            still: list[_Spooled] = []
-            for chunk in _chunks(iter(waiting), RETRY_BATCH):
-                last = number == RETRY_ROUNDS
-                still += await self._send_chunk(target, chunk, report, outcomes, last=last)
-            waiting = still
-
-    def _record(self, target: Target, outcomes: list[dict[str, Any]]) -> None:
-        if not outcomes:
-            return
+    def _record(self, target: Target, outcomes: list[LedgerRow]) -> None:
         values = {
             "outcomes": rows_param(outcomes), "tenant_id": self._settings.tenant_id, "org_id": self._org_id,
             "object": target.object, "now": utc_now(), "run_id": self._run_id,
         }  # fmt: skip
         with self._warehouse.transaction() as connection:
             connection.execute(sql("ledger_put"), values)
-        outcomes.clear()
 
 
-def _samples(connection: Connection) -> list[dict[str, Any]]:
+def _samples(connection: Connection, most: int) -> list[dict[str, Any]]:
     rows = connection.execute(
         "SELECT action, external_id, payload FROM pushable"
         " QUALIFY row_number() OVER (PARTITION BY action ORDER BY sort_key, external_id) <= ?"
         " ORDER BY action, external_id",
-        [SAMPLE_ROWS],
+        [most],
     ).fetchall()
     return [
         {"action": action, "external_id": key, "payload": json.loads(payload)}
         for action, key, payload in rows
         if action != "unchanged"
     ]
-
-
-def _read(path: Path) -> Iterator[_Spooled]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield _Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]))
-
-
-def _chunks(rows: Iterator[_Spooled], size: int) -> Iterator[list[_Spooled]]:
-    while chunk := list(islice(rows, size)):
-        yield chunk
-
-
-def _count(report: TargetReport, result: RowResult, outcome: str) -> None:
-    if outcome == "accepted":
-        report.accepted += 1
-        report.created += result.created
-        return
-    state = STATES[outcome]
-    report.rejected += state == "rejected"
-    report.deferred += state == "deferred"
-    report.errors = dict(Counter(report.errors) + Counter({result.code or "UNKNOWN": 1}))
 
 
 def _count_job(report: TargetReport, job: JobOutcome) -> None:
@@ -429,14 +305,3 @@ def _uncount_retries(report: TargetReport, job: JobOutcome) -> None:
     report.deferred -= job.tally.outcomes["retry"]
     again = Counter({code: rows for (outcome, code), rows in job.tally.errors.items() if outcome == "retry"})
     report.errors = dict(Counter(report.errors) - again)
-
-
-def _ledger_row(record: _Spooled, result: RowResult, outcome: str) -> dict[str, Any]:
-    return {
-        "external_id": record.external_id,
-        "payload_hash": record.payload_hash,
-        "salesforce_id": result.salesforce_id,
-        "state": "accepted" if outcome == "accepted" else STATES[outcome],
-        "error_code": result.code,
-        "error_text": result.text,
-    }

@@ -1,6 +1,6 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -62,21 +62,25 @@ def _shared(stream: str, *more_checks: dg.AssetCheckSpec) -> dict[str, Any]:
 
 
 @dg.asset(**_shared("departments"))
-def departments(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def departments(
+    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+) -> dg.MaterializeResult:
     """Departments of the portal: the tree that learners belong to."""
-    return _pull("departments", config, learnsync)
+    return _pull("departments", context, config, learnsync)
 
 
 @dg.asset(deps=[departments], **_shared("users"))
-def users(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def users(context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """Users of the portal, learners and staff; matching them to people in Salesforce needs their ids and addresses."""
-    return _pull("users", config, learnsync)
+    return _pull("users", context, config, learnsync)
 
 
 @dg.asset(**_shared("courses"))
-def courses(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def courses(
+    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+) -> dg.MaterializeResult:
     """The course catalogue, inactive courses too: each one has a list of enrollments to read."""
-    return _pull("courses", config, learnsync)
+    return _pull("courses", context, config, learnsync)
 
 
 @dg.asset(
@@ -88,32 +92,48 @@ def courses(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeR
         checks.spec("absorb/enrollments", "courses_known", "Every enrollment's course is in absorb.courses."),
     ),
 )
-def enrollments(config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def enrollments(
+    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+) -> dg.MaterializeResult:
     """Course enrollments: who takes what, how far they are, and until when. One row per enrollment ever seen."""
-    return _pull("enrollments", config, learnsync)
+    return _pull("enrollments", context, config, learnsync)
 
 
-def _pull(stream: str, config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+# Read by the pull of enrollments where LEARNSYNC_ABSORB__DETAIL_STREAMS names them; it reports their materializations.
+DETAILS = [
+    dg.AssetSpec(
+        ["absorb", name],
+        deps=[enrollments],
+        description=f"{text} Off unless LEARNSYNC_ABSORB__DETAIL_STREAMS names it; read with the enrollments.",
+        group_name="absorb",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        metadata={"dagster/table_name": f"absorb.{name}"},
+    )
+    for name, text in {
+        "lesson_enrollments": "Where learners are within their courses, lesson by lesson.",
+        "chapter_enrollments": "The same by chapter.",
+        "session_enrollments": "Seats in sessions of instructor-led courses.",
+        "attempts": "Each attempt at a lesson, with its score.",
+    }.items()
+]
+
+
+def _pull(
+    stream: str, context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         reports = run_pull(settings, streams=[stream], full=config.full).streams
         report = reports.pop(stream)
         lag = watermark_lag(settings).get(stream)
         table = table_metadata(settings, f"absorb.{stream}", absorb_notes(stream))
         metadata = table | _pull_metadata(report, lag)
-        if reports:  # what lies inside the enrollments that changed is read with them (docs/details.md)
-            metadata["details"] = _details_table(reports.values())
+        for detail in reports.values():  # read with the enrollments they lie in
+            described = table_metadata(settings, f"absorb.{detail.stream}", absorb_notes(detail.stream))
+            shown = described | _pull_metadata(detail, None)
+            context.log_event(dg.AssetMaterialization(["absorb", detail.stream], metadata=shown))
         failures = {**report.failures, **{name: why for one in reports.values() for name, why in one.failures.items()}}
         return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, stream, failures)))
-
-
-def _details_table(reports: Iterable[StreamReport]) -> dg.TableMetadataValue:
-    """One row per detail stream."""
-    rows = [
-        (one.stream, one.counts.read, one.counts.inserted, one.counts.updated, one.counts.quarantined, one.requests,
-         len(one.failures))
-        for one in reports
-    ]  # fmt: skip
-    return table_value(["stream", "rows_read", "inserted", "updated", "quarantined", "api_calls", "lists_failed"], rows)
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:

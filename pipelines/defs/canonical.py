@@ -37,7 +37,7 @@ _UNMAPPED = """
 
 
 @dg.asset(
-    deps=[absorb.enrollments, absorb.courses],
+    deps=[absorb.enrollments, absorb.courses, *absorb.DETAILS],
     metadata={"dagster/table_name": "learning_record"},
     check_specs=[
         checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments.")

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 
 from connector.build import load_maps
-from connector.salesforce.push import PushOptions, PushReport, TargetReport
+from connector.salesforce.push import PushOptions
+from connector.salesforce.reports import PushReport, TargetReport
 from connector.salesforce.targets import COURSE, ENROLLMENT, Target
 from connector.settings import Settings
 from connector.sync import run_push
@@ -17,6 +18,13 @@ from pipelines.resources import RETRY_LATER, LearnsyncResource
 from pipelines.tables import Metadata, counts_table, object_schema, table_value, timed
 
 SKIPPED = "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"
+
+
+class PreviewConfig(dg.Config):
+    """`full` shows what `learnsync push --full` would do; `samples` is per object and action."""
+
+    full: bool = False
+    samples: int = 20
 
 
 def _shared(target: Target) -> dict[str, Any]:
@@ -47,6 +55,49 @@ def lms_course(learnsync: LearnsyncResource) -> dg.MaterializeResult:
 def lms_enrollment(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """LMS_Enrollment__c: a record per enrollment whose learner is one known person in the org."""
     return _push(ENROLLMENT, learnsync)
+
+
+@dg.asset(
+    key=["salesforce", "push_preview"],
+    deps=[canonical.learning_item_progress, canonical.learning_record, absorb.courses],
+    group_name="salesforce",
+    kinds={"salesforce"},
+    owners=absorb.OWNERS,
+    # The difference is computed in the warehouse, and rolled back.
+    pool=absorb.WRITER_POOL,
+    retry_policy=RETRY_LATER,
+)
+def push_preview(config: PreviewConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+    """What a push would do now, with old and new values of some records. Writes nothing; no job runs it."""
+    with learnsync.session() as settings:
+        if not settings.salesforce.login_url:
+            return dg.MaterializeResult(metadata={"skipped": SKIPPED})
+        options = PushOptions(dry_run=True, full=config.full, samples=config.samples)
+        report, took = timed(lambda: run_push(settings, options))
+    rows = [
+        (one.object, one.create, one.update, one.unchanged, one.held, sum(one.blocked.values()), one.method)
+        for one in report.targets.values()
+    ]
+    metadata: Metadata = {
+        "actions": table_value(["object", "create", "update", "unchanged", "held", "blocked", "method"], rows),
+        "api_calls": report.calls,
+    }
+    changes = {f"changes_{one.object}": _changes_table(one) for one in report.targets.values()}
+    return dg.MaterializeResult(metadata=metadata | changes | took)
+
+
+def _changes_table(outcome: TargetReport) -> dg.TableMetadataValue:
+    """Field by field, for the sampled records."""
+    rows = [
+        (sample["action"], sample["external_id"], change["field"], _text(change["old"]), _text(change["new"]))
+        for sample in outcome.samples
+        for change in sample.get("changes", ())
+    ]
+    return table_value(["action", "external_id", "field", "in_salesforce", "would_be"], rows)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:

@@ -18,10 +18,12 @@ import pytest
 from support import Row, query, records
 
 import mappings.loader
-from connector.errors import ApiBudgetError, IncompleteError
+from connector.errors import ApiBudgetError, BadRequestError, IncompleteError
 from connector.progress import Silent
-from connector.salesforce import push as engine
-from connector.salesforce.push import PushOptions, PushReport
+from connector.salesforce import collections_push
+from connector.salesforce.preview import same
+from connector.salesforce.push import PushOptions
+from connector.salesforce.reports import PushReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
@@ -356,7 +358,11 @@ def test_a_dry_run_writes_nothing_anywhere_and_says_what_the_push_then_does(
     real = run_push(ready)
     assert totals(dry) == totals(real)
     assert dry.learners == real.learners
-    assert [t.samples for t in dry.targets.values()] == [t.samples for t in real.targets.values()]
+    sampled = [
+        [{name: one[name] for name in ("action", "external_id", "payload")} for one in target.samples]
+        for target in dry.targets.values()
+    ]
+    assert sampled == [t.samples for t in real.targets.values()]
     assert enrollments(real).accepted == enrollments(dry).create + enrollments(dry).update > 0
 
 
@@ -365,6 +371,91 @@ def test_a_dry_run_shows_samples_of_each_action(sandbox: Sandbox, ready: Setting
     assert {sample["action"] for sample in shown} == {"create", "unmatched", "ambiguous"}
     for sample in shown:
         assert sample["payload"]["Absorb_Enrollment_Id__c"] == sample["external_id"]
+
+
+def test_a_dry_run_shows_old_and_new_of_each_field_that_differs(sandbox: Sandbox, ready: Settings) -> None:
+    run_push(ready)
+    sandbox.portal.edit(30)
+    catch_up(ready)
+    shown = [s for s in enrollments(run_push(ready, PushOptions(dry_run=True, samples=50))).samples if "changes" in s]
+    assert shown
+    records = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c")
+    for sample in shown:
+        assert sample["action"] == "update"
+        assert sample["changes"], "it would not be sent otherwise"
+        for change in sample["changes"]:
+            assert change["new"] == sample["payload"][change["field"]]
+            assert change["old"] == records[sample["external_id"]][change["field"]]
+    run_push(ready)
+    for sample in shown:
+        record = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c")[sample["external_id"]]
+        assert all(same(record[change["field"]], change["new"]) for change in sample["changes"])
+    full = enrollments(run_push(ready, PushOptions(dry_run=True, full=True))).samples
+    assert [sample["changes"] for sample in full if sample["action"] == "update"] == [[], [], []]
+
+
+def test_a_dry_run_shows_what_somebody_changed_in_the_org(sandbox: Sandbox, ready: Settings) -> None:
+    run_push(ready)
+    record = next(iter(in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c").values()))
+    sandbox.org.set_values(ENROLLMENT, record["Id"], Completed_Percent__c=12.5, Certificate_Id__c=None)
+    report = enrollments(run_push(ready, PushOptions(dry_run=True, full=True, samples=1000)))
+    found = {s["external_id"]: s["changes"] for s in report.samples if s.get("changes")}
+    (changed,) = found.values()
+    assert {"field": "Completed_Percent__c", "old": 12.5, "new": record["Completed_Percent__c"]} in changed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "equal"),
+    [
+        ("2026-03-01T10:00:00.000+0000", "2026-03-01T10:00:00.417Z", True),
+        ("2026-03-01T10:00:00.000+0000", "2026-03-01T11:00:00.000Z", False),
+        (50.0, 50, True),
+        (50.0, 50.01, False),
+        (None, "", True),
+        (None, False, False),
+        (True, True, True),
+        ("2026-03-01", "2026-03-02", False),
+        ("On Track", "on track", False),
+    ],
+)
+def test_values_are_the_same_where_the_org_would_call_them_so(old: Any, new: Any, equal: bool) -> None:
+    assert same(old, new) is equal
+
+
+def test_a_full_push_sends_everything_again_and_repairs_the_org(sandbox: Sandbox, ready: Settings) -> None:
+    first = enrollments(run_push(ready))
+    records = list(in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c").values())
+    sandbox.org.set_values(ENROLLMENT, records[0]["Id"], Completed_Percent__c=12.5)
+    sandbox.org.delete(ENROLLMENT, [records[1]["Id"]])
+    assert enrollments(run_push(ready)).sent == 0
+    full = enrollments(run_push(ready, PushOptions(full=True)))
+    assert (full.sent, full.accepted, full.created) == (first.sent, first.sent, 1)
+    assert_org_is_the_map(sandbox, ready)
+    assert enrollments(run_push(ready)).sent == 0
+
+
+def test_a_call_refused_whole_is_halved_until_the_record_at_fault_stands_alone(
+    sandbox: Sandbox, ready: Settings
+) -> None:
+    run_push(ready, COURSES_ONLY)
+    refusals = [(400, "JSON_PARSER_ERROR")] * 8  # 200 records, 100, 50, 25, 12, 6, 3, 1
+    report = run_push(ready, progress=AtStage(ENROLLMENT, lambda: sandbox.org.refuse_next(*refusals)))
+    assert not report.complete
+    outcome = enrollments(report)
+    assert (outcome.rejected, outcome.accepted) == (1, outcome.create - 1)
+    (row,) = ledger(ready, "state = 'rejected'")
+    assert row["error_code"] == "JSON_PARSER_ERROR"
+    assert outcome.errors == {"JSON_PARSER_ERROR": 1}
+
+
+def test_an_org_that_refuses_every_call_whole_ends_the_run(
+    sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collections_push, "MOST_ISOLATED", 2)
+    run_push(ready, COURSES_ONLY)
+    refusals = [(400, "JSON_PARSER_ERROR")] * 60
+    with pytest.raises(BadRequestError, match="JSON_PARSER_ERROR"):
+        run_push(ready, progress=AtStage(ENROLLMENT, lambda: sandbox.org.refuse_next(*refusals)))
 
 
 # -- blocked ----------------------------------------------------------------------------------------------------------
@@ -543,7 +634,7 @@ def test_a_locked_row_is_tried_again_within_the_run_and_ends_accepted(sandbox: S
 def test_a_lock_that_stays_is_deferred_to_the_next_run(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "RETRY_ROUNDS", 1)
+    monkeypatch.setattr(collections_push, "RETRY_SIZES", (50,))
     run_push(ready, COURSES_ONLY)
     options = PushOptions(limit=3)
     sandbox.org.fail_next(*["UNABLE_TO_LOCK_ROW"] * 6)
@@ -627,7 +718,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
 # -- a process that dies ----------------------------------------------------------------------------------------------
 
 PUSH = """
-import connector.salesforce.push as engine
+import connector.salesforce.collections_push as engine
 from connector.settings import load_settings
 from connector.sync import run_push
 

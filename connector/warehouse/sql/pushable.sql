@@ -1,4 +1,5 @@
 -- Every record of one target: its payload, the payload's hash, and what the ledger says should happen to it.
+-- $full: whatever may be sent is sent, unchanged and held records too.
 CREATE OR REPLACE TEMP TABLE pushable AS
 WITH source AS ({{query}}),
 payloads AS (SELECT external_id, sort_key, blocked, {{payload}} AS payload FROM source),
@@ -12,6 +13,8 @@ SELECT
     -- A record that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND l.accepted_hash IS NULL THEN h.blocked
     WHEN l.external_id IS NULL THEN 'create'
+    WHEN $full AND l.accepted_hash IS NULL THEN 'create'
+    WHEN $full THEN 'update'
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'

@@ -1,0 +1,155 @@
+"""One target by sObject Collections: records from a spool file, 200 a call (facts/salesforce.md section 3b)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from connector.errors import BadRequestError, IncompleteError, LearnsyncError
+from connector.progress import Progress
+from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
+from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.reports import TargetReport
+from connector.salesforce.targets import Target
+from mappings import ErrorRule
+
+log = logging.getLogger(__name__)
+
+FLUSH_RECORDS = 2_000
+# Records that met a lock go again in ever smaller calls, so that one row cannot keep failing its neighbours.
+RETRY_SIZES = (50, 10, 1)
+# So many records that each make the org refuse a whole call are not the records' fault.
+MOST_ISOLATED = 20
+
+LedgerRow = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """One record as the difference wrote it: the payload is the body of its upsert."""
+
+    external_id: str
+    payload_hash: str
+    payload: dict[str, Any]
+
+
+@dataclass(slots=True)
+class CollectionsPush:
+    """Sends spool files and hands outcomes to `record`, some thousands at a time."""
+
+    client: SalesforceClient
+    rules: tuple[ErrorRule, ...]
+    record: Callable[[Target, list[LedgerRow]], None]
+    folder: Path
+    progress: Progress
+    stopped: LearnsyncError | None = None
+    _isolated: int = 0
+    _spools: int = 0
+
+    async def send(self, target: Target, report: TargetReport, spool: Path) -> None:
+        """Send every record; those that met a lock or a passing fault again, a few rounds with growing pauses.
+
+        A code of class `stop` ends it early and is left in `stopped`. Raises LearnsyncError for what concerns every
+        call; outcomes known by then are recorded.
+        """
+        waiting = await self._pass(target, report, spool, COLLECTION_LIMIT, last=False)
+        for number, size in enumerate(RETRY_SIZES):
+            if waiting is None or self.stopped:
+                return
+            await asyncio.sleep(random.uniform(0.5, 1.0) * 2**number)  # noqa: S311 - jitter, not a secret
+            waiting = await self._pass(target, report, waiting, size, last=size == RETRY_SIZES[-1])
+
+    async def _pass(self, target: Target, report: TargetReport, spool: Path, size: int, *, last: bool) -> Path | None:
+        """Once through a spool; returns the spool of records worth another try, None when there are none."""
+        self._spools += 1
+        again = self.folder / f"{target.name}-again-{self._spools}.ndjson"
+        outcomes: list[LedgerRow] = []
+        waiting = 0
+        try:
+            with again.open("w", encoding="utf-8") as kept:
+                for chunk in _chunks(_read(spool), size):
+                    for line in await self._chunk(target, chunk, report, outcomes, last=last):
+                        kept.write(line)
+                        waiting += 1
+                    self.progress.advance(0 if size < COLLECTION_LIMIT else len(chunk))
+                    if len(outcomes) >= FLUSH_RECORDS:
+                        self._flush(target, outcomes)
+                    if self.stopped:
+                        break
+        finally:
+            self._flush(target, outcomes)
+        return again if waiting else None
+
+    def _flush(self, target: Target, outcomes: list[LedgerRow]) -> None:
+        if outcomes:
+            self.record(target, outcomes)
+            outcomes.clear()
+
+    async def _chunk(
+        self, target: Target, chunk: list[Spooled], report: TargetReport, outcomes: list[LedgerRow], *, last: bool
+    ) -> list[str]:
+        """Send up to 200 records; returns, as spool lines, those worth another try (none when it is the last)."""
+        again = []
+        for record, result in zip(chunk, await self._upsert(target, chunk), strict=True):
+            outcome = classify(result, self.rules)
+            if outcome == "retry" and not last:
+                again.append(_line(record))
+                continue
+            report.count(result, outcome)
+            outcomes.append(_ledger_row(record, result, outcome))
+            if outcome == "stop" and self.stopped is None:
+                self.stopped = IncompleteError(
+                    f"The org refuses {target.object} records: {result.code} ({result.text}).",
+                    remedy="This needs an admin of the org; what was not pushed stays due.",
+                )
+        return again
+
+    async def _upsert(self, target: Target, chunk: list[Spooled]) -> list[RowResult]:
+        """One result per record. A call that is refused whole is halved until the record at fault stands alone."""
+        try:
+            return await self.client.upsert(target.object, target.key, [record.payload for record in chunk])
+        except BadRequestError as refusal:
+            alone = RowResult(success=False, created=False, salesforce_id=None, code=refusal.code, text=refusal.message)
+            if classify(alone, self.rules) == "stop" or self._isolated >= MOST_ISOLATED:
+                raise
+            if len(chunk) == 1:
+                self._isolated += 1
+                log.warning("%s %s makes the org refuse its call: %s", target.object, chunk[0].external_id, refusal)
+                return [alone]
+        half = len(chunk) // 2
+        return await self._upsert(target, chunk[:half]) + await self._upsert(target, chunk[half:])
+
+
+def _read(path: Path) -> Iterator[Spooled]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]))
+
+
+def _line(record: Spooled) -> str:
+    kept = {"external_id": record.external_id, "payload_hash": record.payload_hash}
+    return json.dumps({**kept, "payload": json.dumps(record.payload)}) + "\n"
+
+
+def _chunks(rows: Iterator[Spooled], size: int) -> Iterator[list[Spooled]]:
+    while chunk := list(islice(rows, size)):
+        yield chunk
+
+
+def _ledger_row(record: Spooled, result: RowResult, outcome: str) -> LedgerRow:
+    return {
+        "external_id": record.external_id,
+        "payload_hash": record.payload_hash,
+        "salesforce_id": result.salesforce_id,
+        "state": "accepted" if outcome == "accepted" else STATES[outcome],
+        "error_code": result.code,
+        "error_text": result.text,
+    }
