@@ -111,8 +111,11 @@ class Walk:
     _asked: int = 0
     _longest: int = 0
     _quiet_passes: int = 0
-    _short_page: int = 0
+    _new: int = 0  # ids that the last page added to the pass
+    _short: tuple[Ask, Page] | None = None  # the short page that is being looked behind
+    _silent_cap: int = 0
     _total_lies: bool = False
+    _holes: bool = False  # pages come short in mid-list: rows are held back after they were counted
 
     def __post_init__(self) -> None:
         if self.since is not None:
@@ -124,7 +127,7 @@ class Walk:
     @property
     def total_disagrees(self) -> bool:
         """True when the portal counted more rows than it served: it may count otherwise, or keep some back."""
-        return self._total_lies
+        return self._total_lies or self._holes
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -149,17 +152,17 @@ class Walk:
             return Incomplete("the list kept moving for longer than a walk may take")
         if self.mode is Mode.KEYSET and _breaks_promise(ask, page):
             return self._doubt()
-        if self._short_page:
-            return self._after_probe(ask, page)
+        if self._short:
+            return self._after_probe(*self._short, ask, page)
         if ask.start and not self._follows(ask, page):
             return self._back_up(ask)
         self._hold(ask, page)
         if page.limit is not None and 0 < page.limit < ask.limit:
             self._take_cap(page.limit)
-        final = _is_short(ask, page)
-        if final and page.ids and not self._total_lies and ask.start + len(page.ids) < (page.total or 0):
+        short = _is_short(ask, page)
+        if short and page.ids and not self.total_disagrees and ask.start + len(page.ids) < (page.total or 0):
             return self._probe(ask, page)
-        return self._step(ask, page, final)
+        return self._step(ask, page, short)
 
     def _step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
         return (
@@ -195,12 +198,12 @@ class Walk:
             return self._overlap_from(ask.modified_since)
         return self.next
 
-    def _overlap_step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
-        frontier = ask.start + len(page.ids)
-        if not final:
+    def _overlap_step(self, ask: Ask, page: Page, short: bool) -> Ask | Done | Incomplete:
+        frontier = ask.start + (ask.limit if self._holes else len(page.ids))
+        if not self._ends(ask, page, short):
             return self._ask_from(frontier)
         named = len(self._distinct) + len(self._nameless)
-        total = None if self._total_lies else page.total
+        total = None if self.total_disagrees else page.total
         steady = self._steady and named >= max(frontier, total or 0)
         new = bool(self._distinct - self._union)
         self._union |= self._distinct
@@ -215,6 +218,13 @@ class Walk:
             )
         self._passes += 1
         return self._restart()
+
+    def _ends(self, ask: Ask, page: Page, short: bool) -> bool:
+        """True when no row of an overlap pass lies behind this page."""
+        if self._holes:
+            return ask.start + ask.limit >= (page.total or 0)
+        # Where the count is useless, one more page must show that a short one was the last.
+        return short and not (self._total_lies and self._new)
 
     # -- moves ---------------------------------------------------------------------------------------------------
 
@@ -238,6 +248,7 @@ class Walk:
         """Begin again: an overlap pass, or a keyset walk that now knows the portal's page size."""
         self._forget()
         self._expected = None
+        self._short = None
         limit = self.largest if self.mode is Mode.OVERLAP else self.limit
         self.next = Ask(self._start, limit, 0, self.sort)
         return self.next
@@ -250,19 +261,31 @@ class Walk:
         return self.next
 
     def _probe(self, ask: Ask, page: Page) -> Ask:
-        """A page is short though its own total says more follows: a silent cap, or a total that ignores the filter."""
-        self._short_page = len(page.ids)
-        limit, offset = (ask.limit, ask.offset + 1) if ask.start else (self._short_page, 1)
-        self.next = Ask(ask.modified_since, limit, offset, self.sort)
+        """A page is short though its own total says more follows: look behind it.
+
+        It may be a silent cap, a total that ignores the filter, or rows held back after they were counted.
+        """
+        self._short = (ask, page)
+        self.next = Ask(ask.modified_since, ask.limit, ask.offset + 1, self.sort)
         return self.next
 
-    def _after_probe(self, ask: Ask, page: Page) -> Ask | Done | Incomplete:
-        short, self._short_page = self._short_page, 0
-        if page.ids:  # rows follow: the portal serves no more than `short` rows a page
-            self._take_cap(short)
+    def _after_probe(self, asked: Ask, short: Page, ask: Ask, page: Page) -> Ask | Done | Incomplete:
+        rows, self._short = len(short.ids), None
+        if ask.limit == asked.limit:
+            if page.ids and (asked.start or asked.limit == self._silent_cap):
+                self._holes = True  # no cap: the first page of a list shows that, and a cap does not shrink
+                return self._doubt()
+            if not page.ids and not asked.start:
+                # A portal may cap the page and still count offsets in pages of the size it was asked for.
+                self._short = (asked, short)
+                self.next = Ask(asked.modified_since, rows, 1, self.sort)
+                return self.next
+        if any(row_id not in self._distinct for row_id in page.ids):  # so many rows a page, and no more
+            self._silent_cap = rows
+            self._take_cap(rows)
             return self._restart()
         self._total_lies = True
-        return self._step(ask, page, True)
+        return self._step(asked, short, True)
 
     def _back_up(self, ask: Ask) -> Ask:
         """No row of the page was held: more rows left the list than the overlap covers. Ask for an earlier page."""
@@ -294,20 +317,22 @@ class Walk:
         proven = ask.start == 0 or bool(shared)
         self._steady = self._steady and proven and list(shared) == list(page.ids[: len(shared)])
         self._before = (ask.start, page.ids)
+        known = len(self._distinct)
         for position, (row_id, moment) in enumerate(zip(page.ids, page.edited, strict=True), ask.start):
             if row_id is None:
                 self._nameless.add(position)
             else:
                 self._held.add((row_id, moment))
                 self._distinct.add(row_id)
+        self._new = len(self._distinct) - known
 
     def _follows(self, ask: Ask, page: Page) -> bool:
         """True when a row of the page was held as it is, or when it begins where no page could overlap."""
         start, ids = self._before
         pairs = zip(page.ids, page.edited, strict=True)
-        return ask.start == start + len(ids) or any(
-            row_id is not None and (row_id, moment) in self._held for row_id, moment in pairs
-        )
+        if ask.start == start + len(ids) or (self._holes and not page.ids):
+            return True
+        return any(row_id is not None and (row_id, moment) in self._held for row_id, moment in pairs)
 
     def _raise_high(self, page: Page) -> None:
         for moment in page.edited:

@@ -122,6 +122,8 @@ def retry(settings: Settings) -> RetryReport:
 
 def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) -> int:
     batch = Batch(stream)
+    folder = settings.warehouse.landing / run_id / stream
+    folder.mkdir()
     with warehouse.connect() as connection:
         waiting = connection.execute(
             "SELECT raw FROM ops.quarantine"
@@ -129,7 +131,7 @@ def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) 
             [settings.tenant_id, stream],
         )
         while rows := waiting.fetchmany(PAGE_ROWS):
-            path = settings.warehouse.landing / run_id / f"{stream}-{len(batch.files) + 1:010d}.json"
+            path = folder / f"{len(batch.files) + 1:010d}.json"
             path.write_text(json.dumps({MODELS[stream].collection: [json.loads(raw) for (raw,) in rows]}), "utf-8")
             batch.files.append(path)
     if not batch.files:

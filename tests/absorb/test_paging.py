@@ -29,8 +29,10 @@ class Portal:
     gives_total: bool = True
     short_counts: tuple[int, ...] = (0,)  # by how much each answer's total is too small, in turn
     total_ignores_filter: bool = False
+    hidden: int = 0  # every so many rows one is counted and not served
     cap: int | None = None
     admits_cap: bool = True
+    counts_as_asked: bool = False  # offsets count pages of the size asked for, whatever is served
     now: datetime = EPOCH
     born: int = 0
 
@@ -74,10 +76,10 @@ class Portal:
         found = [(row_id, moment) for row_id, moment in self.rows.items() if wanted(moment)]
         found.sort(key=self._key(ask))
         limit = min(ask.limit, self.cap or ask.limit)
-        start = ask.offset * (limit if self.admits_cap else ask.limit)
-        if not self.admits_cap:
-            start = ask.offset * limit
+        start = ask.offset * (ask.limit if self.counts_as_asked else limit)
         part = found[start : start + limit]
+        if self.hidden:
+            part = [row for row in part if not self.is_hidden(row[0])]
         total = len(self.rows) if self.total_ignores_filter else max(0, len(found) - next(self.shortfalls))
         return Page(
             [row_id for row_id, _ in part],
@@ -85,6 +87,9 @@ class Portal:
             total if self.gives_total else None,
             limit if self.admits_cap else None,
         )
+
+    def is_hidden(self, row_id: str) -> bool:
+        return bool(self.hidden) and int(row_id.rpartition("-")[2]) % self.hidden == 0
 
     def _key(self, ask: Ask):
         if self.order == "sorted" and ask.sort:
@@ -203,10 +208,11 @@ def test_shuffled_order_is_repeated_until_totals_agree(seed, count, limit):
         assert "distinct rows after" in outcome.reason
 
 
+@pytest.mark.parametrize("as_asked", [True, False])
 @pytest.mark.parametrize("admits", [True, False])
 @pytest.mark.parametrize("cap", [3, 10])
-def test_a_portal_that_caps_pages_is_walked_whole(cap, admits):
-    portal = Portal(1, cap=cap, admits_cap=admits)
+def test_a_portal_that_caps_pages_is_walked_whole(cap, admits, as_asked):
+    portal = Portal(1, cap=cap, admits_cap=admits, counts_as_asked=as_asked)
     for _ in range(47):
         portal.insert()
     copy, outcome, _ = walk(portal, None, 20)
@@ -316,6 +322,24 @@ def test_nothing_is_left_out_of_a_refused_ask_twice():
     steps = Walk(None, 1000)
     assert steps.refuse() is not None  # without _sort
     assert steps.refuse() is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(0, 80),
+    hidden=st.integers(2, 40),
+    limit=st.sampled_from([3, 5, 10, 20]),
+    largest=st.sampled_from([20, MAX_LIMIT]),
+)
+def test_rows_held_back_after_they_were_counted_hide_no_other_row(seed, count, hidden, limit, largest):
+    portal = Portal(seed, hidden=hidden)
+    for _ in range(count):
+        portal.insert()
+    copy, outcome, _ = walk(portal, None, limit, largest=largest)
+    assert isinstance(outcome, Incomplete) or copy == {
+        row_id: moment for row_id, moment in portal.rows.items() if not portal.is_hidden(row_id)
+    }
 
 
 @pytest.mark.parametrize("rows", [10, 20, 19])

@@ -21,6 +21,7 @@ from connector.absorb.pull import pull
 from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.build import build
 from connector.cli.app import main
+from connector.errors import ServerFaultError
 from connector.sandbox.portal import Portal
 from connector.settings import Settings
 from connector.sync import run_reconcile
@@ -280,7 +281,10 @@ def test_a_portal_in_which_every_course_is_empty_removes_nothing_and_says_so(sta
 
 def test_a_portal_in_which_every_course_fails_removes_nothing_and_says_so(stage: Stage, settings: Settings) -> None:
     stage.script = lambda call: reply(500) if call.kind == "enrollments" else None
-    assert "3 course(s) could not be read" in refused(settings, WIDE)
+    before = contents(settings)
+    with pytest.raises(ServerFaultError):
+        reconcile(settings, "sweep", WIDE)
+    assert contents(settings) == before
 
 
 def test_a_portal_without_courses_or_enrollments_is_swept_in_peace(stage: Stage, tmp_path: Path) -> None:
