@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from .org import Org
 from .org_api import Call, resource
-from .org_errors import RequestError
+from .org_errors import RequestError, SeveralMatches
 from .org_ids import to_18
 from .org_schema import ObjectSchema
 
@@ -22,6 +22,7 @@ def sobject_routes(org: Org) -> list[Route]:
         resource(org, "/sobjects", GET=_list),
         resource(org, "/sobjects/", GET=_list),
         resource(org, "/sobjects/{object}", GET=_basic, POST=_create),
+        resource(org, "/sobjects/{object}/", GET=_basic, POST=_create),
         resource(org, "/sobjects/{object}/describe", GET=_describe),
         resource(org, "/sobjects/{object}/describe/", GET=_describe),
         resource(org, "/sobjects/{object}/{id}", GET=_get, PATCH=_update, DELETE=_delete),
@@ -161,7 +162,7 @@ def _hits(call: Call, schema: ObjectSchema) -> list[str]:
 def _refuse_several(call: Call, schema: ObjectSchema) -> list[str]:
     hits = _hits(call, schema)
     if len(hits) > 1:
-        raise RequestError(300, "MULTIPLE_CHOICES", f"The external id matches {len(hits)} records")
+        raise SeveralMatches([f"/services/data/v{call.version}/sobjects/{schema.name}/{hit}" for hit in hits])
     return hits
 
 
