@@ -254,6 +254,9 @@ def sandbox(
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
     oauth: Annotated[bool, typer.Option("--oauth", help="Settings for `learnsync auth login`.")] = False,
+    jwt_key: Annotated[
+        Path | None, typer.Option(help="Write a private key to this new file, and log in to the org with it (JWT).")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -275,10 +278,16 @@ def sandbox(
         )
         if env_file:
             _refuse_foreign(env_file)
+        if jwt_key and jwt_key.exists():
+            raise SettingsError(f"--jwt-key {jwt_key} exists.", remedy="Name a new file, or remove it.")
         box.start()
+        settings = box.settings() | (box.oauth_settings() if oauth else {})
+        if jwt_key:
+            settings |= box.jwt_settings(jwt_key)
+            del settings["LEARNSYNC_SALESFORCE__CLIENT_SECRET"]
     except (ValueError, OSError) as failure:
         raise SettingsError(f"The sandbox cannot start: {failure}.", remedy="See `learnsync sandbox --help`.") from None
-    _announce(box.settings() | (box.oauth_settings() if oauth else {}), env_file, as_json=as_json)
+    _announce(settings, env_file, as_json=as_json)
     box.run_forever()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from .org_bulk_jobs import BulkJobs
 from .org_errors import RecordError, RequestError
 from .org_formula import evaluate
+from .org_jwt import JwtApp
 from .org_people import People
 from .org_query import Cursors, Page, run
 from .org_schema import FieldSchema, ObjectSchema, load_custom_objects
@@ -41,6 +42,7 @@ class Org:
         self.client_secret = "sandbox-secret"  # noqa: S105 - given to every user of the sandbox
         self.lock = threading.RLock()
         self.sessions = Sessions()
+        self.jwt = JwtApp(self.client_id)
         self.calls: Counter[str] = Counter()
         self.collection_calls = 0
         self._now = now or (lambda: datetime.now(UTC))

@@ -92,6 +92,21 @@ def test_login_by_client_credentials_gives_a_session_on_the_instance(box: Sandbo
     assert sf.session_id.startswith("00D")
 
 
+def test_login_by_a_signed_assertion_gives_the_same(box: Sandbox, org: Org) -> None:
+    sf = Salesforce(
+        session=session_of(box), username="learnsync@org.example", consumer_key=org.client_id,
+        privatekey=org.jwt.private_key, domain="login", version="67.0",
+    )  # fmt: skip
+    assert sf.auth_type == "jwt-bearer"
+    assert sf.limits()["DailyApiRequests"]["Max"] == org.sessions.api_max
+    with pytest.raises(SalesforceAuthenticationFailed) as caught:
+        Salesforce(
+            session=session_of(box), username="learnsync@org.example", consumer_key=org.client_id,
+            privatekey=org.jwt.private_key, domain="test", version="67.0",
+        )  # fmt: skip
+    assert (caught.value.code, caught.value.auth_message) == ("invalid_grant", "audience is invalid")
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [("consumer_key", "invalid_client_id"), ("consumer_secret", "invalid_client")]
 )
