@@ -26,6 +26,7 @@ from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import PushOptions
+from connector.salesforce.targets import ALL_TARGETS, check_targets
 from connector.settings import load_settings
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_reconcile, run_sync
 from connector.times import parse_instant
@@ -100,14 +101,19 @@ def push(
         bool, typer.Option("--dry-run", help="Show what would be sent; write nothing anywhere.")
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many records per object.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this target; repeat for several: {', '.join(ALL_TARGETS)}. Default: the first two."),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Differences → Salesforce. Upserts by external id, so repeating does no harm."""
     set_up_logging(verbose)
     settings = load_settings()
+    options = PushOptions(targets=check_targets(target), dry_run=dry_run, limit=limit)
     with Bar() as bar:
-        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit), bar)
+        report = run_push(settings, options, bar)
     _finish(report, render.show_push, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.salesforce import auth, preflight
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.native import SETTING
 from connector.salesforce.targets import TARGETS, Target
 from connector.settings import Settings, load_settings
 from connector.warehouse.database import Warehouse
@@ -187,7 +188,10 @@ async def _progress(client: SalesforceClient) -> Finding:
     except NotFoundError:
         return Finding(check, "ok", "not in this org (it comes with Enablement); nothing needs it")
     if describe.get("createable") or describe.get("updateable"):
-        return Finding(check, "warn", "this org calls it writable; learnsync does not write it")
+        return Finding(
+            check, "warn", "this org calls it writable; learnsync writes it only when told to",
+            f"Leave {SETTING} false unless learnsync may overwrite what Salesforce computed.",
+        )  # fmt: skip
     return Finding(check, "ok", "read-only, as documented: it is our vocabulary, never a target")
 
 

@@ -133,15 +133,22 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""
+        return await self._collection(f"/{name}/{key}", name, records)
+
+    async def update(self, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
+        """Update up to 200 records by their `id`; one result per record, in order. Safe to repeat."""
+        return await self._collection("", name, records)
+
+    async def _collection(self, path: str, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         body = {
             "allOrNone": False,
             "records": [{"attributes": {"type": name}, **record} for record in records],
         }
-        answer = await self.call("PATCH", f"{self._data}/composite/sobjects/{name}/{key}", json=body)
+        answer = await self.call("PATCH", f"{self._data}/composite/sobjects{path}", json=body)
         results = answer.json()
         if not isinstance(results, list) or len(results) != len(records):
             raise ProtocolError(
-                f"The org answered an upsert of {len(records)} records with something else.", body=answer.text
+                f"The org answered a write of {len(records)} records with something else.", body=answer.text
             )
         return [_row_result(result) for result in results]
 

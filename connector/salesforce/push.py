@@ -24,14 +24,14 @@ from connector.build import load_maps
 from connector.errors import IncompleteError, LearnsyncError, PreflightError
 from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import bulk_files, people, preflight
+from connector.salesforce import bulk_files, native, people, preflight
 from connector.salesforce.bulk import BulkJobs
 from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
 from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
 from connector.salesforce.outcomes import STATES, classify
-from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
@@ -166,14 +166,16 @@ class _Push:
         return report
 
     async def _run(self, report: PushReport) -> None:
-        targets = [TARGETS[name] for name in TARGETS if name in self._options.targets]
+        targets = [target for name, target in ALL_TARGETS.items() if name in self._options.targets]
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
+        if PROGRESS in targets:
+            await native.permit(self._client, self._settings)
         fields = await self._preflight(targets)
         if not self._options.dry_run:
             report.resumed = await self._resume()  # may wait for long: before people are read
         found = people.People()
-        if ENROLLMENT in targets:
+        if ENROLLMENT in targets or PROGRESS in targets:
             self._progress.stage("learners")
             found = await people.fetch(self._client, self._maps, self._folder)
         self._plan(report, targets, fields, found)
@@ -237,14 +239,15 @@ class _Push:
         }  # fmt: skip
         if "$push_unmatched" in query:
             values["push_unmatched"] = self._settings.salesforce.push_unmatched
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
+        first = "update" if target.update_only else "create"
+        connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
         counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
         report = TargetReport(target.name, target.object)
         for action in ("create", "update", "unchanged", "held"):
             setattr(report, action, counts.pop(action, 0))
         report.blocked = counts
         report.samples = _samples(connection)
-        report.method = self._method(self._due(report))
+        report.method = self._method(target, self._due(report))
         if not self._options.dry_run:
             self._spool(connection, target, fields, report.method)
         return report
@@ -253,11 +256,12 @@ class _Push:
         total = report.create + report.update
         return total if self._options.limit is None else min(total, self._options.limit)
 
-    def _method(self, rows: int) -> str:
+    def _method(self, target: Target, rows: int) -> str:
         # Collections cost a call per 200 records, a bulk job about ten calls and some waiting, whatever its size.
         if not rows:
             return ""
-        return "bulk" if rows > self._settings.salesforce.bulk_threshold else "collections"
+        few = rows <= self._settings.salesforce.bulk_threshold or target.update_only
+        return "collections" if few else "bulk"
 
     def _spool(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...], method: str) -> None:
         if method == "bulk":
@@ -329,7 +333,7 @@ class _Push:
         last: bool = False,
     ) -> list[_Spooled]:
         """Send up to 200 records; returns those worth another try in this run (none when it is the last)."""
-        results = await self._client.upsert(target.object, target.key, [record.payload for record in chunk])
+        results = await self._write(target, chunk)
         again = []
         for record, result in zip(chunk, results, strict=True):
             outcome = classify(result, self._maps.errors)
@@ -345,6 +349,11 @@ class _Push:
                 )
         report.sent += len(chunk) - len(again)
         return again
+
+    async def _write(self, target: Target, chunk: list[_Spooled]) -> list[RowResult]:
+        if target.update_only:
+            return await self._client.update(target.object, [{"id": r.external_id, **r.payload} for r in chunk])
+        return await self._client.upsert(target.object, target.key, [record.payload for record in chunk])
 
     async def _try_again(
         self, target: Target, waiting: list[_Spooled], report: TargetReport, outcomes: list[dict[str, Any]]

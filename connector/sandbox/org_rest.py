@@ -33,7 +33,7 @@ def sobject_routes(org: Org) -> list[Route]:
             PATCH=_upsert,
             DELETE=_delete_external,
         ),
-        resource(org, "/composite/sobjects", POST=_create_many),
+        resource(org, "/composite/sobjects", POST=_create_many, PATCH=_update_many),
         resource(org, "/composite/sobjects/{object}/{field}", PATCH=_upsert_many),
     ]
 
@@ -103,6 +103,16 @@ def _create_many(call: Call) -> Response:
     _count_collection(call.org)
     results = call.org.insert(name, records, all_or_none) if records else []
     return JSONResponse(results)
+
+
+def _update_many(call: Call) -> Response:
+    records, all_or_none = _collection(call)
+    names = {_type_of(record).lower() for record in records}
+    if len(names) > 1:
+        raise RequestError(400, "INVALID_TYPE", "The sandbox updates records of one type per call")
+    _count_collection(call.org)
+    results = call.org.update_many(names.pop(), records, all_or_none) if records else []
+    return JSONResponse([{name: value for name, value in result.items() if name != "created"} for result in results])
 
 
 def _upsert_many(call: Call) -> Response:

@@ -48,6 +48,7 @@ class SandboxOptions:
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
     salesforce: bool = True
+    writable_progress: bool = False
 
     def __post_init__(self) -> None:
         if not _is_loopback(self.host):
@@ -184,6 +185,8 @@ class Sandbox:
         from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
 
         self.org = Org(now=self.options.now)
+        if self.options.writable_progress:
+            self.org.open_learning_item_progress()
         self.org.populate(self.portal.users(), "all" if self.options.dataset is not None else "mixed")
         return create_salesforce_app(self.org)
 

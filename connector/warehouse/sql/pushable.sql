@@ -11,11 +11,11 @@ SELECT
   CASE
     -- A record that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND l.accepted_hash IS NULL THEN h.blocked
-    WHEN l.external_id IS NULL THEN 'create'
+    WHEN l.external_id IS NULL THEN '{{first}}'
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
-    WHEN l.accepted_hash IS NULL THEN 'create'
+    WHEN l.accepted_hash IS NULL THEN '{{first}}'
     ELSE 'update'
   END AS action
 FROM hashed AS h
