@@ -30,7 +30,7 @@ from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
 from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
-from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.outcomes import ROUNDS, STATES, TRIES_AGAIN, classify, last_word, tried_again
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
@@ -38,7 +38,6 @@ from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from mappings import FieldMap, Mapping
 
 FLUSH_RECORDS = 2_000
-RETRY_ROUNDS = 3
 STALE_SECONDS = 86_400
 RETRY_BATCH = 50
 SAMPLE_ROWS = 3
@@ -135,6 +134,8 @@ class _Spooled:
     external_id: str
     payload_hash: str
     payload: dict[str, Any]
+    # What the same payload was refused with in the run before.
+    prior_code: str | None
 
 
 class _Push:
@@ -298,28 +299,29 @@ class _Push:
             self._stopped = job.stopped
             if self._stopped:
                 break
-        if self._stopped or sum(job.tally.outcomes["retry"] for job in retries) > RETRY_LIMIT:
+        if self._stopped or sum(job.tally.again for job in retries) > RETRY_LIMIT:
             return
         for job in retries:
             assert job.again is not None
             _uncount_retries(report, job)
-            self._progress.stage(f"{target.object} again", job.tally.outcomes["retry"])
-            await self._send_spool(target, report, job.again)
+            self._progress.stage(f"{target.object} again", job.tally.again)
+            await self._send_spool(target, report, job.again, tries=1)
             if self._stopped:
                 return
 
-    async def _send_spool(self, target: Target, report: TargetReport, spool: Path) -> None:
+    async def _send_spool(self, target: Target, report: TargetReport, spool: Path, *, tries: int = 0) -> None:
+        """Send a spool by collections; `tries` is how often its records were sent before, in this run."""
         waiting: list[_Spooled] = []
         outcomes: list[dict[str, Any]] = []
         try:
             for chunk in _chunks(_read(spool), COLLECTION_LIMIT):
-                waiting += await self._send_chunk(target, chunk, report, outcomes)
+                waiting += await self._send_chunk(target, chunk, report, outcomes, tries)
                 self._progress.advance(len(chunk))
                 if len(outcomes) >= FLUSH_RECORDS:
                     self._record(target, outcomes)
                 if self._stopped:
                     break
-            await self._try_again(target, waiting, report, outcomes)
+            await self._try_again(target, waiting, report, outcomes, tries)
         finally:
             self._record(target, outcomes)
 
@@ -329,17 +331,17 @@ class _Push:
         chunk: list[_Spooled],
         report: TargetReport,
         outcomes: list[dict[str, Any]],
-        *,
-        last: bool = False,
+        tries: int,
     ) -> list[_Spooled]:
-        """Send up to 200 records; returns those worth another try in this run (none when it is the last)."""
+        """Send up to 200 records, which were sent `tries` times before; returns those worth another try in this run."""
         results = await self._write(target, chunk)
         again = []
         for record, result in zip(chunk, results, strict=True):
             outcome = classify(result, self._maps.errors)
-            if outcome == "retry" and not last:
+            if tried_again(outcome, tries):
                 again.append(record)
                 continue
+            outcome = last_word(outcome, result.code, record.prior_code)
             _count(report, result, outcome)
             outcomes.append(_ledger_row(record, result, outcome))
             if outcome == "stop" and self._stopped is None:
@@ -356,17 +358,21 @@ class _Push:
         return await self._client.upsert(target.object, target.key, [record.payload for record in chunk])
 
     async def _try_again(
-        self, target: Target, waiting: list[_Spooled], report: TargetReport, outcomes: list[dict[str, Any]]
+        self, target: Target, waiting: list[_Spooled], report: TargetReport, outcomes: list[dict[str, Any]], tries: int
     ) -> None:
-        """Records that met a lock or a passing fault: smaller collections, growing pauses, a few rounds."""
-        for number in range(1, RETRY_ROUNDS + 1):
-            if not waiting:
+        """Records that met a lock or a passing fault: smaller collections, growing pauses, a few rounds.
+
+        What a stop leaves waiting is not in the ledger, so it stays due.
+        """
+        for number in range(tries + 1, ROUNDS + 1):
+            if not waiting or self._stopped:
                 return
             await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, not a secret
             still: list[_Spooled] = []
             for chunk in _chunks(iter(waiting), RETRY_BATCH):
-                last = number == RETRY_ROUNDS
-                still += await self._send_chunk(target, chunk, report, outcomes, last=last)
+                still += await self._send_chunk(target, chunk, report, outcomes, number)
+                if self._stopped:
+                    break
             waiting = still
 
     def _record(self, target: Target, outcomes: list[dict[str, Any]]) -> None:
@@ -399,7 +405,7 @@ def _read(path: Path) -> Iterator[_Spooled]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            yield _Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]))
+            yield _Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
 def _chunks(rows: Iterator[_Spooled], size: int) -> Iterator[list[_Spooled]]:
@@ -434,9 +440,11 @@ def _count_job(report: TargetReport, job: JobOutcome) -> None:
 
 def _uncount_retries(report: TargetReport, job: JobOutcome) -> None:
     """Rows that are sent again in this run are counted by what becomes of them then."""
-    report.sent -= job.tally.outcomes["retry"]
-    report.deferred -= job.tally.outcomes["retry"]
-    again = Counter({code: rows for (outcome, code), rows in job.tally.errors.items() if outcome == "retry"})
+    report.sent -= job.tally.again
+    report.deferred -= job.tally.again
+    again: Counter[str] = Counter()
+    for (outcome, code), rows in job.tally.errors.items():
+        again[code] += rows if outcome in TRIES_AGAIN else 0
     report.errors = dict(Counter(report.errors) - again)
 
 

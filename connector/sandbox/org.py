@@ -49,6 +49,8 @@ class Org:
         self._tables = {schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]}
         self._cursors = Cursors()
         self._faults: deque[str] = deque()
+        self._refused: dict[str, tuple[str, str]] = {}
+        self.refusals: Counter[str] = Counter()
         self._writes: dict[str, Counter[str]] = {}
         self.user_id = self._integration_user()
         self.bulk = BulkJobs(self._now)
@@ -245,6 +247,17 @@ class Org:
         with self.lock:
             self._faults.extend(codes)
 
+    def refuse_record(self, external_id: str, code: str, text: str = "injected fault") -> None:
+        """Refuses the record with this external id whenever it is written, and counts that, until ``forgive``."""
+        with self.lock:
+            self._refused[external_id] = (code, text)
+
+    def forgive(self) -> None:
+        """Ends what ``refuse_record`` began, and counts anew."""
+        with self.lock:
+            self._refused.clear()
+            self.refusals.clear()
+
     def fail_job_after(self, rows: int) -> None:
         """The next bulk job fails once it has processed so many rows; what it wrote stays written."""
         with self.lock:
@@ -331,7 +344,7 @@ class Org:
         failed = False
         for at, record in enumerate(records):
             try:
-                self._raise_fault()
+                self._raise_fault(record)
                 step = plan(record)
             except RecordError as refusal:
                 failed = True
@@ -347,7 +360,11 @@ class Org:
         self._count(table)["failed"] += sum(not result["success"] for result in results)
         return results
 
-    def _raise_fault(self) -> None:
+    def _raise_fault(self, record: Mapping[str, Any]) -> None:
+        for value in record.values() if self._refused else ():
+            if isinstance(value, str) and value in self._refused:
+                self.refusals[value] += 1
+                raise RecordError(*self._refused[value])
         if self._faults:
             code = self._faults.popleft()
             raise RecordError(code, _FAULT_TEXTS.get(code, "injected fault"))

@@ -20,7 +20,7 @@ from support import Row, query, records
 import mappings.loader
 from connector.errors import ApiBudgetError, IncompleteError
 from connector.progress import Silent
-from connector.salesforce import push as engine
+from connector.salesforce import outcomes
 from connector.salesforce.push import PushOptions, PushReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -543,7 +543,7 @@ def test_a_locked_row_is_tried_again_within_the_run_and_ends_accepted(sandbox: S
 def test_a_lock_that_stays_is_deferred_to_the_next_run(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "RETRY_ROUNDS", 1)
+    monkeypatch.setitem(outcomes.TRIES_AGAIN, "retry", 1)
     run_push(ready, COURSES_ONLY)
     options = PushOptions(limit=3)
     sandbox.org.fail_next(*["UNABLE_TO_LOCK_ROW"] * 6)

@@ -17,7 +17,9 @@ SELECT
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
     WHEN l.accepted_hash IS NULL THEN '{{first}}'
     ELSE 'update'
-  END AS action
+  END AS action,
+  -- What this very payload ended the last run with: some codes are not tried for ever.
+  CASE WHEN l.state = 'deferred' AND l.payload_hash = h.payload_hash THEN l.error_code END AS prior_code
 FROM hashed AS h
 LEFT JOIN salesforce.push_ledger AS l
   ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id;
