@@ -98,6 +98,10 @@ class PreflightError(LearnsyncError):
         super().__init__(f"The Salesforce org is not ready, nothing was sent: {listing}.", remedy=remedy)
 
 
+class TargetRefusedError(LearnsyncError):
+    """A target that was asked for may not be written. Nothing was sent."""
+
+
 class ApiBudgetError(LearnsyncError):
     """Going on would pass the share of the org's daily calls that was set aside for us."""
 

@@ -175,7 +175,7 @@ class SalesforceSettings(_Section):
     push_unmatched: bool = False
     allow_learning_item_progress_writes: bool = False
 
-    @field_validator("login_url")
+    @field_validator("login_url", "audience")
     @classmethod
     def _login_url(cls, value: str | None) -> str | None:
         return check_url(value) if value else None
@@ -509,31 +509,68 @@ def require_oauth(settings: Settings) -> OAuthLogin:
     )
 
 
-def _refuse_unbuilt(org: SalesforceSettings) -> None:
-    if org.private_key_file is not None and org.client_secret is None:
-        raise SettingsError(
-            "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE: the JWT bearer flow is not built yet.",
-            remedy="Use the client-credentials flow: LEARNSYNC_SALESFORCE__CLIENT_ID and __CLIENT_SECRET.",
-        )
+@dataclass(frozen=True, slots=True)
+class SecretLogin:
+    """A login to an org by the client-credentials flow."""
+
+    login_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
-def require_salesforce(settings: Settings) -> tuple[str, str, str]:
-    """(login url, client id, client secret). Raises SettingsError naming the variables that are missing."""
+@dataclass(frozen=True, slots=True)
+class KeyLogin:
+    """A login to an org by the JWT bearer flow; `audience` is None where the default of LOGIN_URL applies."""
+
+    login_url: str
+    client_id: str
+    username: str
+    key_file: Path
+    audience: str | None
+
+
+def require_salesforce(settings: Settings) -> SecretLogin | KeyLogin:
+    """How to log in: the JWT bearer flow where a private key is set. Raises SettingsError naming what is missing."""
     org = settings.salesforce
-    _refuse_unbuilt(org)
+    if org.private_key_file is not None or (org.username and org.client_secret is None):
+        return _require_key_login(org)
     _require(
         {
             "LEARNSYNC_SALESFORCE__LOGIN_URL": org.login_url,
             "LEARNSYNC_SALESFORCE__CLIENT_ID": org.client_id,
             "LEARNSYNC_SALESFORCE__CLIENT_SECRET": org.client_secret,
         },
-        "Put the org's My Domain URL and the External Client App's consumer key and secret there"
-        " (docs/salesforce-setup.md).",
+        "Put the org's My Domain URL and the External Client App's consumer key and secret there; or, for the JWT"
+        " bearer flow, LEARNSYNC_SALESFORCE__USERNAME and __PRIVATE_KEY_FILE (docs/salesforce-setup.md).",
     )
     assert org.login_url
     assert org.client_id
     assert org.client_secret
-    return org.login_url, org.client_id, org.client_secret.get_secret_value()
+    return SecretLogin(org.login_url, org.client_id, org.client_secret.get_secret_value())
+
+
+def _require_key_login(org: SalesforceSettings) -> KeyLogin:
+    if org.client_secret is not None:
+        raise SettingsError(
+            "LEARNSYNC_SALESFORCE__CLIENT_SECRET and LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE are both set: they are"
+            " two ways to log in.",
+            remedy="Unset the secret for the JWT bearer flow, or the key file for the client-credentials flow.",
+        )
+    _require(
+        {
+            "LEARNSYNC_SALESFORCE__LOGIN_URL": org.login_url,
+            "LEARNSYNC_SALESFORCE__CLIENT_ID": org.client_id,
+            "LEARNSYNC_SALESFORCE__USERNAME": org.username,
+            "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE": org.private_key_file,
+        },
+        "The JWT bearer flow needs the org's My Domain URL, the app's consumer key, the integration user's username and"
+        " the private key of the app's certificate (docs/salesforce-setup.md).",
+    )
+    assert org.login_url
+    assert org.client_id
+    assert org.username
+    assert org.private_key_file
+    return KeyLogin(org.login_url, org.client_id, org.username, org.private_key_file, org.audience)
 
 
 def _require(values: dict[str, object], remedy: str) -> None:

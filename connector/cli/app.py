@@ -27,6 +27,7 @@ from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import SAMPLE_ROWS, PushOptions
+from connector.salesforce.targets import ALL_TARGETS, check_targets
 from connector.settings import load_settings
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_reconcile, run_sync
 from connector.times import parse_instant
@@ -111,14 +112,19 @@ def push(
     samples: Annotated[
         int, typer.Option(min=0, max=1000, help="Records per object and action to show field by field in a dry run.")
     ] = SAMPLE_ROWS,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this target; repeat for several: {', '.join(ALL_TARGETS)}. Default: the first two."),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Differences → Salesforce. Upserts by external id, so repeating does no harm."""
     set_up_logging(verbose)
     settings = load_settings()
+    options = PushOptions(check_targets(target), dry_run=dry_run, limit=limit, full=full, samples=samples)
     with Bar() as bar:
-        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit, full=full, samples=samples), bar)
+        report = run_push(settings, options, bar)
     _finish(report, render.show_push, as_json=as_json)
 
 
@@ -265,6 +271,9 @@ def sandbox(
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
     oauth: Annotated[bool, typer.Option("--oauth", help="Settings for `learnsync auth login`.")] = False,
+    jwt_key: Annotated[
+        Path | None, typer.Option(help="Write a private key to this new file, and log in to the org with it (JWT).")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -286,10 +295,16 @@ def sandbox(
         )
         if env_file:
             _refuse_foreign(env_file)
+        if jwt_key and jwt_key.exists():
+            raise SettingsError(f"--jwt-key {jwt_key} exists.", remedy="Name a new file, or remove it.")
         box.start()
+        settings = box.settings() | (box.oauth_settings() if oauth else {})
+        if jwt_key:
+            settings |= box.jwt_settings(jwt_key)
+            del settings["LEARNSYNC_SALESFORCE__CLIENT_SECRET"]
     except (ValueError, OSError) as failure:
         raise SettingsError(f"The sandbox cannot start: {failure}.", remedy="See `learnsync sandbox --help`.") from None
-    _announce(box.settings() | (box.oauth_settings() if oauth else {}), env_file, as_json=as_json)
+    _announce(settings, env_file, as_json=as_json)
     box.run_forever()
 
 

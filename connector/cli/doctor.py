@@ -13,8 +13,9 @@ from connector.absorb.pull import pull_lock
 from connector.build import load_maps
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
-from connector.salesforce import preflight
+from connector.salesforce import auth, preflight
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.native import SETTING
 from connector.salesforce.targets import TARGETS, Target
 from connector.settings import Settings, load_settings
 from connector.warehouse.database import Warehouse
@@ -152,7 +153,7 @@ async def _salesforce(settings: Settings) -> list[Finding]:
         login = await _checked("salesforce login", lambda: _grant(client))
         if login.verdict == "fail":
             return [login]
-        findings = [login]
+        findings = [login, *_key_file(settings)]
         for target in TARGETS.values():
             findings.append(await _target(client, target, maps))
         return [*findings, await _checked("salesforce LearningItemProgress", lambda: _progress(client))]
@@ -161,6 +162,12 @@ async def _salesforce(settings: Settings) -> list[Finding]:
 async def _grant(client: SalesforceClient) -> Finding:
     grant = await client.grant()
     return Finding("salesforce login", "ok", f"org {grant.org_id} at {grant.instance_url}")
+
+
+def _key_file(settings: Settings) -> list[Finding]:
+    path = settings.salesforce.private_key_file
+    warning = auth.exposure(path) if path else ""
+    return [Finding("salesforce private key", "warn", warning, f"chmod 600 {path}")] if warning else []
 
 
 async def _target(client: SalesforceClient, target: Target, maps: Mapping) -> Finding:
@@ -181,7 +188,10 @@ async def _progress(client: SalesforceClient) -> Finding:
     except NotFoundError:
         return Finding(check, "ok", "not in this org (it comes with Enablement); nothing needs it")
     if describe.get("createable") or describe.get("updateable"):
-        return Finding(check, "warn", "this org calls it writable; learnsync does not write it")
+        return Finding(
+            check, "warn", "this org calls it writable; learnsync writes it only when told to",
+            f"Leave {SETTING} false unless learnsync may overwrite what Salesforce computed.",
+        )  # fmt: skip
     return Finding(check, "ok", "read-only, as documented: it is our vocabulary, never a target")
 
 

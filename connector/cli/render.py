@@ -130,6 +130,8 @@ def _explain_target(target: TargetReport) -> None:
     reasons = {
         "unmatched": "no Salesforce person matches the learner",
         "ambiguous": "several persons match the learner",
+        "no_progress_record": "Salesforce has no record for this learner and learning item",
+        "several_progress_records": "Salesforce has several records for this learner and learning item",
     }
     for reason, rows in sorted(target.blocked.items()):
         out.print(f"  blocked {rows:,} {target.object}: {reason} – {reasons.get(reason, reason)}")

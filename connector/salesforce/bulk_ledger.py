@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.salesforce.bulk_files import Part, quoted
+from connector.salesforce.outcomes import TRIES_AGAIN
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, sql
 from mappings import ErrorRule
@@ -30,6 +31,11 @@ class Tally:
     errors: Counter[tuple[str, str]] = field(default_factory=Counter)
     created: int = 0
     stop: str = ""
+
+    @property
+    def again(self) -> int:
+        """Rows that have another try in this run."""
+        return sum(self.outcomes[outcome] for outcome in TRIES_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class BulkLedger:
             values = {"rules": json.dumps(numbered), "unprocessed": unprocessed}
             connection.execute(query, self._job(name, job_id) | values)
             tally = _tally(connection)
-            if again and tally.outcomes["retry"]:
+            if again and tally.again:
                 connection.execute(sql("bulk_again", rows=quoted(again[0]), path=quoted(again[1])))
             when: dict[str, Any] = {"object": name, "now": utc_now(), "run_id": self._run_id}
             connection.execute(sql("bulk_settle"), self._names | when)

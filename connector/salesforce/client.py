@@ -30,7 +30,9 @@ from connector.errors import (
 )
 from connector.http import Answer, HttpSession, QueryParams
 from connector.ratelimit import Gate
-from connector.settings import Settings, require_salesforce
+from connector.salesforce import auth
+from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
+from connector.times import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -65,24 +67,25 @@ class RowResult:
 class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     """One org. Use as an async context manager."""
 
-    def __init__(self, login_url: str, client_id: str, client_secret: str, version: str, budget_percent: float) -> None:
+    def __init__(self, login: SecretLogin | KeyLogin, version: str, budget_percent: float) -> None:
         self._gate = Gate(CALLS_PER_SECOND, BURST, CONCURRENCY)
-        self._login = HttpSession(login_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
+        self._login = HttpSession(login.login_url, self._gate, setting="LEARNSYNC_SALESFORCE__LOGIN_URL")
         self._session: HttpSession | None = None
-        self._credentials = {"client_id": client_id, "client_secret": client_secret}
+        self._credentials = login
         self._version = version
         self._budget = budget_percent
         self._grant: Grant | None = None
         self._flight = asyncio.Lock()
         self.calls_used = 0
         self.calls_allowed = 0
-        redact.register(client_secret)
+        if isinstance(login, SecretLogin):
+            redact.register(login.client_secret)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The client these settings describe. Raises SettingsError when credentials are missing."""
         org = settings.salesforce
-        return cls(*require_salesforce(settings), org.api_version, org.api_budget_percent)
+        return cls(require_salesforce(settings), org.api_version, org.api_budget_percent)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -130,15 +133,22 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""
+        return await self._collection(f"/{name}/{key}", name, records)
+
+    async def update(self, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
+        """Update up to 200 records by their `id`; one result per record, in order. Safe to repeat."""
+        return await self._collection("", name, records)
+
+    async def _collection(self, path: str, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         body = {
             "allOrNone": False,
             "records": [{"attributes": {"type": name}, **record} for record in records],
         }
-        answer = await self.call("PATCH", f"{self._data}/composite/sobjects/{name}/{key}", json=body)
+        answer = await self.call("PATCH", f"{self._data}/composite/sobjects{path}", json=body)
         results = answer.json()
         if not isinstance(results, list) or len(results) != len(records):
             raise ProtocolError(
-                f"The org answered an upsert of {len(records)} records with something else.", body=answer.text
+                f"The org answered a write of {len(records)} records with something else.", body=answer.text
             )
         return [_row_result(result) for result in results]
 
@@ -176,7 +186,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             answer = await self._send(await self._renew(grant), method, path, request)
         self._note_usage(answer)
         if not answer.ok:
-            raise explain(answer)
+            raise explain(answer, auth.login_remedy(self._credentials))
         return answer
 
     async def _send(self, grant: Grant, method: str, path: str, request: dict[str, Any]) -> Answer:
@@ -199,14 +209,18 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             return self._grant
 
     async def _open(self) -> Grant:
-        form = {"grant_type": "client_credentials", **self._credentials}
+        form = auth.token_form(self._credentials, utc_now())
         answer = await self._login.call("POST", TOKEN_PATH, form=form, headers={"accept": "application/json"})
         if not answer.ok:
-            raise _login_refusal(answer)
+            passing = answer.status >= 500 or answer.status == 429
+            raise explain(answer) if passing else auth.refusal(self._credentials, answer)
         document = _document(answer)
         token, instance = str(document.get("access_token", "")), str(document.get("instance_url", ""))
         if not token or not instance:
-            raise ProtocolError("The org's token answer has no access_token or instance_url.", remedy=_LOGIN_REMEDY)
+            raise ProtocolError(
+                "The org's token answer has no access_token or instance_url.",
+                remedy=auth.login_remedy(self._credentials),
+            )
         redact.register(token)
         found = _ORG_ID.search(str(document.get("id", "")))
         return Grant(token, instance, found[1] if found else instance)
@@ -224,25 +238,6 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 remedy="What is not pushed stays due: run again later (the window rolls), or raise"
                 " LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT.",
             )
-
-
-_LOGIN_REMEDY = (
-    "Check LEARNSYNC_SALESFORCE__LOGIN_URL (the org's My Domain URL), __CLIENT_ID and __CLIENT_SECRET, and that the app"
-    " allows the client-credentials flow with a run-as user (docs/salesforce-setup.md)."
-)
-
-
-def _login_refusal(answer: Answer) -> ApiError:
-    if answer.status >= 500 or answer.status == 429:
-        return explain(answer)
-    try:
-        document = answer.json()
-        said = f"{document.get('error')}: {document.get('error_description')}"
-    except (ValueError, AttributeError):
-        said = answer.text[:200]
-    return AuthenticationError(
-        f"Salesforce refused the login ({answer.status}: {said}).", remedy=_LOGIN_REMEDY, status=answer.status
-    )
 
 
 def _document(answer: Answer) -> dict[str, Any]:
@@ -272,7 +267,7 @@ def _row_result(result: Mapping[str, Any]) -> RowResult:
     )
 
 
-def explain(answer: Answer) -> ApiError:
+def explain(answer: Answer, login_remedy: str = "") -> ApiError:
     """The error for an unsuccessful answer: Salesforce sends a list of {errorCode, message} (section 3f)."""
     code, said = _first_error(answer)
     where = f"{answer.method} {answer.path}"
@@ -284,9 +279,7 @@ def explain(answer: Answer) -> ApiError:
             **facts,
         )
     if answer.status == 401:
-        return AuthenticationError(
-            f"The org ends our sessions at once ({code}: {said}).", remedy=_LOGIN_REMEDY, **facts
-        )
+        return AuthenticationError(f"The org ends our sessions at once ({code}: {said}).", remedy=login_remedy, **facts)
     if answer.status == 403:
         return PermissionDeniedError(
             f"The run-as user may not do {where} ({code}: {said}).",

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from connector.errors import BadRequestError, IncompleteError, LearnsyncError
 from connector.progress import Progress
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
-from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
 from connector.salesforce.reports import TargetReport
 from connector.salesforce.targets import Target
 from mappings import ErrorRule
@@ -38,6 +38,8 @@ class Spooled:
     external_id: str
     payload_hash: str
     payload: dict[str, Any]
+    # What the same payload was refused with in the run before.
+    prior_code: str | None
 
 
 @dataclass(slots=True)
@@ -53,20 +55,20 @@ class CollectionsPush:
     _isolated: int = 0
     _spools: int = 0
 
-    async def send(self, target: Target, report: TargetReport, spool: Path) -> None:
+    async def send(self, target: Target, report: TargetReport, spool: Path, tries: int = 0) -> None:
         """Send every record; those that met a lock or a passing fault again, a few rounds with growing pauses.
 
-        A code of class `stop` ends it early and is left in `stopped`. Raises LearnsyncError for what concerns every
-        call; outcomes known by then are recorded.
+        `tries` is how often they were sent before, in this run. A code of class `stop` ends it early and is left in
+        `stopped`. Raises LearnsyncError for what concerns every call; outcomes known by then are recorded.
         """
-        waiting = await self._pass(target, report, spool, COLLECTION_LIMIT, last=False)
-        for number, size in enumerate(RETRY_SIZES):
-            if waiting is None or self.stopped:
-                return
-            await asyncio.sleep(random.uniform(0.5, 1.0) * 2**number)  # noqa: S311 - jitter, not a secret
-            waiting = await self._pass(target, report, waiting, size, last=size == RETRY_SIZES[-1])
+        waiting = await self._pass(target, report, spool, COLLECTION_LIMIT, tries)
+        while waiting is not None and not self.stopped:
+            tries += 1
+            await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (tries - 1))  # noqa: S311 - jitter, not a secret
+            size = RETRY_SIZES[min(tries, len(RETRY_SIZES)) - 1]
+            waiting = await self._pass(target, report, waiting, size, tries)
 
-    async def _pass(self, target: Target, report: TargetReport, spool: Path, size: int, *, last: bool) -> Path | None:
+    async def _pass(self, target: Target, report: TargetReport, spool: Path, size: int, tries: int) -> Path | None:
         """Once through a spool; returns the spool of records worth another try, None when there are none."""
         self._spools += 1
         again = self.folder / f"{target.name}-again-{self._spools}.ndjson"
@@ -75,7 +77,7 @@ class CollectionsPush:
         try:
             with again.open("w", encoding="utf-8") as kept:
                 for chunk in _chunks(_read(spool), size):
-                    for line in await self._chunk(target, chunk, report, outcomes, last=last):
+                    for line in await self._chunk(target, chunk, report, outcomes, tries):
                         kept.write(line)
                         waiting += 1
                     self.progress.advance(0 if size < COLLECTION_LIMIT else len(chunk))
@@ -93,15 +95,16 @@ class CollectionsPush:
             outcomes.clear()
 
     async def _chunk(
-        self, target: Target, chunk: list[Spooled], report: TargetReport, outcomes: list[LedgerRow], *, last: bool
+        self, target: Target, chunk: list[Spooled], report: TargetReport, outcomes: list[LedgerRow], tries: int
     ) -> list[str]:
-        """Send up to 200 records; returns, as spool lines, those worth another try (none when it is the last)."""
+        """Send up to 200 records, sent `tries` times before; returns, as spool lines, those worth another try."""
         again = []
         for record, result in zip(chunk, await self._upsert(target, chunk), strict=True):
             outcome = classify(result, self.rules)
-            if outcome == "retry" and not last:
+            if tried_again(outcome, tries):
                 again.append(_line(record))
                 continue
+            outcome = last_word(outcome, result.code, record.prior_code)
             report.count(result, outcome)
             outcomes.append(_ledger_row(record, result, outcome))
             if outcome == "stop" and self.stopped is None:
@@ -114,6 +117,10 @@ class CollectionsPush:
     async def _upsert(self, target: Target, chunk: list[Spooled]) -> list[RowResult]:
         """One result per record. A call that is refused whole is halved until the record at fault stands alone."""
         try:
+            if target.update_only:
+                return await self.client.update(
+                    target.object, [{"id": one.external_id, **one.payload} for one in chunk]
+                )
             return await self.client.upsert(target.object, target.key, [record.payload for record in chunk])
         except BadRequestError as refusal:
             alone = RowResult(success=False, created=False, salesforce_id=None, code=refusal.code, text=refusal.message)
@@ -131,12 +138,11 @@ def _read(path: Path) -> Iterator[Spooled]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            yield Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]))
+            yield Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
 def _line(record: Spooled) -> str:
-    kept = {"external_id": record.external_id, "payload_hash": record.payload_hash}
-    return json.dumps({**kept, "payload": json.dumps(record.payload)}) + "\n"
+    return json.dumps({**asdict(record), "payload": json.dumps(record.payload)}) + "\n"
 
 
 def _chunks(rows: Iterator[Spooled], size: int) -> Iterator[list[Spooled]]:

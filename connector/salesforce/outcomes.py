@@ -1,16 +1,25 @@
-"""What an error code of one record means for it: decided by mappings/salesforce_errors.csv, without I/O."""
+"""What an error code of one record means for it: decided by mappings/salesforce_errors.csv, without I/O.
+
+The classes are those of facts/salesforce.md section 3e.
+"""
 
 from __future__ import annotations
 
 from connector.salesforce.client import RowResult
 from mappings import ErrorRule
 
-# The states of salesforce.push_ledger that an outcome leads to.
-STATES = {"retry": "deferred", "defer": "deferred", "stop": "deferred", "permanent": "rejected"}
+# How often a record is tried again within a run, by outcome.
+TRIES_AGAIN = {"retry": 3, "few": 3, "once": 1}
+ROUNDS = max(TRIES_AGAIN.values())
+# The states of salesforce.push_ledger that an outcome leads to while tries are left.
+STATES = {
+    "retry": "deferred", "few": "deferred", "once": "deferred", "defer": "deferred", "stop": "deferred",
+    "permanent": "rejected",
+}  # fmt: skip
 
 
 def classify(result: RowResult, rules: tuple[ErrorRule, ...]) -> str:
-    """`accepted`, or the class of the record's error: retry, defer, permanent or stop."""
+    """`accepted`, or the class of the record's error: retry, few, once, defer, permanent or stop."""
     if result.success:
         return "accepted"
     text = (result.text or "").lower()
@@ -18,3 +27,15 @@ def classify(result: RowResult, rules: tuple[ErrorRule, ...]) -> str:
         if rule.code == result.code and rule.contains.lower() in text:
             return rule.outcome
     return "permanent"
+
+
+def tried_again(outcome: str, tries: int) -> bool:
+    """Whether a record with this outcome has another try in this run, after `tries` tries before the last one."""
+    return tries < TRIES_AGAIN.get(outcome, 0)
+
+
+def last_word(outcome: str, code: str | None, prior_code: str | None) -> str:
+    """The outcome once no try is left in this run; `prior_code` is what the same payload ended the last run with."""
+    if outcome == "once" or (outcome == "few" and code == prior_code):
+        return "permanent"
+    return outcome

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as MappingType
 from typing import Any
 
 from connector.errors import NotFoundError, PreflightError
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import Target
-from mappings import PROGRESS_STATUSES, FieldMap, Mapping
+from mappings import FieldMap, Mapping
 
 REMEDY = (
     "Deploy mappings/salesforce and assign the permission set LearnSync_Integration to the run-as user"
     " (docs/salesforce-setup.md), or correct salesforce_fields.csv in LEARNSYNC_MAPPING__DIR."
 )
-# Which describe types can take a kind (facts/salesforce.md section 5).
+# Which describe types can take a kind (facts/salesforce.md section 5), and what to make of a field that cannot.
 _TYPES = {
     "text": {"string", "textarea", "picklist", "combobox", "email", "phone", "url"},
     "number": {"double", "int", "percent", "currency", "long"},
@@ -22,7 +23,18 @@ _TYPES = {
     "datetime": {"datetime"},
     "reference": {"reference"},
 }
-_LENGTHS = {"course_id": 36, "enrollment_id": 36, "certificate_id": 36, "learning_record_id": 30, "name": 80}
+_WANTED = {
+    "text": "Text", "number": "Number or Percent", "checkbox": "Checkbox", "datetime": "Date/Time",
+    "reference": "Lookup", "parent": "Lookup",
+}  # fmt: skip
+# The longest text, and the most digits before the point, that a column of sql/push_*.sql has.
+_LENGTHS = {
+    "course_id": 36, "enrollment_id": 36, "certificate_id": 36, "learning_record_id": 30, "name": 80,
+    "full_name": 255, "course_type": 40, "vendor": 255, "external_reference": 255,
+}  # fmt: skip
+_DIGITS = {"completed_percent": 3, "score": 3, "completed_on_day": 5}
+_PEOPLE = {"salesforce_user_id": "User", "salesforce_contact_id": "Contact"}
+_UNSEEN = "does not exist, or the run-as user cannot see it: deploy it and grant the user read access"
 
 Describe = MappingType[str, Any]
 
@@ -33,7 +45,7 @@ async def check(client: SalesforceClient, target: Target, maps: Mapping) -> tupl
         describe = await client.describe(target.object)
     except NotFoundError:
         await client.check_version()  # a version that the org does not serve looks the same
-        problem = f"object {target.object} does not exist, or the run-as user cannot see it"
+        problem = f"object {target.object} {_UNSEEN}"
         raise PreflightError([problem], remedy=REMEDY) from None
     fields = maps.object_fields(target.object)
     parents = {}
@@ -61,27 +73,50 @@ def judge(
     parents: MappingType[str, Describe | None],
     maps: Mapping,
 ) -> tuple[list[str], tuple[FieldMap, ...]]:
-    """(problems, fields that can be sent), from describes alone."""
+    """(problems, fields that can be sent), from describes alone.
+
+    An optional field that the org lacks, or cannot take, is left out; one that is there but would refuse some of the
+    values is a problem like that of a required field.
+    """
     problems = [
-        f"object {target.object} is not {word} for the run-as user"
-        for word in ("createable", "updateable")
+        f"object {target.object} is not {word} for the run-as user: grant it in a permission set"
+        for word in target.rights
         if not describe.get(word)
     ]
     known = {entry["name"]: entry for entry in describe["fields"]}
     key = known.get(target.key)
     if key is not None and not (key.get("externalId") or key.get("idLookup")):
-        problems.append(f"field {target.object}.{target.key} is not marked as External ID")
+        problems.append(f"field {target.object}.{target.key} is not marked as External ID: mark it")
     usable = []
     for field in fields:
         entry = _entry(describe, field)
-        if entry is None and not field.required:
-            continue
-        found = _field_problems(target, field, entry, parents, maps)
+        found = _shape_problems(target, field, entry, parents)
         if found and not field.required:
             continue
         problems += found
+        if entry is not None:
+            problems += _value_problems(target, field, entry, maps)
         usable.append(field)
-    return problems, tuple(usable)
+    if not usable:
+        names = ", ".join(field.field for field in fields)
+        problems.append(f"object {target.object} has none of the mapped fields ({names}) in a form that can be written")
+    return problems + _unfilled(target, describe, usable), tuple(usable)
+
+
+def _unfilled(target: Target, describe: Describe, usable: list[FieldMap]) -> list[str]:
+    """Fields without which the org refuses to create a record, and that the map does not fill."""
+    filled = {str((_entry(describe, field) or {}).get("name")) for field in usable}
+    needed = [
+        entry["name"]
+        for entry in describe["fields"]
+        if entry.get("createable") and not entry.get("nillable", True) and not entry.get("defaultedOnCreate")
+    ]
+    return [
+        f"field {target.object}.{name} is required by the org and salesforce_fields.csv does not fill it:"
+        " map it, or make it optional"
+        for name in needed
+        if name not in filled and not target.update_only
+    ]
 
 
 def _entry(describe: Describe, field: FieldMap) -> Describe | None:
@@ -97,42 +132,66 @@ def _parent_object(describe: Describe, field: FieldMap) -> str | None:
     return str(references[0]) if references else None
 
 
-def _field_problems(
-    target: Target,
-    field: FieldMap,
-    entry: Describe | None,
-    parents: MappingType[str, Describe | None],
-    maps: Mapping,
+def _shape_problems(
+    target: Target, field: FieldMap, entry: Describe | None, parents: MappingType[str, Describe | None]
 ) -> list[str]:
+    """Why no value of ours could go into the field."""
     name = f"{target.object}.{field.field}"
     if entry is None:
-        return [f"field {name} does not exist, or the run-as user cannot see it"]
+        return [f"field {name} {_UNSEEN}"]
     problems = []
     kind = "reference" if field.kind == "parent" else field.kind
     if entry["type"] not in _TYPES[kind]:
-        problems.append(f"field {name} is of type {entry['type']}, which cannot hold a {field.kind}")
+        problems.append(
+            f"field {name} is of type {entry['type']}, which cannot hold a {field.kind}:"
+            f" make it a {_WANTED[field.kind]} field"
+        )
     # The upsert key is given in the URL as well; Salesforce asks that it can be set on create only.
-    wanted = ("createable",) if field.field == target.key else ("createable", "updateable")
-    problems += [f"field {name} is not {word} for the run-as user" for word in wanted if not entry.get(word)]
-    problems += _picklist_problems(name, field, entry, maps)
-    length = entry.get("length") or 0
-    if entry["type"] == "string" and 0 < length < _LENGTHS.get(field.source, 0):
-        problems.append(f"field {name} holds {length} characters, {_LENGTHS[field.source]} are needed")
+    wanted = ("createable",) if field.field == target.key else target.rights
+    problems += [
+        f"field {name} is not {word} for the run-as user: grant edit access to it in a permission set"
+        for word in wanted
+        if not entry.get(word)
+    ]
+    person = _PEOPLE.get(field.source)
+    if kind == "reference" and person and person not in (entry.get("referenceTo") or []):
+        problems.append(f"field {name} does not refer to {person}: make it a Lookup({person})")
     if field.kind == "parent":
         problems += _parent_problems(name, field, entry, parents)
     return problems
 
 
+def _value_problems(target: Target, field: FieldMap, entry: Describe, maps: Mapping) -> list[str]:
+    """Why some value of ours would not go into the field."""
+    name = f"{target.object}.{field.field}"
+    problems = _picklist_problems(name, field, entry, maps)
+    length, longest = entry.get("length") or 0, _LENGTHS.get(field.source, 0)
+    if entry["type"] in {"string", "textarea"} and field.source in _VALUES:
+        longest = max(map(len, _VALUES[field.source](maps)))
+    if entry["type"] in {"string", "textarea"} and 0 < length < longest:
+        problems.append(f"field {name} holds {length} characters, {longest} are needed: lengthen it")
+    digits = (entry.get("precision") or 0) - (entry.get("scale") or 0)
+    if entry["type"] in _TYPES["number"] and 0 < digits < _DIGITS.get(field.source, 0):
+        problems.append(
+            f"field {name} holds {digits} digits before the point, {_DIGITS[field.source]} are needed: widen it"
+        )
+    return problems
+
+
+# Columns whose values are known beforehand.
+_VALUES: dict[str, Callable[[Mapping], tuple[str, ...]]] = {
+    "progress_status": lambda maps: tuple(dict.fromkeys(rule.progress_status for rule in maps.rules)),
+    "absorb_status": lambda maps: tuple(maps.statuses.values()),
+}
+
+
 def _picklist_problems(name: str, field: FieldMap, entry: Describe, maps: Mapping) -> list[str]:
-    if entry["type"] != "picklist" or not entry.get("restrictedPicklist"):
+    if entry["type"] != "picklist" or not entry.get("restrictedPicklist") or field.source not in _VALUES:
         return []
-    needed = {"progress_status": PROGRESS_STATUSES, "absorb_status": tuple(maps.statuses.values())}.get(
-        field.source, ()
-    )
     # Values, never labels: labels are translated.
     active = {value["value"] for value in entry.get("picklistValues", []) if value.get("active")}
-    missing = [value for value in needed if value not in active]
-    return [f"picklist {name} lacks the active value(s) {', '.join(missing)}"] if missing else []
+    missing = [value for value in _VALUES[field.source](maps) if value not in active]
+    return [f"picklist {name} lacks the active value(s) {', '.join(missing)}: add or activate them"] if missing else []
 
 
 def _parent_problems(
@@ -142,8 +201,9 @@ def _parent_problems(
     describe = parents.get(parent)
     key = field.field.partition(".")[2]
     if describe is None:
-        return [f"object {parent}, the parent of {name}, does not exist, or the run-as user cannot see it"]
+        return [f"object {parent}, the parent of {name}, {_UNSEEN}"]
     found = next((e for e in describe["fields"] if e["name"] == key), None)
     if found is None or not (found.get("externalId") or found.get("idLookup")):
-        return [f"field {parent}.{key}, which {name} refers to, does not exist or is not marked as External ID"]
+        what = f"field {parent}.{key}, which {name} refers to,"
+        return [f"{what} does not exist or is not marked as External ID: deploy it, or mark it"]
     return []

@@ -23,7 +23,7 @@ async def add_changes(client: SalesforceClient, target: Target, samples: list[Sa
     sent = [sample for sample in samples if sample["action"] in SHOWN]
     if not sent:
         return
-    fields = sorted({path for sample in sent for path in _flat(sample["payload"])})
+    fields = sorted({target.key, *(path for sample in sent for path in _flat(sample["payload"]))})
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(sent), KEYS_PER_QUERY):
         keys = ", ".join(f"'{_escaped(one['external_id'])}'" for one in sent[start : start + KEYS_PER_QUERY])

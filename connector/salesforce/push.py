@@ -22,16 +22,16 @@ from connector.build import load_maps
 from connector.errors import LearnsyncError, PreflightError
 from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import bulk_files, people, preflight, preview
+from connector.salesforce import bulk_files, native, people, preflight, preview
 from connector.salesforce.bulk import BulkJobs
 from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
 from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.collections_push import CollectionsPush, LedgerRow
-from connector.salesforce.outcomes import STATES
+from connector.salesforce.outcomes import STATES, TRIES_AGAIN
 from connector.salesforce.reports import PushReport, TargetReport
-from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
@@ -115,14 +115,16 @@ class _Push:
         return report
 
     async def _run(self, report: PushReport) -> None:
-        targets = [TARGETS[name] for name in TARGETS if name in self._options.targets]
+        targets = [target for name, target in ALL_TARGETS.items() if name in self._options.targets]
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
+        if PROGRESS in targets:
+            await native.permit(self._client, self._settings)
         fields = await self._preflight(targets)
         if not self._options.dry_run:
             report.resumed = await self._resume()  # may wait for long: before people are read
         found = people.People()
-        if ENROLLMENT in targets:
+        if ENROLLMENT in targets or PROGRESS in targets:
             self._progress.stage("learners")
             found = await people.fetch(self._client, self._maps, self._folder)
         self._plan(report, targets, fields, found)
@@ -191,14 +193,15 @@ class _Push:
         if "$push_unmatched" in query:
             values["push_unmatched"] = self._settings.salesforce.push_unmatched
         values["full"] = self._options.full
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
+        first = "update" if target.update_only else "create"
+        connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
         counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
         report = TargetReport(target.name, target.object)
         for action in ("create", "update", "unchanged", "held"):
             setattr(report, action, counts.pop(action, 0))
         report.blocked = counts
         report.samples = _samples(connection, self._options.samples)
-        report.method = self._method(self._due(report))
+        report.method = self._method(target, self._due(report))
         if not self._options.dry_run:
             self._spool(connection, target, fields, report.method)
         return report
@@ -207,11 +210,12 @@ class _Push:
         total = report.create + report.update
         return total if self._options.limit is None else min(total, self._options.limit)
 
-    def _method(self, rows: int) -> str:
+    def _method(self, target: Target, rows: int) -> str:
         # Collections cost a call per 200 records, a bulk job about ten calls and some waiting, whatever its size.
         if not rows:
             return ""
-        return "bulk" if rows > self._settings.salesforce.bulk_threshold else "collections"
+        few = rows <= self._settings.salesforce.bulk_threshold or target.update_only
+        return "collections" if few else "bulk"
 
     def _spool(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...], method: str) -> None:
         if method == "bulk":
@@ -248,18 +252,18 @@ class _Push:
             self._stopped = job.stopped
             if self._stopped:
                 break
-        if self._stopped or sum(job.tally.outcomes["retry"] for job in retries) > RETRY_LIMIT:
+        if self._stopped or sum(job.tally.again for job in retries) > RETRY_LIMIT:
             return
         for job in retries:
             assert job.again is not None
             _uncount_retries(report, job)
-            self._progress.stage(f"{target.object} again", job.tally.outcomes["retry"])
-            await self._collect(target, report, job.again)
+            self._progress.stage(f"{target.object} again", job.tally.again)
+            await self._collect(target, report, job.again, tries=1)
             if self._stopped:
                 return
 
-    async def _collect(self, target: Target, report: TargetReport, spool: Path) -> None:
-        await self._collections.send(target, report, spool)
+    async def _collect(self, target: Target, report: TargetReport, spool: Path, *, tries: int = 0) -> None:
+        await self._collections.send(target, report, spool, tries)
         self._stopped = self._collections.stopped
 
     def _record(self, target: Target, outcomes: list[LedgerRow]) -> None:
@@ -301,7 +305,9 @@ def _count_job(report: TargetReport, job: JobOutcome) -> None:
 
 def _uncount_retries(report: TargetReport, job: JobOutcome) -> None:
     """Rows that are sent again in this run are counted by what becomes of them then."""
-    report.sent -= job.tally.outcomes["retry"]
-    report.deferred -= job.tally.outcomes["retry"]
-    again = Counter({code: rows for (outcome, code), rows in job.tally.errors.items() if outcome == "retry"})
+    report.sent -= job.tally.again
+    report.deferred -= job.tally.again
+    again: Counter[str] = Counter()
+    for (outcome, code), rows in job.tally.errors.items():
+        again[code] += rows if outcome in TRIES_AGAIN else 0
     report.errors = dict(Counter(report.errors) - again)

@@ -14,13 +14,14 @@ from typing import Any
 from .org_bulk_jobs import BulkJobs
 from .org_errors import RecordError, RequestError
 from .org_formula import evaluate
+from .org_jwt import JwtApp
 from .org_people import People
 from .org_query import Cursors, Page, run
 from .org_schema import FieldSchema, ObjectSchema, load_custom_objects
 from .org_sessions import Sessions
 from .org_standard import PROGRESS_STATUSES, standard_objects
 from .org_store import Row, Table
-from .org_upsert import Plan, judge, plan_upsert, read_values
+from .org_upsert import Plan, judge, plan_update, plan_upsert, read_values
 from .org_values import format_datetime
 
 ROLLED_BACK = RecordError(
@@ -41,12 +42,15 @@ class Org:
         self.client_secret = "sandbox-secret"  # noqa: S105 - given to every user of the sandbox
         self.lock = threading.RLock()
         self.sessions = Sessions()
+        self.jwt = JwtApp(self.client_id)
         self.calls: Counter[str] = Counter()
         self.collection_calls = 0
         self._now = now or (lambda: datetime.now(UTC))
         self._tables = {schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]}
         self._cursors = Cursors()
         self._faults: deque[str] = deque()
+        self._refused: dict[str, tuple[str, str]] = {}
+        self.refusals: Counter[str] = Counter()
         self._writes: dict[str, Counter[str]] = {}
         self.user_id = self._integration_user()
         self.bulk = BulkJobs(self._now)
@@ -108,6 +112,19 @@ class Org:
                 return judge(table, row, read_values(self._tables, table, record))
 
             return self._write(table, [values], plan, all_or_none=False)[0]
+
+    def update_many(
+        self, object_name: str, records: Sequence[Mapping[str, Any]], all_or_none: bool = False
+    ) -> list[dict[str, Any]]:
+        """Updates records by the `id` that each carries; one SaveResult per record, in the same order."""
+        with self.lock:
+            table = self._table(object_name)
+
+            def plan(record: Mapping[str, Any]) -> Plan:
+                self._check_writable(table, create=False)
+                return plan_update(self._tables, table, record)
+
+            return self._write(table, records, plan, all_or_none)
 
     def delete(self, object_name: str, ids: Iterable[str]) -> int:
         """Deletes records into the recycle bin, as an administrator would; the number deleted."""
@@ -207,6 +224,14 @@ class Org:
         with self.lock:
             del self._tables[self._table(object_name).schema.name.lower()]
 
+    def open_learning_item_progress(self) -> None:
+        """Lets describe call LearningItemProgress updateable, which no org is known to do."""
+        with self.lock:
+            schema = self._table("LearningItemProgress").schema
+            schema.updateable = True
+            for name in ("ProgressStatus", "CompletedPercent", "CompletedDate"):
+                schema.fields[name.lower()].updateable = True
+
     def deactivate_picklist_value(self, object_name: str, field: str, value: str) -> None:
         """Deactivates a picklist value, which a restricted picklist then refuses."""
         with self.lock:
@@ -221,6 +246,17 @@ class Org:
         """Queues codes that the next written records fail with, one record each."""
         with self.lock:
             self._faults.extend(codes)
+
+    def refuse_record(self, external_id: str, code: str, text: str = "injected fault") -> None:
+        """Refuses the record with this external id whenever it is written, and counts that, until ``forgive``."""
+        with self.lock:
+            self._refused[external_id] = (code, text)
+
+    def forgive(self) -> None:
+        """Ends what ``refuse_record`` began, and counts anew."""
+        with self.lock:
+            self._refused.clear()
+            self.refusals.clear()
 
     def fail_job_after(self, rows: int) -> None:
         """The next bulk job fails once it has processed so many rows; what it wrote stays written."""
@@ -308,7 +344,7 @@ class Org:
         failed = False
         for at, record in enumerate(records):
             try:
-                self._raise_fault()
+                self._raise_fault(record)
                 step = plan(record)
             except RecordError as refusal:
                 failed = True
@@ -324,7 +360,11 @@ class Org:
         self._count(table)["failed"] += sum(not result["success"] for result in results)
         return results
 
-    def _raise_fault(self) -> None:
+    def _raise_fault(self, record: Mapping[str, Any]) -> None:
+        for value in record.values() if self._refused else ():
+            if isinstance(value, str) and value in self._refused:
+                self.refusals[value] += 1
+                raise RecordError(*self._refused[value])
         if self._faults:
             code = self._faults.popleft()
             raise RecordError(code, _FAULT_TEXTS.get(code, "injected fault"))

@@ -12,7 +12,8 @@ from .org_api import Call, Resource, resource
 from .org_bulk_jobs import TERMINAL, Job
 from .org_errors import RequestError
 
-_RESULTS = ("successfulResults", "failedResults", "unprocessedrecords")
+# The last one is documented in lower case; clients also ask for it in camel case, and orgs serve them.
+_RESULTS = ("successfulResults", "failedResults", "unprocessedrecords", "unprocessedRecords")
 
 
 def bulk_routes(org: Org) -> list[Route]:

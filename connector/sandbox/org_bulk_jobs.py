@@ -80,7 +80,7 @@ class Job:
             "successfulResults": (["sf__Id", "sf__Created", *self.header], self.successful),
             "failedResults": (["sf__Id", "sf__Error", *self.header], self.failed),
             "unprocessedrecords": (self.header, self.waiting if self.state in TERMINAL else []),
-        }[name]
+        }["unprocessedrecords" if name.lower() == "unprocessedrecords" else name]
         text = io.StringIO()
         writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(columns)

@@ -29,9 +29,21 @@ class RequestError(Exception):
         self.message = message
         self.fields = list(fields)
 
-    def as_list(self) -> list[dict[str, Any]]:
+    def as_list(self) -> list[Any]:
         """The error body as the REST API prints it."""
         entry: dict[str, Any] = {"message": self.message, "errorCode": self.code}
         if self.fields:
             entry["fields"] = self.fields
         return [entry]
+
+
+class SeveralMatches(RequestError):  # noqa: N818 - an answer of its own kind, 300 Multiple Choices
+    """An external id that several records have: the body is the list of their addresses (section 3b)."""
+
+    def __init__(self, addresses: list[str]) -> None:
+        super().__init__(300, "MULTIPLE_CHOICES", f"The external id matches {len(addresses)} records")
+        self.addresses = addresses
+
+    def as_list(self) -> list[Any]:
+        """The addresses, in place of an error."""
+        return list(self.addresses)

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from .org import Org
 from .org_api import Call, resource
-from .org_errors import RequestError
+from .org_errors import RequestError, SeveralMatches
 from .org_ids import to_18
 from .org_schema import ObjectSchema
 
@@ -22,6 +22,7 @@ def sobject_routes(org: Org) -> list[Route]:
         resource(org, "/sobjects", GET=_list),
         resource(org, "/sobjects/", GET=_list),
         resource(org, "/sobjects/{object}", GET=_basic, POST=_create),
+        resource(org, "/sobjects/{object}/", GET=_basic, POST=_create),
         resource(org, "/sobjects/{object}/describe", GET=_describe),
         resource(org, "/sobjects/{object}/describe/", GET=_describe),
         resource(org, "/sobjects/{object}/{id}", GET=_get, PATCH=_update, DELETE=_delete),
@@ -32,7 +33,7 @@ def sobject_routes(org: Org) -> list[Route]:
             PATCH=_upsert,
             DELETE=_delete_external,
         ),
-        resource(org, "/composite/sobjects", POST=_create_many),
+        resource(org, "/composite/sobjects", POST=_create_many, PATCH=_update_many),
         resource(org, "/composite/sobjects/{object}/{field}", PATCH=_upsert_many),
     ]
 
@@ -104,6 +105,16 @@ def _create_many(call: Call) -> Response:
     return JSONResponse(results)
 
 
+def _update_many(call: Call) -> Response:
+    records, all_or_none = _collection(call)
+    names = {_type_of(record).lower() for record in records}
+    if len(names) > 1:
+        raise RequestError(400, "INVALID_TYPE", "The sandbox updates records of one type per call")
+    _count_collection(call.org)
+    results = call.org.update_many(names.pop(), records, all_or_none) if records else []
+    return JSONResponse([{name: value for name, value in result.items() if name != "created"} for result in results])
+
+
 def _upsert_many(call: Call) -> Response:
     schema = _schema(call)
     key = call.org.external_id(schema, call.path["field"])
@@ -161,7 +172,7 @@ def _hits(call: Call, schema: ObjectSchema) -> list[str]:
 def _refuse_several(call: Call, schema: ObjectSchema) -> list[str]:
     hits = _hits(call, schema)
     if len(hits) > 1:
-        raise RequestError(300, "MULTIPLE_CHOICES", f"The external id matches {len(hits)} records")
+        raise SeveralMatches([f"/services/data/v{call.version}/sobjects/{schema.name}/{hit}" for hit in hits])
     return hits
 
 

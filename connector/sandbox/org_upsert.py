@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .org_errors import RecordError
+from .org_ids import to_18
 from .org_schema import FieldSchema
 from .org_store import Row, Table
 from .org_values import coerce
@@ -37,6 +38,22 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
         raise RecordError("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
     target = table.rows[hits[0]] if hits else None
     return judge(table, target, values)
+
+
+def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for a record identified by its own id, in either spelling of the name."""
+    given = next((value for name, value in record.items() if name.lower() == "id"), None)
+    full = to_18(given) if isinstance(given, str) else None
+    if given is None:
+        raise RecordError("MISSING_ARGUMENT", "Id not specified in an update call")
+    if full is None:
+        raise RecordError("MALFORMED_ID", f"Record ID: id value of incorrect type: {given}", "Id")
+    if full in table.recycled:
+        raise RecordError("ENTITY_IS_DELETED", "entity is deleted")
+    if full not in table.rows:
+        raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    values = {name: value for name, value in record.items() if name.lower() != "id"}
+    return judge(table, table.rows[full], read_values(tables, table, values))
 
 
 def judge(table: Table, target: Row | None, values: Row) -> Plan:

@@ -48,6 +48,7 @@ class SandboxOptions:
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
     salesforce: bool = True
+    writable_progress: bool = False
 
     def __post_init__(self) -> None:
         if not _is_loopback(self.host):
@@ -150,6 +151,20 @@ class Sandbox:
             "LEARNSYNC_ABSORB__OAUTH_CLIENT_SECRET": self.absorb.oauth.client_secret,
         }
 
+    def jwt_settings(self, key_file: Path) -> dict[str, str]:
+        """Write the app's private key to `key_file` (mode 0600); the variables that log in to the org with it."""
+        assert self.org is not None, "this sandbox was asked for without an org"
+        key_file.touch(mode=0o600)
+        key_file.chmod(0o600)
+        key_file.write_text(self.org.jwt.private_key, "utf-8")
+        user = next(row for row in self.org.records("User") if row["Id"] == self.org.user_id)
+        return {
+            "LEARNSYNC_SALESFORCE__LOGIN_URL": self.salesforce_url,
+            "LEARNSYNC_SALESFORCE__CLIENT_ID": self.org.client_id,
+            "LEARNSYNC_SALESFORCE__USERNAME": user["Username"],
+            "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE": str(key_file.resolve()),
+        }
+
     def _fill(self) -> None:
         if self.portal.count("users"):
             return  # the caller has already put rows into the portal
@@ -170,6 +185,8 @@ class Sandbox:
         from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
 
         self.org = Org(now=self.options.now)
+        if self.options.writable_progress:
+            self.org.open_learning_item_progress()
         self.org.populate(self.portal.users(), "all" if self.options.dataset is not None else "mixed")
         return create_salesforce_app(self.org)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.salesforce.client import RowResult
-from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
 from mappings import load_mapping
 
 RULES = load_mapping().errors
@@ -20,11 +20,11 @@ TABLE = [
     ("SERVER_UNAVAILABLE", PLAIN, "retry"),
     ("QUERY_TIMEOUT", PLAIN, "retry"),
     ("TEMPORARY_QUERY_MORE_FAILURE", PLAIN, "retry"),
-    ("UNKNOWN_EXCEPTION", PLAIN, "retry"),
-    ("INTERNAL_ERROR", PLAIN, "retry"),
+    ("UNKNOWN_EXCEPTION", PLAIN, "few"),
+    ("INTERNAL_ERROR", PLAIN, "few"),
     ("ALL_OR_NONE_OPERATION_ROLLED_BACK", PLAIN, "retry"),
     ("PROCESSING_HALTED", PLAIN, "retry"),
-    ("DUPLICATE_VALUE", "duplicate value found: Absorb_Enrollment_Id__c", "retry"),
+    ("DUPLICATE_VALUE", "duplicate value found: Absorb_Enrollment_Id__c", "once"),
     ("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", PLAIN, "defer"),
     ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "defer"),
     ("INVALID_FIELD", "Foreign key external ID: x not found for field y in entity LMS_Course__c", "defer"),
@@ -45,9 +45,10 @@ TABLE = [
     ("MULTIPLE_RECORDS_FOUND", PLAIN, "permanent"),
     ("FIELD_CUSTOM_VALIDATION_EXCEPTION", PLAIN, "permanent"),
     ("FIELD_FILTER_VALIDATION_EXCEPTION", PLAIN, "permanent"),
-    ("CANNOT_EXECUTE_FLOW_TRIGGER", PLAIN, "permanent"),
+    ("CANNOT_EXECUTE_FLOW_TRIGGER", PLAIN, "once"),
     ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "execution of BeforeInsert: null pointer", "permanent"),
     ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"execution of AfterUpdate caused by: {LOCK}, ids", "retry"),
+    ("INSUFFICIENT_ACCESS", PLAIN, "stop"),
     ("INSUFFICIENT_ACCESS_OR_READONLY", PLAIN, "stop"),
     ("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", PLAIN, "stop"),
     ("INVALID_FIELD", "No such column 'Score__c' on sobject of type LMS_Enrollment__c", "stop"),
@@ -86,5 +87,30 @@ def test_a_success_is_accepted_whatever_else_it_says(code: str | None) -> None:
 
 
 def test_every_outcome_but_accepted_leads_to_a_state_of_the_ledger() -> None:
-    assert STATES == {"retry": "deferred", "defer": "deferred", "stop": "deferred", "permanent": "rejected"}
-    assert {rule.outcome for rule in RULES} <= STATES.keys()
+    deferred = ("retry", "few", "once", "defer", "stop")
+    assert dict.fromkeys(deferred, "deferred") | {"permanent": "rejected"} == STATES
+    assert {rule.outcome for rule in RULES} | {"permanent"} == STATES.keys()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tries"), [("retry", 3), ("few", 3), ("once", 1), ("defer", 0), ("permanent", 0), ("stop", 0)]
+)
+def test_how_often_each_outcome_is_tried_again_within_a_run(outcome: str, tries: int) -> None:
+    assert [tried_again(outcome, number) for number in range(5)] == [number < tries for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "prior", "last"),
+    [
+        ("retry", "X", "retry"),
+        ("few", None, "few"),
+        ("few", "OTHER", "few"),
+        ("few", "X", "permanent"),
+        ("once", None, "permanent"),
+        ("defer", "X", "defer"),
+        ("stop", "X", "stop"),
+        ("accepted", "X", "accepted"),
+    ],
+)
+def test_what_is_left_when_the_tries_of_a_run_are_spent(outcome: str, prior: str | None, last: str) -> None:
+    assert last_word(outcome, "X", prior) == last

@@ -20,7 +20,7 @@ from support import Row, query, records
 import mappings.loader
 from connector.errors import ApiBudgetError, BadRequestError, IncompleteError
 from connector.progress import Silent
-from connector.salesforce import collections_push
+from connector.salesforce import collections_push, outcomes
 from connector.salesforce.preview import same
 from connector.salesforce.push import PushOptions
 from connector.salesforce.reports import PushReport
@@ -634,7 +634,7 @@ def test_a_locked_row_is_tried_again_within_the_run_and_ends_accepted(sandbox: S
 def test_a_lock_that_stays_is_deferred_to_the_next_run(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collections_push, "RETRY_SIZES", (50,))
+    monkeypatch.setitem(outcomes.TRIES_AGAIN, "retry", 1)
     run_push(ready, COURSES_ONLY)
     options = PushOptions(limit=3)
     sandbox.org.fail_next(*["UNABLE_TO_LOCK_ROW"] * 6)

@@ -34,6 +34,8 @@ SELECT
   CASE
     WHEN o.external_id IS NULL THEN 'defer'
     WHEN o.success THEN 'accepted'
+    -- The same word as in the run before: its tries are spent.
+    WHEN j.outcome IN ('few', 'once') AND l.error_code = o.code THEN 'permanent'
     ELSE coalesce(j.outcome, 'permanent')
   END AS outcome
 FROM salesforce.push_ledger AS l

@@ -12,15 +12,17 @@ SELECT
   CASE
     -- A record that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND l.accepted_hash IS NULL THEN h.blocked
-    WHEN l.external_id IS NULL THEN 'create'
-    WHEN $full AND l.accepted_hash IS NULL THEN 'create'
+    WHEN l.external_id IS NULL THEN '{{first}}'
+    WHEN $full AND l.accepted_hash IS NULL THEN '{{first}}'
     WHEN $full THEN 'update'
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
-    WHEN l.accepted_hash IS NULL THEN 'create'
+    WHEN l.accepted_hash IS NULL THEN '{{first}}'
     ELSE 'update'
-  END AS action
+  END AS action,
+  -- What this very payload ended the last run with: some codes are not tried for ever.
+  CASE WHEN l.state = 'deferred' AND l.payload_hash = h.payload_hash THEN l.error_code END AS prior_code
 FROM hashed AS h
 LEFT JOIN salesforce.push_ledger AS l
   ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id;
