@@ -367,5 +367,5 @@ def _hit(position: int, rule: LearnerRule) -> str:
         f' {_quote(rule.salesforce_object)} AS object, s."Id" AS salesforce_id'
         f" FROM absorb.users AS u JOIN salesforce.{table} AS s ON s.tenant_id = u.tenant_id"
         f' AND lower(trim(s."{rule.salesforce_field}")) = lower(trim(u.{rule.absorb_field})){active}'
-        f" WHERE u.tenant_id = $tenant_id AND trim(u.{rule.absorb_field}) <> ''"
+        f" WHERE u.tenant_id = $tenant_id AND trim(u.{rule.absorb_field}) <> '' AND s._removed_at IS NULL"
     )

@@ -31,6 +31,7 @@ from connector.salesforce.bulk_ledger import BulkLedger
 from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
 from connector.salesforce.outcomes import STATES, classify
+from connector.salesforce.readback_store import checkpoints
 from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
@@ -175,7 +176,8 @@ class _Push:
         found = people.People()
         if ENROLLMENT in targets:
             self._progress.stage("learners")
-            found = await people.fetch(self._client, self._maps, self._folder)
+            known = checkpoints(self._warehouse, self._settings.tenant_id)
+            found = await people.fetch(self._client, self._maps, self._folder, known)
         self._plan(report, targets, fields, found)
         for target in targets:
             outcome = report.targets[target.name]
@@ -220,8 +222,8 @@ class _Push:
         with self._warehouse.connect() as connection:
             connection.execute("BEGIN")
             try:
-                if found.files:
-                    people.store(connection, found, self._settings.tenant_id)
+                if found.readings:
+                    people.keep(connection, found, self._settings.tenant_id, self._run_id)
                     report.learners = people.match(connection, self._maps, self._settings.tenant_id)
                 for target in targets:
                     report.targets[target.name] = self._difference(connection, target, fields[target.name])
