@@ -24,7 +24,7 @@ from connector.build import load_maps
 from connector.errors import IncompleteError, LearnsyncError, PreflightError
 from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import bulk_files, people, preflight
+from connector.salesforce import bulk_files, difference, people, preflight
 from connector.salesforce.bulk import BulkJobs
 from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
@@ -32,7 +32,7 @@ from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
 from connector.salesforce.outcomes import STATES, classify
 from connector.salesforce.readback_store import checkpoints
-from connector.salesforce.targets import ENROLLMENT, TARGETS, Target, payload_sql
+from connector.salesforce.targets import ENROLLMENT, TARGETS, Target
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
@@ -111,12 +111,12 @@ def push(
     runner = _Push(settings, maps, run_id, options, progress or Silent())
     if options.dry_run:
         return asyncio.run(runner.run())
-    with _push_lock(settings, run_id):
+    with push_lock(settings, run_id):
         return asyncio.run(runner.run())
 
 
 @contextmanager
-def _push_lock(settings: Settings, run_id: str) -> Iterator[None]:
+def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
 
     Folders that killed pushes left behind hold people's data: they are cleared once they are a day old.
@@ -233,13 +233,7 @@ class _Push:
             connection.execute("ROLLBACK" if self._options.dry_run else "COMMIT")
 
     def _difference(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...]) -> TargetReport:
-        query = self._maps.sql(target.query)
-        values: dict[str, Any] = {
-            "tenant_id": self._settings.tenant_id, "org_id": self._org_id, "object": target.object,
-        }  # fmt: skip
-        if "$push_unmatched" in query:
-            values["push_unmatched"] = self._settings.salesforce.push_unmatched
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
+        difference.compute(connection, self._settings, self._maps, org_id=self._org_id, target=target, fields=fields)
         counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
         report = TargetReport(target.name, target.object)
         for action in ("create", "update", "unchanged", "held"):
