@@ -17,10 +17,12 @@ from connector.errors import LearnsyncError, WarehouseError
 from connector.salesforce import readback_store
 from connector.salesforce.push import PushOptions
 from connector.salesforce.readback import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback_read import Reading
+from connector.salesforce.readback_store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push, run_readback, run_sync
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
 
 COURSE, ENROLLMENT = "LMS_Course__c", "LMS_Enrollment__c"
 DATA = "/services/data/v67.0/sobjects"
@@ -85,9 +87,8 @@ def of_org(sandbox: Sandbox, name: str, **wanted: Any) -> list[Row]:
 
 
 def drift(settings: Settings) -> list[tuple[Any, ...]]:
-    return query(
-        Warehouse.of(settings), "SELECT kind, external_id, field, ours, theirs FROM salesforce.drift ORDER BY 1, 2, 3"
-    )
+    columns = "kind, external_id, field, ours, theirs"
+    return query(Warehouse.of(settings), f"SELECT {columns} FROM salesforce.drift ORDER BY 1, 2, 3")
 
 
 def state_of(settings: Settings, external_id: str) -> str:
@@ -97,8 +98,15 @@ def state_of(settings: Settings, external_id: str) -> str:
     return str(state)
 
 
-def calls(sandbox: Sandbox, part: str) -> int:
-    return sum(number for name, number in sandbox.org.calls.items() if part in name)
+def ago(sandbox: Sandbox, minutes: int) -> str:
+    """A stamp of the org."""
+    return (sandbox.org.now() - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def age(sandbox: Sandbox, name: str) -> None:
+    """Make every record of an object look an hour old."""
+    for row in sandbox.org.table(name).rows.values():
+        row["SystemModstamp"] = ago(sandbox, 60)
 
 
 def how(report: ReadbackReport) -> dict[str, str]:
@@ -124,9 +132,10 @@ def test_matching_by_changes_is_matching_by_a_full_read(sandbox: Sandbox, ready:
     sandbox.org.delete("Contact", contacts[:1])
     sandbox.org.set_values("Contact", contacts[1], Email=None)
     (new,) = query(
-        warehouse, "SELECT lower(email_address) FROM absorb.users JOIN salesforce.learner_matches AS m ON m.user_id = id"
+        warehouse,
+        "SELECT lower(email_address) FROM absorb.users JOIN salesforce.learner_matches AS m ON m.user_id = id"
         " WHERE outcome = 'unmatched' AND email_address IS NOT NULL LIMIT 1",
-    )  # fmt: skip
+    )
     sandbox.org.add("Contact", LastName="New", Name="New", Email=new[0])
     twin = next(row for row in sandbox.org.records("User") if row["Id"] == again)
     sandbox.org.add("User", LastName="Twin", Name="Twin", Username="t@org.example", Email=twin["Email"], IsActive=True)
@@ -151,24 +160,31 @@ def test_matching_by_changes_is_matching_by_a_full_read(sandbox: Sandbox, ready:
 def test_a_push_reads_only_people_who_changed(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("User", "Contact"):
+        age(sandbox, name)
     run_push(ready)
-    warehouse = Warehouse.of(ready)
-    counted = "SELECT count(*) FROM salesforce.users"
-    assert query(warehouse, counted) == [(len(sandbox.org.records("User")),)]
-    with warehouse.transaction() as connection:  # as if read two hours ago
-        connection.execute("UPDATE salesforce.checkpoints SET covered_until = covered_until + INTERVAL 2 HOUR")
     seen: list[int] = []
     original = readback_store.store
-    monkeypatch.setattr("connector.salesforce.people.store", lambda c, r, *a: seen.append(r.rows) or original(c, r, *a))
+
+    def watched(connection: Connection, reading: Reading, *names: str) -> StoreCounts:
+        seen.append(reading.rows)
+        return original(connection, reading, *names)
+
+    monkeypatch.setattr("connector.salesforce.people.store", watched)
     run_push(ready)
     assert seen == [0, 0]
-    assert query(warehouse, counted) == [(len(sandbox.org.records("User")),)]
+    sandbox.org.set_values("User", sandbox.org.records("User")[5]["Id"], FirstName="Ada")
+    run_push(ready)
+    assert seen == [0, 0, 1, 0]
+    held = query(Warehouse.of(ready), "SELECT count(*) FROM salesforce.users")
+    assert held == [(len(sandbox.org.records("User")),)]
 
 
 def test_a_deleted_contact_leaves_no_dead_lookup_behind(sandbox: Sandbox, pushed: Settings) -> None:
     held = next(row for row in sandbox.org.records(ENROLLMENT) if row["Learner_Contact__c"])
     sandbox.org.delete("Contact", [held["Learner_Contact__c"]])
-    sandbox.org.empty_recycle_bin("Contact")
+    sandbox.org.empty_recycle_bin("Contact")  # only the log of deletions knows of it, and it counts in whole minutes
+    sandbox.org.table("Contact").purged[held["Learner_Contact__c"]] = ago(sandbox, 2)
     key = held["Absorb_Enrollment_Id__c"]
     sandbox.portal.edit([key], changes={"score": 3.25})
     run_pull(pushed)
@@ -250,8 +266,7 @@ def test_too_many_ids_or_a_purged_log_mean_a_full_read(sandbox: Sandbox, pushed:
     sandbox.org.replication.id_limit = 3
     sandbox.org.set_values("LearningItem", sandbox.org.records("LearningItem")[0]["Id"], Type="LearningContent")
     for name in (ENROLLMENT, "LearningItemProgress"):
-        for row in sandbox.org.records(name):
-            sandbox.org.table(name).rows[row["Id"]]["SystemModstamp"] = _hour_ago(sandbox)
+        age(sandbox, name)
     report = run_readback(pushed, OWN_ONLY)
     assert report.objects[ENROLLMENT].full == "more changes than one answer names"
     assert report.objects["LearningItem"].full == ""
@@ -259,10 +274,6 @@ def test_too_many_ids_or_a_purged_log_mean_a_full_read(sandbox: Sandbox, pushed:
     with Warehouse.of(pushed).transaction() as connection:
         connection.execute("UPDATE salesforce.checkpoints SET covered_until = covered_until - INTERVAL 2 HOUR")
     assert run_readback(pushed, OWN_ONLY).objects["LearningItem"].full.startswith("the org's log of deletions")
-
-
-def _hour_ago(sandbox: Sandbox) -> str:
-    return (sandbox.org.now() - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 def test_the_checkpoint_is_what_the_org_vouches_for(sandbox: Sandbox, pushed: Settings) -> None:
@@ -305,7 +316,7 @@ def test_a_deleted_record_is_noticed_and_the_next_push_makes_it_anew(
     assert somebody(sandbox).delete(f"{DATA}/{ENROLLMENT}/{victim['Id']}").status_code == 204
     if bin_emptied:  # only the log of deletions knows of it, and it counts in whole minutes
         sandbox.org.empty_recycle_bin(ENROLLMENT)
-        sandbox.org.table(ENROLLMENT).purged[victim["Id"]] = _minutes_ago(sandbox, 2)
+        sandbox.org.table(ENROLLMENT).purged[victim["Id"]] = ago(sandbox, 2)
     report = run_readback(pushed, OWN_ONLY)
     assert report.objects[ENROLLMENT].full == ""
     assert (report.own[ENROLLMENT].deleted, report.own[ENROLLMENT].due, report.drift) == (1, 1, {"deleted": 1})
@@ -323,10 +334,6 @@ def test_a_deleted_record_is_noticed_and_the_next_push_makes_it_anew(
         [key],
     )
     assert kept == [(2, 1)]
-
-
-def _minutes_ago(sandbox: Sandbox, minutes: int) -> str:
-    return (sandbox.org.now() - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 def test_records_that_left_before_the_first_look_are_noticed(sandbox: Sandbox, ready: Settings) -> None:
