@@ -169,11 +169,16 @@ def show_readback(report: ReadbackReport) -> None:
     if report.items:
         figures = ", ".join(f"{courses:,} {outcome}" for outcome, courses in report.items.items())
         out.print(f"  courses by LearningItem: {figures} (mappings/learning_items.csv)", soft_wrap=True)
-    for kind, rows in report.drift.items():
-        out.print(f"  [yellow]drift[/] {rows:,} {_DRIFT.get(kind, kind)}: see salesforce.drift", soft_wrap=True)
+    show_drift(report.drift)
     due = sum(counts.due for counts in report.own.values())
     if due:
         out.print(f"  {due:,} record(s) are due again: the next push repairs them")
+
+
+def show_drift(drift: dict[str, int]) -> None:
+    """One line per kind of difference between Salesforce and us."""
+    for kind, rows in drift.items():
+        out.print(f"  [yellow]drift[/] {rows:,} {_DRIFT.get(kind, kind)}: see salesforce.drift", soft_wrap=True)
 
 
 def show_publish(report: PublishReport) -> None:

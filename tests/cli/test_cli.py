@@ -391,8 +391,8 @@ def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
 
 def test_the_commands_of_the_contract_exist_and_take_json() -> None:
     wanted = {
-        "doctor", "pull", "build", "push", "sync", "reconcile", "publish", "status", "rejects", "explain", "sandbox",
-        "demo",
+        "doctor", "pull", "build", "push", "readback", "sync", "reconcile", "publish", "status", "rejects", "explain",
+        "sandbox", "demo",
     }  # fmt: skip
     assert wanted <= {path[0] for path in ALL}
     for path, command in ALL.items():
@@ -421,7 +421,7 @@ def test_status_accounts_for_every_enrollment(fresh: Shell) -> None:
     assert all(state.startswith("blocked: learner ") for state in states)
     assert report["pending"] == {"source row(s) that do not fit": 1, "enrollment(s) with an unmapped status": 3}
     assert {row["stream"]: row["lists"] for row in report["watermarks"]}["enrollments"] == 4
-    assert {row["command"] for row in report["runs"]} == {"pull", "build", "push", "publish"}
+    assert {row["command"] for row in report["runs"]} == {"pull", "build", "push", "readback", "publish"}
     assert report["api_calls"]["absorb"] > 4
     assert report["api_calls"]["salesforce"] > 4
     shown = fresh.run("status")
