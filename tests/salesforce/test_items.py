@@ -1,4 +1,4 @@
-"""Which LearningItem a course is: the crosswalk, the name, and what is ambiguous; and native progress compared with ours."""
+"""Which LearningItem a course is: the crosswalk, the name, what is ambiguous; and native progress against ours."""
 
 from __future__ import annotations
 
@@ -104,9 +104,8 @@ def test_a_course_is_the_item_that(connection: Connection, tmp_path: Path, name:
     (tmp_path / "learning_items.csv").write_text(HEADER + rows, "utf-8")
     put(connection, courses, items)
     counts = match_items(connection, load_mapping(tmp_path), "default")
-    found = connection.execute(
-        "SELECT CAST(course_id AS VARCHAR), outcome, rule, learning_item_id FROM salesforce.item_matches"
-    )
+    columns = "CAST(course_id AS VARCHAR), outcome, rule, learning_item_id"
+    found = connection.execute(f"SELECT {columns} FROM salesforce.item_matches")
     assert {row[0]: row[1:] for row in found.fetchall()} == expected
     assert sum(counts.values()) == len(courses)
 
@@ -144,18 +143,9 @@ def test_native_progress_is_compared_with_ours_course_by_course(sandbox: Sandbox
     chosen = compared[0]
     sandbox.org.set_values("LearningItemProgress", chosen["Id"], ProgressStatus="Overdue")
     assert run_readback(settings).drift == {"status": 1}
-    columns = "kind, object, external_id, salesforce_id, field, ours, theirs"
-    assert query(warehouse, f"SELECT {columns} FROM salesforce.drift") == [
-        (
-            "status",
-            "LearningItemProgress",
-            str(chosen["enrollment_id"]),
-            chosen["Id"],
-            "ProgressStatus",
-            "InProgress",
-            "Overdue",
-        )
-    ]
+    found = query(warehouse, "SELECT kind, object, external_id, salesforce_id, ours, theirs FROM salesforce.drift")
+    where = (str(chosen["enrollment_id"]), chosen["Id"])
+    assert found == [("status", "LearningItemProgress", *where, "InProgress", "Overdue")]
     # A build computes the same items again, and touches nothing.
     built = run_build(settings)
     assert (built.items, built.tables["learning_item_progress"].updated) == (report.items, 0)
