@@ -208,7 +208,7 @@ def test_an_override_folder_replaces_file_by_file(folder: Path, name: str) -> No
         "progress_status.csv": ("any,any,behind,Behind", "any,any,behind,OnTrack", lambda m: m.rules[12].progress_status, "OnTrack"),
         "learner_matching.csv": ("User.Email,yes", "User.Username,yes", lambda m: m.learner_rules[1].salesforce_field, "Username"),
         "salesforce_fields.csv": ("Vendor__c,vendor,text,no", "Maker__c,vendor,text,no", lambda m: m.fields[4].field, "Maker__c"),
-        "learning_items.csv": ("item_by,item", "item_by,item\nname,A,name,B", lambda m: m.items[0].item, "B"),
+        "learning_items.csv": ("item_by,item", "item_by,item\nname,A,name,B", lambda m: [i.item for i in m.items], ["B"]),
         "parameters.toml": ("= 30", "= 45", lambda m: m.no_longer_tracking_after_days, 45),
     }  # fmt: skip
     old, new, read, expected = changes[name]
