@@ -20,13 +20,15 @@ SQL_TYPES = {
 class Readable:
     """An object and its table in the schema `salesforce`.
 
-    `columns` are the table's; `where` narrows a full read; `logged` says that getUpdated and getDeleted serve it.
+    `columns` are the table's; `where` narrows a full read, and `expected` says in SQL which rows `h` of the table such
+    a read must meet; `logged` says that getUpdated and getDeleted serve the object.
     """
 
     object: str
     table: str
     columns: tuple[str, ...]
     where: str = ""
+    expected: str = "true"
     deletable: bool = True
     logged: bool = True
     target: Target | None = field(default=None, compare=False)
@@ -62,7 +64,11 @@ USER = Readable(
     "User", "users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp"),
     deletable=False, logged=False,
 )  # fmt: skip
-CONTACT = Readable("Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"), where="Email != null")
+# A contact without an email address can match nobody; one that loses it comes along with the changes.
+CONTACT = Readable(
+    "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
+    where="Email != null", expected='h."Email" IS NOT NULL',
+)  # fmt: skip
 ITEM = Readable("LearningItem", "learning_items", ("Id", "Name", "Type", "SystemModstamp", "IsDeleted"))
 PROGRESS = Readable(
     "LearningItemProgress",

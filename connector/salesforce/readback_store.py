@@ -58,7 +58,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
 
 
 def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:
-    columns = reading.readable.columns
+    readable, columns = reading.readable, reading.readable.columns
     types = {column: SQL_TYPES.get(column, "VARCHAR") for column in columns}
     values = ", ".join(f'TRY_CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())
     shape = ", ".join(f"'{column}': '{'JSON' if kind == 'JSON' else 'VARCHAR'}'" for column, kind in types.items())
@@ -73,7 +73,7 @@ def _compute(connection: Connection, reading: Reading, table: str, tenant_id: st
         columns=", ".join(f's."{column}"' for column in columns),
         removed='CASE WHEN s."IsDeleted" THEN coalesce(h._removed_at, $now) END' if "IsDeleted" in columns else "NULL",
         absent=absent,
-        missing="true" if reading.full and keep else 'r."Id" IS NOT NULL',
+        missing=f'r."Id" IS NOT NULL OR {readable.expected}' if reading.full and keep else 'r."Id" IS NOT NULL',
     )
     gone = rows_param({"Id": key, "at": at} for key, at in reading.gone.items())
     connection.execute(query, {"tenant_id": tenant_id, "gone": gone, "now": utc_now()})

@@ -326,8 +326,8 @@ def test_an_interrupt_says_what_stays_and_leaves_130(tmp_path: Path) -> None:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "pull", "build", "push --dry-run", "push --limit 5", "sync", "publish", "status", "doctor",
-    "rejects list", "rejects", "rejects retry", "rejects clear --yes",
+    "pull", "build", "push --dry-run", "push --limit 5", "readback", "readback --full", "sync", "publish",
+    "status", "doctor", "rejects list", "rejects", "rejects retry", "rejects clear --yes",
 )  # fmt: skip
 
 
@@ -428,6 +428,38 @@ def test_status_accounts_for_every_enrollment(fresh: Shell) -> None:
     assert shown.code == 1
     assert "unmapped status (quarantined)" in shown.out
     assert "these two figures differ" not in shown.out
+
+
+def test_a_read_back_tells_what_became_of_our_records(fresh: Shell) -> None:
+    assert fresh.run("sync").code == 0
+    victim, other = fresh.box.org.records("LMS_Enrollment__c")[:2]
+    person = fresh.box.org.records("User")[1]["Id"]
+    fresh.box.org.delete("LMS_Enrollment__c", [victim["Id"]])
+    fresh.box.org.update("LMS_Enrollment__c", other["Id"], {"Score__c": 0.5}, by=person)
+    for name in ("LearningItem", "LearningItemProgress"):
+        fresh.box.org.remove_object(name)
+    shown = fresh.run("readback")
+    assert shown.code == 0
+    for text in (
+        "LearningItem: not in this org",
+        "1 of our records deleted",
+        "1 field(s) of our records",
+        "2 record(s)",
+    ):
+        assert text in shown.out
+    told = fresh.run("readback", "--json").json
+    assert (told["drift"], told["complete"]) == ({"changed": 1, "deleted": 1}, True)
+    status = fresh.run("status", "--json").json
+    assert status["drift"] == {"changed": 1, "deleted": 1}
+    states = {row["state"]: row["enrollments"] for row in status["accounting"]}
+    assert states["deleted in Salesforce: due again"] == states["changed in Salesforce: due again"] == 1
+    assert status["balanced"]
+    story = fresh.run("explain", other["Absorb_Enrollment_Id__c"])
+    assert "the record was changed in Salesforce" in story.out
+    assert fresh.run("sync").code == 0
+    assert fresh.run("status", "--json").json["drift"] == {}
+    refused = fresh.run("readback", LEARNSYNC_SALESFORCE__LOGIN_URL="")
+    assert (refused.code, "LEARNSYNC_SALESFORCE__LOGIN_URL" in refused.err) == (2, True)
 
 
 def test_status_before_and_between_the_stages(fresh: Shell) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 from support import Row, query, records
@@ -459,6 +460,10 @@ def test_a_sync_reads_back_after_the_push(sandbox: Sandbox, ready: Settings) -> 
     assert list(report.seconds) == ["pull", "build", "push", "readback", "publish"]
     assert "User" not in report.readback.objects, "the push has just read them"
     assert report.readback.calls < 20
+    sandbox.org.delete(COURSE, [sandbox.org.records(COURSE)[0]["Id"]])
+    published = run_sync(ready).publish.path
+    with duckdb.connect(str(published), read_only=True) as copy:
+        assert copy.execute("SELECT kind, object FROM salesforce.drift").fetchall() == [("deleted", COURSE)]
 
 
 def test_a_read_back_that_fails_is_reported_and_does_not_undo_the_push(
