@@ -395,6 +395,24 @@ def test_a_foreign_change_is_drift_and_the_next_push_repairs_it(sandbox: Sandbox
     assert run_push(pushed).targets["lms_enrollment"].sent == 0
 
 
+def test_a_bulk_job_repairs_too(sandbox: Sandbox, pushed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {row["Absorb_Enrollment_Id__c"]: row for row in sandbox.org.records(ENROLLMENT)}
+    deleted, changed = sorted(before)[:2]
+    sandbox.org.delete(ENROLLMENT, [before[deleted]["Id"]])
+    with somebody(sandbox) as person:
+        edit = {"Progress_Status__c": None, "Completed_Percent__c": 1.5}
+        person.patch(f"{DATA}/{ENROLLMENT}/{before[changed]['Id']}", json=edit)
+    run_readback(pushed, OWN_ONLY)
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "1")
+    report = run_push(load_settings()).targets["lms_enrollment"]
+    assert (report.method, report.created, report.accepted) == ("bulk", 1, 2)
+    assert run_readback(pushed, OWN_ONLY).drift == {}
+    after = {row["Absorb_Enrollment_Id__c"]: row for row in sandbox.org.records(ENROLLMENT)}
+    for key in (deleted, changed):
+        for name in ("Progress_Status__c", "Completed_Percent__c", "LMS_Course__c", "Learner_User__c"):
+            assert after[key][name] == before[key][name]
+
+
 def test_a_foreign_write_of_the_same_values_or_of_other_fields_is_no_drift(sandbox: Sandbox, pushed: Settings) -> None:
     first, second = sandbox.org.records(ENROLLMENT)[:2]
     with somebody(sandbox) as person:

@@ -135,7 +135,6 @@ def test_native_progress_follows_the_portal(box: Sandbox) -> None:
     names = {row["Id"]: row["Name"].lower() for row in box.org.records("LearningItem")}
     courses = {row["name"].lower() for row in box.portal.courses()}
     related = [row for row in box.org.records("LearningItemProgress") if names[row["LearningItemId"]] in courses]
-    assert len({row["LearningItemId"] for row in related}) == 2
     assert {row["ProgressStatus"] for row in related} <= {"NotStarted", "InProgress", "Completed"}
     assert all((row["ProgressStatus"] == "Completed") == (row["CompletedDate"] is not None) for row in related)
     assert len({(row["OwnerId"], row["LearningItemId"]) for row in related}) == len(related) > 5
