@@ -21,7 +21,7 @@ class Readable:
     """An object and its table in the schema `salesforce`.
 
     `columns` are the table's; `where` narrows a full read, and `expected` says in SQL which rows `h` of the table such
-    a read must meet; `logged` says that getUpdated and getDeleted serve the object.
+    a read must meet; `logged` says that getUpdated and getDeleted serve it.
     """
 
     object: str

@@ -88,19 +88,18 @@ async def read(
 
 async def _vouch(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
     """Ask both logs. Raises _FullReadNeeded where the increment would not be whole."""
-    name = reading.readable.object
+    name, at = reading.readable.object, reading.at
     if not reading.readable.logged:
         return
-    updated = await _log(client, name, "updated", known, reading.at)
-    deleted = await _log(client, name, "deleted", known, reading.at) if reading.readable.deletable else None
-    covered = [_instant(name, updated, "latestDateCovered")]
-    if deleted is not None:
-        covered.append(_instant(name, deleted, "latestDateCovered"))
-        if _instant(name, deleted, "earliestDateAvailable") > known.since:
-            raise _FullReadNeeded("the org's log of deletions begins later than the last read")
-        reading.gone = {str(entry["id"]): str(entry["deletedDate"]) for entry in deleted["deletedRecords"]}
-    # Never back: what is covered stays covered.
-    reading.covered_until = max(known.covered_until, min(reading.at, *covered))
+    updated = await _log(client, name, "updated", known, at)
+    deleted = await _log(client, name, "deleted", known, at)
+    # The stamp of the last record that was forgotten for good: deletions before it are in no log.
+    if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
+        raise _FullReadNeeded("the org's log of deletions begins later than the last read")
+    reading.gone = {str(entry["id"]): str(entry["deletedDate"]) for entry in deleted["deletedRecords"]}
+    # Without a value nothing is held back. Never back: what is covered stays covered.
+    covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]
+    reading.covered_until = max(known.covered_until, min(at, *covered))
 
 
 async def _log(client: SalesforceClient, name: str, resource: str, known: Checkpoint, end: datetime) -> dict[str, Any]:
@@ -112,12 +111,14 @@ async def _log(client: SalesforceClient, name: str, resource: str, known: Checkp
         raise _FullReadNeeded(_OUT_OF_REACH[refusal.code]) from None
 
 
-def _instant(name: str, answer: dict[str, Any], member: str) -> datetime:
+def _instant(name: str, answer: dict[str, Any], member: str) -> datetime | None:
+    value = answer.get(member)
     try:
-        return parse_instant(str(answer[member]))
-    except (KeyError, ValueError):
+        return parse_instant(str(value)) if value else None
+    except ValueError:
         raise ProtocolError(
-            f"The org's answer about changes of {name} has no {member}.", remedy="Run `learnsync readback --full`."
+            f"The org's answer about changes of {name} has a {member} that is not an instant: {str(value)[:40]!r}.",
+            remedy="Run `learnsync readback --full`.",
         ) from None
 
 

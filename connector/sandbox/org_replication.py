@@ -17,12 +17,14 @@ ID_LIMIT = 600_000
 
 
 class Replication:
-    """What is asked of both resources alike. `id_limit` and `log_from` are for tests to set."""
+    """What is asked of both resources alike. `id_limit` and `held_back` are for tests to set."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self.id_limit = ID_LIMIT
         self.log_from: datetime | None = None
+        # An open transaction: nothing after this is vouched for.
+        self.held_back: datetime | None = None
 
     def purge_log(self) -> None:
         """Deletions up to now are forgotten, as a large log's are every two hours."""
@@ -43,6 +45,10 @@ class Replication:
         if len(found) > self.id_limit:
             raise RequestError(400, "EXCEEDED_ID_LIMIT", f"more than {self.id_limit} ids; use a smaller window")
         return found
+
+    def covered(self, end: str) -> str:
+        """Up to when an answer is whole."""
+        return min(end, format_datetime(self.held_back)) if self.held_back else end
 
     def earliest(self) -> datetime:
         """The first instant that the log of deletions still covers."""

@@ -26,7 +26,8 @@ def _updated(call: Call) -> Response:
     with call.org.lock:
         table, (start, end) = _asked(call, UPDATED_DAYS)
         ids = [row["Id"] for row in table.rows.values() if start <= row["SystemModstamp"] < end]
-        return JSONResponse({"ids": call.org.replication.capped(ids), "latestDateCovered": end})
+        covered = call.org.replication.covered(end)
+        return JSONResponse({"ids": call.org.replication.capped(ids), "latestDateCovered": covered})
 
 
 def _deleted(call: Call) -> Response:
@@ -35,8 +36,10 @@ def _deleted(call: Call) -> Response:
         log_from = format_datetime(call.org.replication.earliest())
         found = {key: at for key, at in table.deletions().items() if max(start, log_from) <= at < end}
         records = [{"id": key, "deletedDate": found[key]} for key in call.org.replication.capped(found)]
-        answer = {"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": end}
-        return JSONResponse(answer)
+        covered = call.org.replication.covered(end)
+        return JSONResponse(
+            {"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": covered}
+        )
 
 
 def _asked(call: Call, days: int) -> tuple[Table, tuple[str, str]]:

@@ -282,6 +282,20 @@ def test_the_checkpoint_is_what_the_org_vouches_for(sandbox: Sandbox, pushed: Se
     rows = query(Warehouse.of(pushed), "SELECT object, covered_until, read_at FROM salesforce.checkpoints")
     for name, covered, read_at in rows:
         assert timedelta(0) <= read_at - covered < timedelta(minutes=2), name
+    early = rows[0][2] - timedelta(hours=1)
+    with Warehouse.of(pushed).transaction() as connection:
+        connection.execute("UPDATE salesforce.checkpoints SET covered_until = ?", [early])
+    held_back = (early + timedelta(minutes=7)).replace(microsecond=0)
+    sandbox.org.replication.held_back = held_back  # a transaction that is still open
+    run_readback(pushed, OWN_ONLY)
+    own = query(
+        Warehouse.of(pushed), "SELECT DISTINCT covered_until FROM salesforce.checkpoints WHERE object LIKE 'LMS%'"
+    )
+    assert own == [(held_back,)]
+    sandbox.org.replication.held_back = early - timedelta(hours=1)
+    run_readback(pushed, OWN_ONLY)
+    again = query(Warehouse.of(pushed), "SELECT covered_until FROM salesforce.checkpoints WHERE object = ?", [COURSE])
+    assert again == [(held_back,)], "a checkpoint never goes back"
 
 
 def test_rows_and_their_checkpoint_commit_together(

@@ -1,5 +1,6 @@
 -- What the org holds, read back: how far each object has been read, who is gone, our own records, and where they differ
--- from what was sent.
+-- from what was sent. Two more states of the push ledger: missing (the record is gone from the org) and changed (somebody
+-- else wrote to it); both are due again.
 ALTER TABLE salesforce.users ADD COLUMN _removed_at TIMESTAMPTZ;      -- when a read found that it is there no more
 ALTER TABLE salesforce.contacts ADD COLUMN "IsDeleted" BOOLEAN;       -- the org's own word
 ALTER TABLE salesforce.contacts ADD COLUMN _removed_at TIMESTAMPTZ;
