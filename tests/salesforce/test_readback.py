@@ -283,10 +283,8 @@ def test_the_checkpoint_is_what_the_org_vouches_for(sandbox: Sandbox, pushed: Se
     held_back = (early + timedelta(minutes=7)).replace(microsecond=0)
     sandbox.org.replication.held_back = held_back  # a transaction that is still open
     run_readback(pushed, OWN_ONLY)
-    own = query(
-        Warehouse.of(pushed), "SELECT DISTINCT covered_until FROM salesforce.checkpoints WHERE object LIKE 'LMS%'"
-    )
-    assert own == [(held_back,)]
+    columns = "SELECT DISTINCT covered_until FROM salesforce.checkpoints"
+    assert query(Warehouse.of(pushed), f"{columns} WHERE object LIKE 'LMS%'") == [(held_back,)]
     sandbox.org.replication.held_back = early - timedelta(hours=1)
     run_readback(pushed, OWN_ONLY)
     again = query(Warehouse.of(pushed), f"{columns} WHERE object LIKE 'LMS%'")
