@@ -47,7 +47,7 @@ class Reading:
     at: datetime
     covered_until: datetime
     files: list[Path] = field(default_factory=list)
-    gone: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, str | None] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -77,13 +77,18 @@ async def read(
             log.info("%s is read in full: %s", readable.object, why)
             reading.full, reading.covered_until = str(why), now
             reading.gone.clear()
-    where = readable.where if reading.full else f"SystemModstamp >= {to_salesforce(known.since)}" if known else ""
-    soql = f"SELECT {listed} FROM {readable.object}" + (f" WHERE {where}" if where else "")
     folder.mkdir(parents=True, exist_ok=True)
-    async for records in client.query(soql, deleted=readable.deletable):
+    async for records in client.query(_soql(reading, known), deleted=readable.deletable):
         _spool(reading, (readable.row(record, fields) for record in records), folder)
         progress.advance(len(records))
     return reading
+
+
+def _soql(reading: Reading, known: Checkpoint | None) -> str:
+    where = reading.readable.where
+    if known is not None and not reading.full:
+        where = f"SystemModstamp >= {to_salesforce(known.since)}"
+    return f"SELECT {reading.fields} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
 
 
 async def _vouch(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
@@ -96,7 +101,7 @@ async def _vouch(client: SalesforceClient, reading: Reading, known: Checkpoint) 
     # The stamp of the last record that was forgotten for good: deletions before it are in no log.
     if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
         raise _FullReadNeeded("the org's log of deletions begins later than the last read")
-    reading.gone = {str(entry["id"]): str(entry["deletedDate"]) for entry in deleted["deletedRecords"]}
+    reading.gone = {str(entry["id"]): entry.get("deletedDate") for entry in deleted.get("deletedRecords") or []}
     # Without a value nothing is held back. Never back: what is covered stays covered.
     covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]
     reading.covered_until = max(known.covered_until, min(at, *covered))
