@@ -8,6 +8,7 @@ from typing import Any
 
 import mappings
 from connector.errors import MappingError
+from connector.items import match_items
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse.apply import TableCounts, apply_computed
@@ -17,11 +18,15 @@ from connector.warehouse.load import pending_quarantine
 
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did; `unmapped` counts enrollments whose status no map knows."""
+    """What a build did; `unmapped` counts enrollments whose status no map knows.
+
+    `items`: courses by whether they are one LearningItem of Salesforce; empty where none was read back.
+    """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     unmapped: int = 0
+    items: dict[str, int] = field(default_factory=dict)
     as_of: datetime | None = None
 
     @property
@@ -78,6 +83,7 @@ def build_learning_item_progress(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
 ) -> None:
     """Fill learning_item_progress and quarantine what no rule decides."""
+    report.items = match_items(connection, maps, settings.tenant_id)
     values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
     report.tables["learning_item_progress"] = apply_computed(

@@ -173,6 +173,7 @@ class SalesforceSettings(_Section):
     bulk_threshold: int = Field(2000, ge=1)
     api_budget_percent: float = Field(80, gt=0, le=100)
     push_unmatched: bool = False
+    overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False
 
     @field_validator("login_url", "audience")

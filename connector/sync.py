@@ -1,4 +1,4 @@
-"""The stages that the CLI and Dagster call, each recorded in ops.runs: pull → build → push → publish."""
+"""The stages that the CLI and Dagster call, each recorded in ops.runs: pull → build → push → readback → publish."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from connector.build import BuildReport, build, build_one
 from connector.errors import LearnsyncError
 from connector.progress import Progress
 from connector.salesforce.push import PushOptions, push
+from connector.salesforce.readback import ReadbackOptions, ReadbackReport, readback
 from connector.salesforce.reports import PushReport
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now
@@ -111,6 +112,14 @@ def run_push(settings: Settings, options: PushOptions | None = None, progress: P
     return _stage(settings, "push", lambda run_id: push(settings, run_id, options, progress))
 
 
+def run_readback(
+    settings: Settings, options: ReadbackOptions | None = None, progress: Progress | None = None
+) -> ReadbackReport:
+    """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
+    require_salesforce(settings)
+    return _stage(settings, "readback", lambda run_id: readback(settings, run_id, options, progress))
+
+
 def run_publish(settings: Settings) -> PublishReport:
     """Replace the analysts' file."""
     return _stage(settings, "publish", lambda _: publish(settings))
@@ -118,35 +127,48 @@ def run_publish(settings: Settings) -> PublishReport:
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync. `push` is None when no org is configured."""
+    """All stages of one sync. `push` is None when no org is configured, `readback` then and when it failed."""
 
     pull: PullReport
     build: BuildReport
     push: PushReport | None
     publish: PublishReport
     seconds: dict[str, float]
+    readback: ReadbackReport | None = None
+    # Why the read-back could not be done; the push before it stands.
+    readback_error: str = ""
 
     @property
     def complete(self) -> bool:
         """True when every stage was."""
-        return self.pull.complete and self.build.complete and (self.push is None or self.push.complete)
+        pushed = self.push is None or self.push.complete
+        return self.pull.complete and self.build.complete and pushed and not self.readback_error
 
 
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Pull, build, push (where an org is configured) and publish. Publishes even when the push could not run."""
+    """Pull, build, push and read back (where an org is configured), and publish: even when the push could not run."""
     seconds: dict[str, float] = {}
     pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
     built = _timed(seconds, "build", lambda: run_build(settings))
     pushed: PushReport | None = None
+    read: ReadbackReport | None = None
+    read_error = ""
     try:
         if settings.salesforce.login_url:
             pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
+            # The push has just read the people.
+            options = ReadbackOptions(full=full, people=full)
+            try:
+                read = _timed(seconds, "readback", lambda: run_readback(settings, options, progress))
+            except LearnsyncError as failure:
+                read_error = str(failure)
+                log.warning("the read-back failed: %s", failure)
         else:
             log.info("no push: LEARNSYNC_SALESFORCE__LOGIN_URL is not set")
     finally:
         # Analysts get what was pulled and built whatever the org says.
         published = _timed(seconds, "publish", lambda: run_publish(settings))
-    return SyncReport(pulled, built, pushed, published, seconds)
+    return SyncReport(pulled, built, pushed, published, seconds, read, read_error)
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Report]) -> Report:

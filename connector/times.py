@@ -60,6 +60,11 @@ def to_absorb(moment: datetime) -> str:
     )
 
 
+def to_salesforce(moment: datetime) -> str:
+    """Write an instant for SOQL and the replication calls: whole seconds (the org keeps no more), UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def parse_http_date(text: str | None) -> datetime | None:
     """Read a `Date` or `Retry-After` header date; None when absent or malformed."""
     if not text:

@@ -1,12 +1,13 @@
 """The maps, as tables a person can review, and the one loader that checks and compiles them."""
 
+from mappings.crosswalk import ItemRule
+from mappings.errors import MappingError
 from mappings.loader import (
     PROGRESS_STATUSES,
     ErrorRule,
     FieldMap,
     LearnerRule,
     Mapping,
-    MappingError,
     StatusRule,
     load_mapping,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "PROGRESS_STATUSES",
     "ErrorRule",
     "FieldMap",
+    "ItemRule",
     "LearnerRule",
     "Mapping",
     "MappingError",

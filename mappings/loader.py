@@ -10,6 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mappings import crosswalk
+from mappings.crosswalk import ItemRule
+from mappings.errors import MappingError
+
 PACKAGED = Path(__file__).parent
 # The restricted picklist of LearningItemProgress.ProgressStatus (seed 000).
 PROGRESS_STATUSES = (
@@ -27,10 +31,6 @@ _ABSORB_LEARNER_FIELDS = ("external_id", "email_address", "username", "employee_
 _SALESFORCE_PEOPLE = ("User.FederationIdentifier", "User.Email", "User.Username", "Contact.Email")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _API_NAME = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$", re.ASCII)
-
-
-class MappingError(ValueError):
-    """A map is malformed or leaves a case undecided; the text names file and row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,7 @@ class Mapping:
     learner_rules: tuple[LearnerRule, ...]
     fields: tuple[FieldMap, ...]
     errors: tuple[ErrorRule, ...]
+    items: tuple[ItemRule, ...]
     folder: Path | None
 
     def sql(self, name: str) -> str:
@@ -146,6 +147,7 @@ class Mapping:
             "status_case": _case([(f"d.rule = {_quote(r.name)}", _quote(r.progress_status)) for r in self.rules]),
             "status_labels": " ".join(f"WHEN {code} THEN {_quote(label)}" for code, label in self.statuses.items()),
             "hits": self._hits(),
+            "crosswalk": crosswalk.crosswalk_sql(self.items),
         }
 
     def _hits(self) -> str:
@@ -172,8 +174,10 @@ def load_mapping(folder: Path | None = None) -> Mapping:
         learner_rules=tuple(_learner_rule(row, number) for number, row in _rows(folder, "learner_matching.csv")),
         fields=tuple(_field(row, number) for number, row in _rows(folder, "salesforce_fields.csv")),
         errors=tuple(_error_rule(row, number) for number, row in _rows(folder, "salesforce_errors.csv")),
+        items=tuple(crosswalk.item_rule(row, number) for number, row in _rows(folder, crosswalk.FILE)),
         folder=folder,
     )
+    crosswalk.check_crosswalk(mapping.items)
     _check_names("progress_status.csv", [rule.name for rule in mapping.rules])
     _check_names("learner_matching.csv", [rule.name for rule in mapping.learner_rules])
     _check_names("salesforce_fields.csv", [f"{entry.object}.{entry.field}" for entry in mapping.fields])
@@ -367,5 +371,5 @@ def _hit(position: int, rule: LearnerRule) -> str:
         f' {_quote(rule.salesforce_object)} AS object, s."Id" AS salesforce_id'
         f" FROM absorb.users AS u JOIN salesforce.{table} AS s ON s.tenant_id = u.tenant_id"
         f' AND lower(trim(s."{rule.salesforce_field}")) = lower(trim(u.{rule.absorb_field})){active}'
-        f" WHERE u.tenant_id = $tenant_id AND trim(u.{rule.absorb_field}) <> ''"
+        f" WHERE u.tenant_id = $tenant_id AND trim(u.{rule.absorb_field}) <> '' AND s._removed_at IS NULL"
     )

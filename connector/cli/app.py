@@ -27,9 +27,10 @@ from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import SAMPLE_ROWS, PushOptions
+from connector.salesforce.readback import ReadbackOptions
 from connector.salesforce.targets import ALL_TARGETS, check_targets
 from connector.settings import load_settings
-from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_reconcile, run_sync
+from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_readback, run_reconcile, run_sync
 from connector.times import parse_instant
 
 log = logging.getLogger(__name__)
@@ -128,14 +129,31 @@ def push(
     _finish(report, render.show_push, as_json=as_json)
 
 
-@app.command()
-def sync(
+@app.command(name="readback")
+def readback_command(
     *,
-    full: Annotated[bool, typer.Option("--full", help="Pull every list from its beginning.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read everything anew, not only what changed.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pull, build, push, publish."""
+    """Salesforce → warehouse: people, native progress, our own records; finds drift and marks what is due again."""
+    set_up_logging(verbose)
+    settings = load_settings()
+    with Bar() as bar:
+        report = run_readback(settings, ReadbackOptions(full=full), bar)
+    _finish(report, render.show_readback, as_json=as_json)
+
+
+@app.command()
+def sync(
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Pull every list, and read Salesforce back, from the beginning.")
+    ] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Pull, build, push, read back, publish."""
     set_up_logging(verbose)
     settings = load_settings()
     with Bar() as bar:

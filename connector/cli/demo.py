@@ -149,8 +149,9 @@ def _add(figures: dict[str, Any], command: str, stats: dict[str, Any]) -> None:
             if stream["stream"] == "enrollments":
                 for key in ("read", "inserted", "updated", "quarantined"):
                     figures[key] += stream["counts"][key]
-    if command == "push":
+    if command in {"push", "readback"}:
         figures["api_calls"] += stats["calls"]
+    if command == "push":
         for target in stats["targets"].values():
             figures["pushed"] += target["accepted"]
             figures["created"] += target["created"]
@@ -179,7 +180,7 @@ def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     ):  # fmt: skip
         made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
     made.add_section()
-    for stage in ("pull", "build", "push", "publish"):
+    for stage in ("pull", "build", "push", "readback", "publish"):
         made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
     made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
     out.print(made)

@@ -13,10 +13,17 @@ from connector.absorb.pull import PullReport
 from connector.absorb.reconcile import ReconcileReport
 from connector.build import BuildReport
 from connector.cli.console import out
+from connector.salesforce.readback import ReadbackReport
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.sync import SyncReport
 from connector.times import utc_now
 from connector.warehouse.publish import PublishReport
+
+_DRIFT = {
+    "status": "learner(s) whose native ProgressStatus is not ours",
+    "changed": "field(s) of our records that somebody else changed",
+    "deleted": "of our records deleted in Salesforce",
+}
 
 
 def table(title: str, *columns: str, numbers: bool = True) -> Table:
@@ -169,6 +176,32 @@ def _value(value: Any) -> str:
     return "–" if value is None else escape(str(value))
 
 
+def show_readback(report: ReadbackReport) -> None:
+    """Rows per object, what is not in the org, and the drift."""
+    made = table("Read back from Salesforce", "object", "read", "new", "changed", "gone", "how")
+    for entry in report.objects.values():
+        how = f"in full: {entry.full}" if entry.full else "changes"
+        made.add_row(
+            entry.object, count(entry.rows), count(entry.inserted), count(entry.updated), count(entry.removed), how
+        )
+    out.print(made)
+    for name, reason in report.absent.items():
+        out.print(f"  {name}: {reason}; left aside", soft_wrap=True)
+    if report.items:
+        figures = ", ".join(f"{courses:,} {outcome}" for outcome, courses in report.items.items())
+        out.print(f"  courses by LearningItem: {figures} (mappings/learning_items.csv)", soft_wrap=True)
+    show_drift(report.drift)
+    due = sum(counts.due for counts in report.own.values())
+    if due:
+        out.print(f"  {due:,} record(s) are due again: the next push repairs them")
+
+
+def show_drift(drift: dict[str, int]) -> None:
+    """One line per kind of difference between Salesforce and us."""
+    for kind, rows in drift.items():
+        out.print(f"  [yellow]drift[/] {rows:,} {_DRIFT.get(kind, kind)}: see salesforce.drift", soft_wrap=True)
+
+
 def show_publish(report: PublishReport) -> None:
     """Where analysts find the data."""
     out.print(f"Published {report.path} ({report.bytes / 1e6:.1f} MB, {report.seconds:.1f} s)")
@@ -182,6 +215,10 @@ def show_sync(report: SyncReport) -> None:
         out.print("No push: LEARNSYNC_SALESFORCE__LOGIN_URL is not set.")
     else:
         show_push(report.push)
+    if report.readback is not None:
+        show_readback(report.readback)
+    elif report.readback_error:
+        out.print(f"  [red]not read back[/]: {report.readback_error}", soft_wrap=True)
     show_publish(report.publish)
     out.print("Time: " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report.seconds.items()))
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from connector.cli.console import out
-from connector.cli.render import ago, count, table
+from connector.cli.render import ago, count, show_drift, table
 from connector.settings import Settings
 from connector.warehouse.database import Connection, Warehouse
 
@@ -26,6 +26,7 @@ class Status:
     balanced: bool = True
     runs: list[dict[str, Any]] = field(default_factory=list)
     pending: dict[str, int] = field(default_factory=dict)
+    drift: dict[str, int] = field(default_factory=dict)
     api_calls: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -37,6 +38,8 @@ class Status:
 TABLES = (
     "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
+    "salesforce.lms_courses", "salesforce.lms_enrollments", "salesforce.learning_items",
+    "salesforce.learning_item_progress",
 )  # fmt: skip
 
 
@@ -62,6 +65,7 @@ def collect(settings: Settings) -> Status:
         status.accounting = _rows(connection, "accounting", tenant)
         status.runs = _rows(connection, "runs", tenant)
         status.pending = {row["kind"]: row["pending"] for row in _rows(connection, "pending", tenant)}
+        status.drift = {row["kind"]: row["differences"] for row in _rows(connection, "drift", tenant)}
         calls = _rows(connection, "api_calls", tenant)
         status.api_calls = calls[0] if calls else {}
     accounted = sum(row["enrollments"] for row in status.accounting)
@@ -81,6 +85,7 @@ def show(status: Status) -> None:
     for kind, number in status.pending.items():
         if number:
             out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    show_drift(status.drift)
     if status.api_calls:
         calls = status.api_calls
         out.print(

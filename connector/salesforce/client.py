@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +33,7 @@ from connector.http import Answer, HttpSession, QueryParams
 from connector.ratelimit import Gate
 from connector.salesforce import auth
 from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
-from connector.times import utc_now
+from connector.times import parse_http_date, to_salesforce, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ COLLECTION_LIMIT = 200
 # Orgs allow 25 long calls at once; we stay far below and leave room for people.
 CALLS_PER_SECOND, BURST, CONCURRENCY = 25.0, 25, 4
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
-_ORG_ID = re.compile(r"/id/(00D\w{12,15})/")
+_IDENTITY = re.compile(r"/id/(00D\w{12,15})/(005\w{12,15})?")
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Grant:
     access_token: str
     instance_url: str
     org_id: str
+    # The run-as user, from the identity URL; empty where the answer has none.
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         self._budget = budget_percent
         self._grant: Grant | None = None
         self._flight = asyncio.Lock()
+        self._clock: datetime | None = None
         self.calls_used = 0
         self.calls_allowed = 0
         if isinstance(login, SecretLogin):
@@ -117,13 +121,21 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 remedy=f"Use one from {offered[0]} to {offered[-1]}.",
             )
 
+    async def replication(self, name: str, resource: str, start: datetime, end: datetime) -> dict[str, Any]:
+        """What getUpdated or getDeleted (`resource`: updated | deleted) answers for a window (section 5).
+
+        Raises BadRequestError with the org's code: INVALID_REPLICATION_DATE, EXCEEDED_ID_LIMIT.
+        """
+        window = {"start": to_salesforce(start), "end": to_salesforce(end)}
+        return _document(await self.call("GET", f"{self._data}/sobjects/{name}/{resource}/", params=window))
+
     async def describe(self, name: str) -> dict[str, Any]:
         """An object's describe. Raises NotFoundError when it is missing or invisible."""
         return _document(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
 
-    async def query(self, soql: str) -> AsyncIterator[list[dict[str, Any]]]:
-        """Records of a query, page by page."""
-        answer = await self.call("GET", f"{self._data}/query", params={"q": soql})
+    async def query(self, soql: str, *, deleted: bool = False) -> AsyncIterator[list[dict[str, Any]]]:
+        """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll, section 5)."""
+        answer = await self.call("GET", f"{self._data}/{'queryAll' if deleted else 'query'}", params={"q": soql})
         while True:
             page = _document(answer)
             yield list(page["records"])
@@ -222,10 +234,16 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 remedy=auth.login_remedy(self._credentials),
             )
         redact.register(token)
-        found = _ORG_ID.search(str(document.get("id", "")))
-        return Grant(token, instance, found[1] if found else instance)
+        found = _IDENTITY.search(str(document.get("id", "")))
+        return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
+
+    @property
+    def clock(self) -> datetime:
+        """The org's clock, by the Date header of its last answer; ours before there is one."""
+        return self._clock or utc_now()
 
     def _note_usage(self, answer: Answer) -> None:
+        self._clock = parse_http_date(answer.headers.get("date")) or self._clock
         found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
         if found:
             self.calls_used, self.calls_allowed = int(found[1]), int(found[2])

@@ -1,61 +1,53 @@
-"""Salesforce people into the warehouse, and which of them each Absorb learner is (contract section 7)."""
+"""Salesforce people into the warehouse, and which of them each Absorb learner is (contract section 7).
+
+People are read by their changes: a record that was edited, deactivated or deleted comes along, so that a match is what
+it would be after reading everybody anew. What `readback_plan` says of full reads holds here too.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from connector.progress import Progress, Silent
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.readback_objects import PEOPLE
+from connector.salesforce.readback_plan import Checkpoint
+from connector.salesforce.readback_read import Reading, read
+from connector.salesforce.readback_store import StoreCounts, store
 from connector.warehouse.apply import apply_computed
 from connector.warehouse.database import Connection
 from mappings import Mapping
 
-# Columns of salesforce.users and salesforce.contacts that are asked for; matching rules may use no others.
-_QUERIES = {
-    "User": ("users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp"), ""),
-    "Contact": ("contacts", ("Id", "Email", "SystemModstamp"), " WHERE Email != null"),
-}
-_TYPES = {"IsActive": "BOOLEAN", "SystemModstamp": "TIMESTAMPTZ"}
-
 
 @dataclass(slots=True)
 class People:
-    """Spooled answers of the people queries: object → NDJSON files."""
+    """Spooled readings of the people that matching looks at, by object."""
 
-    files: dict[str, list[Path]] = field(default_factory=dict)
-    rows: int = 0
+    readings: list[Reading] = field(default_factory=list)
 
 
-async def fetch(client: SalesforceClient, maps: Mapping, folder: Path) -> People:
-    """Query the people that the matching rules look at into `folder`, page by page."""
+async def fetch(
+    client: SalesforceClient,
+    maps: Mapping,
+    folder: Path,
+    known: MappingType[str, Checkpoint],
+    progress: Progress | None = None,
+    *,
+    full: bool = False,
+) -> People:
+    """Query the people that the matching rules look at into `folder`: what changed since the checkpoints `known`."""
     people = People()
-    folder.mkdir(parents=True, exist_ok=True)
     for name in dict.fromkeys(rule.salesforce_object for rule in maps.learner_rules):
-        _, columns, where = _QUERIES[name]
-        files = people.files.setdefault(name, [])
-        async for records in client.query(f"SELECT {', '.join(columns)} FROM {name}{where}"):
-            path = folder / f"{name}-{len(files):06d}.ndjson"
-            path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
-            files.append(path)
-            people.rows += len(records)
+        spool = read(client, PEOPLE[name], known.get(name), folder, progress or Silent(), full=full)
+        people.readings.append(await spool)
     return people
 
 
-def store(connection: Connection, people: People, tenant_id: str) -> None:
-    """Make salesforce.users and salesforce.contacts equal to what was fetched."""
-    for name, files in people.files.items():
-        table, columns, _ = _QUERIES[name]
-        values = ", ".join(
-            f'TRY_CAST("{column}" AS {_TYPES.get(column, "VARCHAR")}) AS "{column}"' for column in columns
-        )
-        shape = ", ".join(f"'{column}': 'VARCHAR'" for column in columns)
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE computed AS SELECT $tenant_id AS tenant_id, {values}"
-            f" FROM read_json($files, columns = {{{shape}}}, format = 'newline_delimited')",
-            {"tenant_id": tenant_id, "files": [str(path) for path in files]},
-        )
-        apply_computed(connection, f"salesforce.{table}", "Id", tenant_id)
+def keep(connection: Connection, people: People, tenant_id: str, run_id: str) -> dict[str, StoreCounts]:
+    """Bring salesforce.users and salesforce.contacts up to date with what was fetched, and their checkpoints."""
+    return {reading.readable.object: store(connection, reading, tenant_id, run_id) for reading in people.readings}
 
 
 def match(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:

@@ -22,7 +22,7 @@ from connector.build import load_maps
 from connector.errors import LearnsyncError, PreflightError
 from connector.locks import claim
 from connector.progress import Progress, Silent
-from connector.salesforce import bulk_files, native, people, preflight, preview
+from connector.salesforce import bulk_files, difference, native, people, preflight, preview
 from connector.salesforce.bulk import BulkJobs
 from connector.salesforce.bulk_files import BulkSpool
 from connector.salesforce.bulk_ledger import BulkLedger
@@ -30,8 +30,9 @@ from connector.salesforce.bulk_push import RETRY_LIMIT, BulkPush, JobOutcome
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.collections_push import CollectionsPush, LedgerRow
 from connector.salesforce.outcomes import STATES, TRIES_AGAIN
+from connector.salesforce.readback_store import checkpoints
 from connector.salesforce.reports import PushReport, TargetReport
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target, payload_sql
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
@@ -65,12 +66,12 @@ def push(
     runner = _Push(settings, maps, run_id, options, progress or Silent())
     if options.dry_run:
         return asyncio.run(runner.run())
-    with _push_lock(settings, run_id):
+    with push_lock(settings, run_id):
         return asyncio.run(runner.run())
 
 
 @contextmanager
-def _push_lock(settings: Settings, run_id: str) -> Iterator[None]:
+def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
 
     Folders that killed pushes left behind hold people's data: they are cleared once they are a day old.
@@ -126,7 +127,8 @@ class _Push:
         found = people.People()
         if ENROLLMENT in targets or PROGRESS in targets:
             self._progress.stage("learners")
-            found = await people.fetch(self._client, self._maps, self._folder)
+            known = checkpoints(self._warehouse, self._settings.tenant_id)
+            found = await people.fetch(self._client, self._maps, self._folder, known)
         self._plan(report, targets, fields, found)
         if self._options.dry_run:
             for target in targets:
@@ -175,8 +177,8 @@ class _Push:
         with self._warehouse.connect() as connection:
             connection.execute("BEGIN")
             try:
-                if found.files:
-                    people.store(connection, found, self._settings.tenant_id)
+                if found.readings:
+                    people.keep(connection, found, self._settings.tenant_id, self._run_id)
                     report.learners = people.match(connection, self._maps, self._settings.tenant_id)
                 for target in targets:
                     report.targets[target.name] = self._difference(connection, target, fields[target.name])
@@ -186,15 +188,15 @@ class _Push:
             connection.execute("ROLLBACK" if self._options.dry_run else "COMMIT")
 
     def _difference(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...]) -> TargetReport:
-        query = self._maps.sql(target.query)
-        values: dict[str, Any] = {
-            "tenant_id": self._settings.tenant_id, "org_id": self._org_id, "object": target.object,
-        }  # fmt: skip
-        if "$push_unmatched" in query:
-            values["push_unmatched"] = self._settings.salesforce.push_unmatched
-        values["full"] = self._options.full
-        first = "update" if target.update_only else "create"
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
+        difference.compute(
+            connection,
+            self._settings,
+            self._maps,
+            org_id=self._org_id,
+            target=target,
+            fields=fields,
+            full=self._options.full,
+        )
         counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
         report = TargetReport(target.name, target.object)
         for action in ("create", "update", "unchanged", "held"):

@@ -15,11 +15,13 @@ from .org_bulk_jobs import BulkJobs
 from .org_errors import RecordError, RequestError
 from .org_formula import evaluate
 from .org_jwt import JwtApp
+from .org_learning import Learning
 from .org_people import People
 from .org_query import Cursors, Page, run
+from .org_replication import Replication
 from .org_schema import FieldSchema, ObjectSchema, load_custom_objects
 from .org_sessions import Sessions
-from .org_standard import PROGRESS_STATUSES, standard_objects
+from .org_standard import standard_objects
 from .org_store import Row, Table
 from .org_upsert import Plan, judge, plan_update, plan_upsert, read_values
 from .org_values import format_datetime
@@ -54,6 +56,7 @@ class Org:
         self._writes: dict[str, Counter[str]] = {}
         self.user_id = self._integration_user()
         self.bulk = BulkJobs(self._now)
+        self.replication = Replication(self._now)
 
     # Schema
 
@@ -74,6 +77,8 @@ class Org:
         external_id_field: str,
         records: Sequence[Mapping[str, Any]],
         all_or_none: bool = False,
+        *,
+        by: str = "",
     ) -> list[dict[str, Any]]:
         """Creates or updates by external id; one UpsertResult per record, in the same order (section 3b)."""
         with self.lock:
@@ -86,10 +91,10 @@ class Org:
                 _refuse_twin(key, record, seen)
                 return plan_upsert(self._tables, table, key, record)
 
-            return self._write(table, records, plan, all_or_none)
+            return self._write(table, records, plan, all_or_none, by)
 
     def insert(
-        self, object_name: str, records: Sequence[Mapping[str, Any]], all_or_none: bool = False
+        self, object_name: str, records: Sequence[Mapping[str, Any]], all_or_none: bool = False, *, by: str = ""
     ) -> list[dict[str, Any]]:
         """Creates records."""
         with self.lock:
@@ -99,9 +104,9 @@ class Org:
                 self._check_writable(table, create=True)
                 return judge(table, None, read_values(self._tables, table, record))
 
-            return self._write(table, records, plan, all_or_none)
+            return self._write(table, records, plan, all_or_none, by)
 
-    def update(self, object_name: str, record_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    def update(self, object_name: str, record_id: str, values: Mapping[str, Any], *, by: str = "") -> dict[str, Any]:
         """Updates one record by id."""
         with self.lock:
             table = self._table(object_name)
@@ -111,10 +116,10 @@ class Org:
                 self._check_writable(table, create=False)
                 return judge(table, row, read_values(self._tables, table, record))
 
-            return self._write(table, [values], plan, all_or_none=False)[0]
+            return self._write(table, [values], plan, False, by)[0]
 
     def update_many(
-        self, object_name: str, records: Sequence[Mapping[str, Any]], all_or_none: bool = False
+        self, object_name: str, records: Sequence[Mapping[str, Any]], all_or_none: bool = False, *, by: str = ""
     ) -> list[dict[str, Any]]:
         """Updates records by the `id` that each carries; one SaveResult per record, in the same order."""
         with self.lock:
@@ -124,13 +129,19 @@ class Org:
                 self._check_writable(table, create=False)
                 return plan_update(self._tables, table, record)
 
-            return self._write(table, records, plan, all_or_none)
+            return self._write(table, records, plan, all_or_none, by)
 
-    def delete(self, object_name: str, ids: Iterable[str]) -> int:
-        """Deletes records into the recycle bin, as an administrator would; the number deleted."""
+    def delete(self, object_name: str, ids: Iterable[str], *, by: str = "") -> int:
+        """Deletes records into the recycle bin, as an administrator would; the number deleted.
+
+        Lookups at them become null, as the shipped fields ask for (deleteConstraint SetNull). Whether that moves a
+        child's SystemModstamp is not documented; here it does not, which is harder to notice.
+        """
         with self.lock:
             table = self._table(object_name)
-            gone = sum(table.delete(record_id, self._stamp()) for record_id in ids)
+            removed = [each for each in ids if table.delete(each, by=by or self.user_id, at=self._stamp())]
+            self._clear_lookups(table, set(removed))
+            gone = len(removed)
             self._count(table)["deleted"] += gone
             return gone
 
@@ -164,36 +175,27 @@ class Org:
 
     # What the sandbox is filled with
 
-    def populate(self, users: Iterable[dict[str, Any]], profile: str = "mixed") -> None:
-        """Makes Salesforce Users and Contacts out of Absorb users, and some native learning progress."""
+    def populate(
+        self,
+        users: Iterable[dict[str, Any]],
+        profile: str = "mixed",
+        courses: Iterable[dict[str, Any]] = (),
+        enrollments: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        """Makes Salesforce Users and Contacts out of Absorb users, and some native learning progress.
+
+        Learning items are named like `courses`; progress on them follows the `enrollments` given.
+        """
         people = People(profile)
         people.add_all(users)
         with self.lock:
             made = [self._load("User", row) for row in people.users]
             for row in people.contacts:
                 self._load("Contact", row)
-            self._native_progress([row["Id"] for row in made if row["IsActive"]][:25])
-
-    def _native_progress(self, owners: list[str]) -> None:
-        names = ("Sales onboarding", "Security basics", "Product tour")
-        items = [self._load("LearningItem", {"Name": name, "Type": "LearningContent"}) for name in names]
-        for at, owner in enumerate(owners):
-            status = PROGRESS_STATUSES[at % len(PROGRESS_STATUSES)]
-            done = status.startswith("Completed")
-            self._load(
-                "LearningItemProgress",
-                {
-                    "Name": f"LIP-{at + 1:06d}",
-                    "OwnerId": owner,
-                    "LearningItemId": items[at % len(items)]["Id"],
-                    "ProgressStatus": status,
-                    "CompletedPercent": 100.0 if done else 0.0 if status == "NotStarted" else 40.0,
-                    "CompletedDate": self._stamp() if done else None,
-                    "CompletedOnDay": at if done else None,
-                    "DaysInProgress": at,
-                    "StartDate": None if status == "NotStarted" else self._stamp(),
-                },
-            )
+            active = {key: row["Id"] for key, row in zip(people.user_keys, made, strict=True) if row["IsActive"]}
+            learning = Learning(self._load, self._stamp())
+            learning.unrelated(list(active.values())[:25])
+            learning.related(list(courses), enrollments, active)
 
     def _integration_user(self) -> str:
         row = {"Username": "learnsync@org.example", "Email": "learnsync@org.example", "IsActive": True}
@@ -213,6 +215,27 @@ class Org:
         with self.lock:
             table = self._table(object_name)
             table.update(self._row(table, record_id), values, by=self.user_id, at=self._stamp())
+
+    def add(self, object_name: str, **values: Any) -> str:
+        """Creates a record without any check; its id."""
+        with self.lock:
+            return str(self._load(object_name, values)["Id"])
+
+    def session_of(self, user_id: str) -> str:
+        """An access token of another user, whose writes then bear that user's id."""
+        with self.lock:
+            self._row(self._table("User"), user_id)
+            return self.sessions.issue(user_id)
+
+    def undelete(self, object_name: str, record_id: str) -> None:
+        """Takes a record out of the recycle bin."""
+        with self.lock:
+            self._table(object_name).undelete(record_id, by=self.user_id, at=self._stamp())
+
+    def empty_recycle_bin(self, object_name: str) -> None:
+        """After this only getDeleted knows of the deleted records, until `replication.purge_log`."""
+        with self.lock:
+            self._table(object_name).purge()
 
     def remove_field(self, object_name: str, field: str) -> None:
         """Takes a field away from the integration user's sight."""
@@ -298,6 +321,24 @@ class Org:
             )
         return field
 
+    def table(self, name: str) -> Table:
+        """The records of one object; the caller holds the lock."""
+        return self._table(name)
+
+    def now(self) -> datetime:
+        """The org's clock."""
+        return self._now()
+
+    def _clear_lookups(self, parent: Table, gone: set[str]) -> None:
+        if not gone:
+            return
+        for table in self._tables.values():
+            links = [
+                f.name for f in table.schema.fields.values() if f.reference_to == parent.schema.name and f.nillable
+            ]
+            for row in table.rows.values() if links else ():
+                row |= {name: None for name in links if row.get(name) in gone}
+
     def _table(self, name: str) -> Table:
         table = self._tables.get(name.lower())
         if table is None:
@@ -338,6 +379,7 @@ class Org:
         records: Sequence[Mapping[str, Any]],
         plan: Callable[[Mapping[str, Any]], Plan],
         all_or_none: bool,
+        by: str,
     ) -> list[dict[str, Any]]:
         results: list[dict[str, Any]] = []
         held: list[tuple[int, Plan]] = []
@@ -354,9 +396,9 @@ class Org:
                 held.append((at, step))
                 results.append({})
             else:
-                results.append(self._apply(table, step))
+                results.append(self._apply(table, step, by))
         for at, step in held:
-            results[at] = _failure(ROLLED_BACK) if failed else self._apply(table, step)
+            results[at] = _failure(ROLLED_BACK) if failed else self._apply(table, step, by)
         self._count(table)["failed"] += sum(not result["success"] for result in results)
         return results
 
@@ -369,14 +411,14 @@ class Org:
             code = self._faults.popleft()
             raise RecordError(code, _FAULT_TEXTS.get(code, "injected fault"))
 
-    def _apply(self, table: Table, plan: Plan) -> dict[str, Any]:
-        at = self._stamp()
+    def _apply(self, table: Table, plan: Plan, by: str) -> dict[str, Any]:
+        at, by = self._stamp(), by or self.user_id
         if plan.target is None:
-            row = table.insert(plan.values, by=self.user_id, at=at)
+            row = table.insert(plan.values, by=by, at=at)
             self._count(table)["created"] += 1
         else:
             row = plan.target
-            changed = table.update(row, plan.values, by=self.user_id, at=at)
+            changed = table.update(row, plan.values, by=by, at=at)
             self._count(table)["updated" if changed else "unchanged"] += 1
         return {"id": row["Id"], "success": True, "created": plan.target is None, "errors": []}
 

@@ -32,6 +32,7 @@ class Call:
     request: Request
     body: bytes
     version: str
+    user: str
 
     @property
     def path(self) -> dict[str, Any]:
@@ -78,11 +79,11 @@ def serve(org: Org, request: Request, body: bytes, path: str, methods: dict[str,
         version = api_version(request)
         with org.lock:
             org.calls[f"{request.method} {path or '/'}"] += 1
-            org.sessions.admit(request.headers.get("authorization"))
+            user = org.sessions.admit(request.headers.get("authorization")) or org.user_id
         function = methods.get("GET" if request.method == "HEAD" else request.method)
         if function is None:
             raise not_allowed(request.method, list(methods))
-        response = function(Call(org, request, body, version))
+        response = function(Call(org, request, body, version, user))
     except RequestError as refusal:
         response = JSONResponse(refusal.as_list(), status_code=refusal.status)
     response.headers["Sforce-Limit-Info"] = org.sessions.usage

@@ -31,6 +31,8 @@ class People:
             raise ValueError(f"unknown profile {profile!r}: expected 'all' or 'mixed'")
         self.users: list[Row] = []
         self.contacts: list[Row] = []
+        # The learner behind each of `users`.
+        self.user_keys: list[str] = []
         self._profile = profile
         self._seed = seed
         self._federation_ids: set[str] = set()
@@ -70,6 +72,7 @@ class People:
         if federation_id:
             self._federation_ids.add(federation_id.lower())
         name = f"{learner.get('username') or 'learner'}.{str(learner.get('id'))[:8]}{suffix}".lower()
+        self.user_keys.append(str(learner.get("id")))
         self.users.append(
             _person(learner)
             | {

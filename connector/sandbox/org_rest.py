@@ -11,6 +11,7 @@ from .org import Org
 from .org_api import Call, resource
 from .org_errors import RequestError, SeveralMatches
 from .org_ids import to_18
+from .org_replication_api import replication_resources
 from .org_schema import ObjectSchema
 
 MAX_COLLECTION = 200
@@ -25,6 +26,7 @@ def sobject_routes(org: Org) -> list[Route]:
         resource(org, "/sobjects/{object}/", GET=_basic, POST=_create),
         resource(org, "/sobjects/{object}/describe", GET=_describe),
         resource(org, "/sobjects/{object}/describe/", GET=_describe),
+        *replication_resources(org),
         resource(org, "/sobjects/{object}/{id}", GET=_get, PATCH=_update, DELETE=_delete),
         resource(
             org,
@@ -65,7 +67,7 @@ def _get(call: Call) -> Response:
 
 
 def _update(call: Call) -> Response:
-    return _single(call.org.update(_schema(call).name, _id(call), call.json_object()))
+    return _single(call.org.update(_schema(call).name, _id(call), call.json_object(), by=call.user))
 
 
 def _delete(call: Call) -> Response:
@@ -73,7 +75,7 @@ def _delete(call: Call) -> Response:
 
 
 def _create(call: Call) -> Response:
-    return _single(call.org.insert(_schema(call).name, [call.json_object()])[0])
+    return _single(call.org.insert(_schema(call).name, [call.json_object()], by=call.user)[0])
 
 
 def _get_external(call: Call) -> Response:
@@ -91,7 +93,7 @@ def _upsert(call: Call) -> Response:
         raise RequestError(400, "INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
     _refuse_several(call, schema)
     record = {**body, key.name: call.path["value"]}
-    return _single(call.org.upsert(schema.name, key.name, [record])[0], upsert=True)
+    return _single(call.org.upsert(schema.name, key.name, [record], by=call.user)[0], upsert=True)
 
 
 def _create_many(call: Call) -> Response:
@@ -101,7 +103,7 @@ def _create_many(call: Call) -> Response:
         raise RequestError(400, "INVALID_TYPE", "The sandbox creates records of one type per call")
     name = call.org.schema(names.pop()).name if names else ""
     _count_collection(call.org)
-    results = call.org.insert(name, records, all_or_none) if records else []
+    results = call.org.insert(name, records, all_or_none, by=call.user) if records else []
     return JSONResponse(results)
 
 
@@ -111,7 +113,7 @@ def _update_many(call: Call) -> Response:
     if len(names) > 1:
         raise RequestError(400, "INVALID_TYPE", "The sandbox updates records of one type per call")
     _count_collection(call.org)
-    results = call.org.update_many(names.pop(), records, all_or_none) if records else []
+    results = call.org.update_many(names.pop(), records, all_or_none, by=call.user) if records else []
     return JSONResponse([{name: value for name, value in result.items() if name != "created"} for result in results])
 
 
@@ -127,7 +129,7 @@ def _upsert_many(call: Call) -> Response:
                 f"The sobject type '{_type_of(record)}' does not match the type '{schema.name}' in the URL",
             )
     _count_collection(call.org)
-    return JSONResponse(call.org.upsert(schema.name, key.name, records, all_or_none))
+    return JSONResponse(call.org.upsert(schema.name, key.name, records, all_or_none, by=call.user))
 
 
 def _collection(call: Call) -> tuple[list[dict[str, Any]], bool]:
@@ -203,7 +205,7 @@ def _remove(call: Call, schema: ObjectSchema, record_id: str) -> Response:
     if not schema.deletable:
         raise RequestError(400, "CANNOT_DELETE_ENTITY", f"entity type cannot be deleted: {schema.label}")
     call.org.record(schema.name, record_id)
-    call.org.delete(schema.name, [record_id])
+    call.org.delete(schema.name, [record_id], by=call.user)
     return Response(status_code=204)
 
 

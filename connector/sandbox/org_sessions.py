@@ -22,13 +22,14 @@ class Sessions:
         self.org_id = id15 + checksum(id15)
         self.api_used = 0
         self.api_max = api_max
-        self._tokens: set[str] = set()
+        # Token → the user it acts for; empty for the integration user.
+        self._tokens: dict[str, str] = {}
         self._refusals: deque[tuple[int, str]] = deque()
 
-    def issue(self) -> str:
+    def issue(self, user_id: str = "") -> str:
         """A new token; it lasts until ``expire`` because no field of the response tells how long."""
         token = f"{self.org_id[:15]}!AQ{secrets.token_urlsafe(60)}"
-        self._tokens.add(token)
+        self._tokens[token] = user_id
         return token
 
     def expire(self) -> None:
@@ -39,8 +40,8 @@ class Sessions:
         """Queues answers (HTTP status, error code) for the next calls, in place of serving them."""
         self._refusals.extend(refusals)
 
-    def admit(self, authorization: str | None) -> None:
-        """Counts one call, or says why it is not served."""
+    def admit(self, authorization: str | None) -> str:
+        """Counts one call and returns whom it acts for (empty: the integration user), or says why it is not served."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() not in {"bearer", "oauth"} or token.strip() not in self._tokens:
             raise RequestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
@@ -50,6 +51,7 @@ class Sessions:
         if self.api_used >= self.api_max:
             raise RequestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self.api_used += 1
+        return self._tokens[token.strip()]
 
     @property
     def usage(self) -> str:

@@ -18,6 +18,8 @@ class Table:
         self.schema = schema
         self.rows: dict[str, Row] = {}
         self.recycled: dict[str, Row] = {}
+        # What the recycle bin no longer holds: id → when it was deleted; only getDeleted still names it.
+        self.purged: dict[str, str] = {}
         self._ids = record_ids(schema.key_prefix)
         self._numbers = 0
         # External ids are unique without regard to case (the shipped fields say caseSensitive=false).
@@ -71,16 +73,32 @@ class Table:
         row["LastModifiedById"], row["LastModifiedDate"], row["SystemModstamp"] = by, at, at
         return changed
 
-    def delete(self, record_id: str, at: str) -> bool:
+    def delete(self, record_id: str, *, by: str, at: str) -> bool:
         """Moves a record to the recycle bin, where only queryAll sees it."""
         row = self.rows.pop(record_id, None)
         if row is None:
             return False
         for field, index in self._index.items():
             index.pop(str(row.get(field) or "").lower(), None)
-        row["IsDeleted"], row["SystemModstamp"] = True, at
+        row |= {"IsDeleted": True, "LastModifiedById": by, "LastModifiedDate": at, "SystemModstamp": at}
         self.recycled[record_id] = row
         return True
+
+    def undelete(self, record_id: str, *, by: str, at: str) -> None:
+        """Takes a record out of the recycle bin."""
+        row = self.recycled.pop(record_id)
+        row |= {"IsDeleted": False, "LastModifiedById": by, "LastModifiedDate": at, "SystemModstamp": at}
+        self.rows[record_id] = row
+        self._reindex(row, {}, row)
+
+    def purge(self) -> None:
+        """Empties the recycle bin."""
+        self.purged |= {record_id: row["SystemModstamp"] for record_id, row in self.recycled.items()}
+        self.recycled.clear()
+
+    def deletions(self) -> dict[str, str]:
+        """Id → when it was deleted, recycle bin or not."""
+        return {record_id: row["SystemModstamp"] for record_id, row in self.recycled.items()} | self.purged
 
     def _next_name(self, row: Row) -> str:
         if self.schema.name_format is None:

@@ -132,7 +132,18 @@ def _control_routes(org: Org) -> list[Route]:
         except RequestError as refusal:
             return JSONResponse(refusal.as_list(), status_code=refusal.status)
 
-    return [open_route("/_sandbox/org", state), open_route("/_sandbox/records/{object}", records)]
+    def session(request: Request, _body: bytes) -> Response:
+        try:
+            return JSONResponse({"access_token": org.session_of(request.path_params["user"])})
+        except RequestError as refusal:
+            return JSONResponse(refusal.as_list(), status_code=refusal.status)
+
+    return [
+        open_route("/_sandbox/org", state),
+        open_route("/_sandbox/records/{object}", records),
+        # Somebody else of the org, to see what becomes of their edits.
+        open_route("/_sandbox/session/{user}", session, ["POST"]),
+    ]
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

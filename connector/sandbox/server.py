@@ -182,12 +182,15 @@ class Sandbox:
 
     def _salesforce_app(self) -> ASGIApp:
         from connector.sandbox.org import Org  # noqa: PLC0415 - the portal alone needs no org
+        from connector.sandbox.org_learning import sample  # noqa: PLC0415
         from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
 
         self.org = Org(now=self.options.now)
         if self.options.writable_progress:
             self.org.open_learning_item_progress()
-        self.org.populate(self.portal.users(), "all" if self.options.dataset is not None else "mixed")
+        profile = "all" if self.options.dataset is not None else "mixed"
+        courses, enrollments = sample(self.portal)
+        self.org.populate(self.portal.users(), profile, courses, enrollments)
         return create_salesforce_app(self.org)
 
     def _listen(self, port: int) -> socket.socket:

@@ -30,10 +30,12 @@ def apply_computed(
     tenant_id: str,
     *,
     stamps: dict[str, bool] | None = None,
+    keep: bool = False,
 ) -> TableCounts:
     """Make `table` equal to the temp table `computed` for one tenant.
 
-    `stamps`: columns that take the time of the write; True where an update moves them too, False for inserts only.
+    With `keep`, rows that `computed` does not have stay. `stamps`: columns that take the time of the write; True where
+    an update moves them too, False for inserts only.
     """
     columns = [str(row[0]) for row in connection.execute("DESCRIBE computed").fetchall()]
 
@@ -42,7 +44,7 @@ def apply_computed(
 
     parts = {"table": table, "key": f'"{key}"'}
     connection.execute(sql("apply_changes", held=listed("held."), computed=listed("computed."), **parts))
-    deleted = connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
+    deleted = None if keep else connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
     figures = connection.execute(
         "SELECT (SELECT count(*) FROM computed), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)"
         " FROM changes"

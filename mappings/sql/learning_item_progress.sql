@@ -51,7 +51,7 @@ SELECT
   d.user_id,
   d.course_id,
   m.salesforce_user_id AS "OwnerId",
-  CAST(NULL AS VARCHAR) AS "LearningItemId",
+  i.learning_item_id AS "LearningItemId",
   {{status_case}} AS "ProgressStatus",
   CASE
     WHEN d.status = 3 THEN 100
@@ -71,4 +71,5 @@ SELECT
   d.due_at,
   d.is_active AND NOT d.removed AS is_current
 FROM decided AS d
-LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = d.tenant_id AND m.user_id = d.user_id;
+LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = d.tenant_id AND m.user_id = d.user_id
+LEFT JOIN salesforce.item_matches AS i ON i.tenant_id = d.tenant_id AND i.course_id = d.course_id;

@@ -26,11 +26,13 @@ SELECT
   coalesce(c.hits, 0) AS hits,
   CASE WHEN c.hits = 1 AND c.object = 'User' THEN c.salesforce_id END AS salesforce_user_id,
   CASE WHEN c.hits = 1 AND c.object = 'Contact' THEN c.salesforce_id END AS salesforce_contact_id,
-  -- Who they last were: what is in Salesforce already keeps its lookup when the match is lost.
+  -- Who they last were: what is in Salesforce already keeps its lookup when the match is lost. A contact that the org
+  -- says is deleted is nobody: the org has cleared the lookup, and would refuse the id.
   CASE WHEN c.hits = 1 THEN CASE c.object WHEN 'User' THEN c.salesforce_id END ELSE held.last_user_id END AS last_user_id,
-  CASE WHEN c.hits = 1 THEN CASE c.object WHEN 'Contact' THEN c.salesforce_id END ELSE held.last_contact_id END
-    AS last_contact_id
+  CASE WHEN c.hits = 1 THEN CASE c.object WHEN 'Contact' THEN c.salesforce_id END
+    WHEN coalesce(gone."IsDeleted", false) THEN NULL ELSE held.last_contact_id END AS last_contact_id
 FROM absorb.users AS u
 LEFT JOIN salesforce.learner_matches AS held ON held.tenant_id = u.tenant_id AND held.user_id = u.id
+LEFT JOIN salesforce.contacts AS gone ON gone.tenant_id = u.tenant_id AND gone."Id" = held.last_contact_id
 LEFT JOIN counted AS c ON c.user_id = u.id
 WHERE u.tenant_id = $tenant_id;

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs import absorb, canonical, published, salesforce
+from pipelines.defs import absorb, canonical, published, readback, salesforce
 
 # dagster.yaml lets one run with this tag go at a time; the others wait in the queue.
 WRITER_TAG = {"learnsync/writer": "true"}
@@ -21,13 +21,14 @@ ASSETS = [
     canonical.learning_item_progress,
     salesforce.lms_course,
     salesforce.lms_enrollment,
+    readback.read_back,
     published.published_warehouse,
 ]
 
 incremental_sync = dg.define_asset_job(
     "incremental_sync",
     selection=ASSETS,
-    description="Pull what changed since the watermarks, rebuild, push the differences, publish.",
+    description="Pull what changed since the watermarks, rebuild, push the differences, read back, publish.",
     tags=WRITER_TAG,
     executor_def=dg.in_process_executor,
 )
@@ -36,7 +37,12 @@ full_sync = dg.define_asset_job(
     "full_sync",
     selection=ASSETS,
     description="The same, reading every list from its beginning. Safe at any time: rows that stand are left alone.",
-    config=dg.RunConfig(ops={asset.op.name: absorb.PullConfig(full=True) for asset in PULLS}),
+    config=dg.RunConfig(
+        ops={
+            **{asset.op.name: absorb.PullConfig(full=True) for asset in PULLS},
+            readback.read_back.op.name: readback.ReadbackConfig(full=True),
+        }
+    ),
     tags=WRITER_TAG,
     executor_def=dg.in_process_executor,
 )

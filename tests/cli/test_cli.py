@@ -326,8 +326,8 @@ def test_an_interrupt_says_what_stays_and_leaves_130(tmp_path: Path) -> None:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "pull", "build", "push --dry-run", "push --limit 5", "sync", "publish", "status", "doctor",
-    "rejects list", "rejects", "rejects retry", "rejects clear --yes",
+    "pull", "build", "push --dry-run", "push --limit 5", "readback", "readback --full", "sync", "publish",
+    "status", "doctor", "rejects list", "rejects", "rejects retry", "rejects clear --yes",
 )  # fmt: skip
 
 
@@ -391,8 +391,8 @@ def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
 
 def test_the_commands_of_the_contract_exist_and_take_json() -> None:
     wanted = {
-        "doctor", "pull", "build", "push", "sync", "reconcile", "publish", "status", "rejects", "explain", "sandbox",
-        "demo",
+        "doctor", "pull", "build", "push", "readback", "sync", "reconcile", "publish", "status", "rejects", "explain",
+        "sandbox", "demo",
     }  # fmt: skip
     assert wanted <= {path[0] for path in ALL}
     for path, command in ALL.items():
@@ -421,13 +421,45 @@ def test_status_accounts_for_every_enrollment(fresh: Shell) -> None:
     assert all(state.startswith("blocked: learner ") for state in states)
     assert report["pending"] == {"source row(s) that do not fit": 1, "enrollment(s) with an unmapped status": 3}
     assert {row["stream"]: row["lists"] for row in report["watermarks"]}["enrollments"] == 4
-    assert {row["command"] for row in report["runs"]} == {"pull", "build", "push", "publish"}
+    assert {row["command"] for row in report["runs"]} == {"pull", "build", "push", "readback", "publish"}
     assert report["api_calls"]["absorb"] > 4
     assert report["api_calls"]["salesforce"] > 4
     shown = fresh.run("status")
     assert shown.code == 1
     assert "unmapped status (quarantined)" in shown.out
     assert "these two figures differ" not in shown.out
+
+
+def test_a_read_back_tells_what_became_of_our_records(fresh: Shell) -> None:
+    assert fresh.run("sync").code == 0
+    victim, other = fresh.box.org.records("LMS_Enrollment__c")[:2]
+    person = fresh.box.org.records("User")[1]["Id"]
+    fresh.box.org.delete("LMS_Enrollment__c", [victim["Id"]])
+    fresh.box.org.update("LMS_Enrollment__c", other["Id"], {"Score__c": 0.5}, by=person)
+    for name in ("LearningItem", "LearningItemProgress"):
+        fresh.box.org.remove_object(name)
+    shown = fresh.run("readback")
+    assert shown.code == 0
+    for text in (
+        "LearningItem: not in this org",
+        "1 of our records deleted",
+        "1 field(s) of our records",
+        "2 record(s)",
+    ):
+        assert text in shown.out
+    told = fresh.run("readback", "--json").json
+    assert (told["drift"], told["complete"]) == ({"changed": 1, "deleted": 1}, True)
+    status = fresh.run("status", "--json").json
+    assert status["drift"] == {"changed": 1, "deleted": 1}
+    states = {row["state"]: row["enrollments"] for row in status["accounting"]}
+    assert states["deleted in Salesforce: due again"] == states["changed in Salesforce: due again"] == 1
+    assert status["balanced"]
+    story = fresh.run("explain", other["Absorb_Enrollment_Id__c"])
+    assert "the record was changed in Salesforce" in story.out
+    assert fresh.run("sync").code == 0
+    assert fresh.run("status", "--json").json["drift"] == {}
+    refused = fresh.run("readback", LEARNSYNC_SALESFORCE__LOGIN_URL="")
+    assert (refused.code, "LEARNSYNC_SALESFORCE__LOGIN_URL" in refused.err) == (2, True)
 
 
 def test_status_before_and_between_the_stages(fresh: Shell) -> None:

@@ -21,6 +21,7 @@ FILES = (
     "progress_status.csv",
     "learner_matching.csv",
     "salesforce_fields.csv",
+    "learning_items.csv",
     "parameters.toml",
 )
 
@@ -111,6 +112,13 @@ BROKEN = [
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__r.Name,vendor,text,no", "LMS_Course__c,Vendor__r", ["a parent is written"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,parent,no", "LMS_Course__c,Vendor__c", ["a parent is written"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Name,vendor,text,no", None, ["'LMS_Course__c.Name' occurs twice"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\ncode,C1,name,X", "code,C1", ["course_by must be one of id, external_id, name"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,title,X", "name,C1", ["item_by one of id, name"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name,", "name,C1", ["must not be empty"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nid,C1,name,X", "id,C1", ["'C1' is not the id of an Absorb course"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,id,0zs-x", "name,C1", ["'0zs-x' is not a Salesforce id"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name,X\nname,c1,name,Y", None, ["the course with name 'c1' occurs twice"]),
+    ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name", "name,C1", ["needs exactly 4 cells"]),
     ("parameters.toml", "= 30", "= -1", None, ["no_longer_tracking_after_days must be"]),
     ("parameters.toml", "= 30", "= 30.5", None, ["no_longer_tracking_after_days must be"]),
     ("parameters.toml", "= 30", "= true", None, ["no_longer_tracking_after_days must be"]),
@@ -200,6 +208,7 @@ def test_an_override_folder_replaces_file_by_file(folder: Path, name: str) -> No
         "progress_status.csv": ("any,any,behind,Behind", "any,any,behind,OnTrack", lambda m: m.rules[12].progress_status, "OnTrack"),
         "learner_matching.csv": ("User.Email,yes", "User.Username,yes", lambda m: m.learner_rules[1].salesforce_field, "Username"),
         "salesforce_fields.csv": ("Vendor__c,vendor,text,no", "Maker__c,vendor,text,no", lambda m: m.fields[4].field, "Maker__c"),
+        "learning_items.csv": ("item_by,item", "item_by,item\nname,A,name,B", lambda m: [i.item for i in m.items], ["B"]),
         "parameters.toml": ("= 30", "= 45", lambda m: m.no_longer_tracking_after_days, 45),
     }  # fmt: skip
     old, new, read, expected = changes[name]

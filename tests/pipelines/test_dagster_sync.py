@@ -143,6 +143,33 @@ def test_rejects_warn_and_the_run_succeeds(portal: Sandbox, sync: Sync) -> None:
     assert all(check.passed for check in healed.values())
 
 
+def test_drift_warns_and_the_next_sync_repairs_it(portal: Sandbox, sync: Sync) -> None:
+    first = sync()
+    there = portal.org.record_counts()
+    for table, name in (("lms_enrollments", "LMS_Enrollment__c"), ("lms_courses", "LMS_Course__c")):
+        read = metadata_of(first, f"readback/{table}")
+        assert (read["rows_read"], read["dagster/row_count"]) == (there[name], there[name])
+    assert metadata_of(first, "readback/users")["not_read"] == "read by the push"
+    assert metadata_of(first, "readback/users")["dagster/row_count"] == there["User"]
+
+    changed, deleted = portal.org.records("LMS_Enrollment__c")[:2]
+    person = portal.org.records("User")[1]["Id"]
+    portal.org.update("LMS_Enrollment__c", changed["Id"], {"Score__c": 0.5}, by=person)
+    portal.org.delete("LMS_Enrollment__c", [deleted["Id"]])
+    second = sync()
+    assert second.success
+    drift = checks_of(second)["readback/lms_enrollments:no_drift"]
+    assert (drift.passed, drift.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert drift.metadata["due_again"].value == 2
+    assert changed["Absorb_Enrollment_Id__c"] in str(drift.metadata["samples"].value)
+
+    third = sync()
+    assert metadata_of(third, "salesforce/lms_enrollment")["accepted"] == 2
+    assert checks_of(third)["readback/lms_enrollments:no_drift"].passed
+    full = sync("full_sync")
+    assert metadata_of(full, "readback/users")["read_in_full"] == "asked for"
+
+
 def test_enrollments_without_a_known_learner_are_counted(portal: Sandbox, sync: Sync) -> None:
     row = portal.portal.rows("enrollments")[0]
     portal.portal.put_row("enrollments", row | {"userId": "a0000000-0000-4000-8000-00000000dead"})
@@ -187,6 +214,8 @@ def test_without_an_org_the_job_succeeds_and_says_so(
     for asset in PUSHED:
         assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
         assert checks_of(result)[f"{asset}:push_complete"].passed
+    assert metadata_of(result, "readback/users") == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
+    assert checks_of(result)["readback/lms_enrollments:no_drift"].passed
     assert (tmp_path / "learning.duckdb").is_file()
 
 

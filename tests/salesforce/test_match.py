@@ -41,9 +41,11 @@ def matched(connection: Connection, maps: Mapping, learner: dict[str, Any], foun
     for kind, key, federation, email, username, active in found:
         if kind == "User":
             values = [key, federation, email, username, active]
-            connection.execute("INSERT INTO salesforce.users VALUES ('default', ?, ?, ?, ?, ?, now())", values)
+            connection.execute("INSERT INTO salesforce.users VALUES ('default', ?, ?, ?, ?, ?, now(), NULL)", values)
         else:
-            connection.execute("INSERT INTO salesforce.contacts VALUES ('default', ?, ?, now())", [key, email])
+            connection.execute(
+                "INSERT INTO salesforce.contacts VALUES ('default', ?, ?, now(), false, NULL)", [key, email]
+            )
     people.match(connection, maps, "default")
     result = connection.execute("FROM salesforce.learner_matches")
     names = [column[0] for column in result.description]
@@ -175,7 +177,7 @@ def test_an_edited_rule_list_decides_in_its_own_order(
 
 
 def test_people_of_another_tenant_are_nobody(connection: Connection) -> None:
-    connection.execute("INSERT INTO salesforce.users VALUES ('other', 'U9', 'E-100', NULL, NULL, true, now())")
+    connection.execute("INSERT INTO salesforce.users VALUES ('other', 'U9', 'E-100', NULL, NULL, true, now(), NULL)")
     row = matched(connection, load_mapping(), ADA, [])
     assert row["outcome"] == "unmatched"
 

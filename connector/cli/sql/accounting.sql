@@ -11,6 +11,9 @@ FROM (
       WHEN l.state = 'accepted' AND l.accepted_hash = l.payload_hash THEN 'in Salesforce'
       WHEN l.state = 'rejected' THEN 'rejected by Salesforce: ' || coalesce(l.error_code, 'unknown')
       WHEN l.state = 'sent' THEN 'in a bulk job'
+      WHEN l.state = 'missing' AND m.outcome = 'matched' THEN 'deleted in Salesforce: due again'
+      WHEN l.state = 'missing' THEN 'deleted in Salesforce: learner ' || coalesce(m.outcome, 'unmatched')
+      WHEN l.state = 'changed' THEN 'changed in Salesforce: due again'
       WHEN l.state IS NOT NULL THEN 'deferred: ' || coalesce(l.error_code, 'unknown')
       WHEN m.outcome IS NULL AND m.user_id IS NULL AND org.org_id IS NULL THEN 'not pushed yet'
       WHEN coalesce(m.outcome, 'unmatched') <> 'matched' THEN 'blocked: learner ' || coalesce(m.outcome, 'unmatched')

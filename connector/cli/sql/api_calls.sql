@@ -7,6 +7,6 @@ SELECT
     FROM recent, json_each(coalesce(stats -> '$.streams', stats -> '$.pull.streams')) AS s
     WHERE command IN ('pull', 'reconcile')
   ) AS absorb,
-  (SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM recent WHERE command = 'push') AS salesforce,
-  (SELECT arg_max(CAST(stats ->> '$.api_used' AS BIGINT), started_at) FROM recent WHERE command = 'push') AS org_used,
-  (SELECT arg_max(CAST(stats ->> '$.api_allowed' AS BIGINT), started_at) FROM recent WHERE command = 'push') AS org_allowed
+  (SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM recent WHERE command IN ('push', 'readback')) AS salesforce,
+  (SELECT arg_max(CAST(stats ->> '$.api_used' AS BIGINT), started_at) FROM recent WHERE command IN ('push', 'readback')) AS org_used,
+  (SELECT arg_max(CAST(stats ->> '$.api_allowed' AS BIGINT), started_at) FROM recent WHERE command IN ('push', 'readback')) AS org_allowed

@@ -18,7 +18,9 @@ SELECT
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
+    -- Never accepted, or found deleted in the org (state missing).
     WHEN l.accepted_hash IS NULL THEN '{{first}}'
+    -- The payload changed, or somebody changed the record in the org (state changed).
     ELSE 'update'
   END AS action,
   -- What this very payload ended the last run with: some codes are not tried for ever.
