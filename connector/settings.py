@@ -175,6 +175,11 @@ class SalesforceSettings(_Section):
     push_unmatched: bool = False
     allow_learning_item_progress_writes: bool = False
 
+    @field_validator("username", "client_id")
+    @classmethod
+    def _stripped(cls, value: str | None) -> str | None:
+        return (value.strip() or None) if value else None
+
     @field_validator("login_url", "audience")
     @classmethod
     def _login_url(cls, value: str | None) -> str | None:
