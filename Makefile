@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test soak lint format bench clean
+.PHONY: help install demo ui test soak lint format metadata bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lint: $(STAMP) ## Check style, types and formatting
 format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+metadata: $(STAMP) ## Convert the Salesforce metadata with the Salesforce CLI (REQUIRED=1: fail where npm is out of reach)
+	@$(BIN)/python .ci/metadata.py $(if $(REQUIRED),--required)
 
 bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 courses, beside their floor
 	@$(BIN)/python -m benchmarks.bench

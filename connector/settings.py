@@ -176,6 +176,11 @@ class SalesforceSettings(_Section):
     overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False
 
+    @field_validator("username", "client_id")
+    @classmethod
+    def _stripped(cls, value: str | None) -> str | None:
+        return (value.strip() or None) if value else None
+
     @field_validator("login_url", "audience")
     @classmethod
     def _login_url(cls, value: str | None) -> str | None:

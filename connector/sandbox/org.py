@@ -6,13 +6,14 @@ Follows facts/salesforce.md. Every public method takes the lock, so several serv
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from .org_bulk_jobs import BulkJobs
 from .org_errors import RecordError, RequestError
+from .org_faults import RecordFaults
 from .org_formula import evaluate
 from .org_jwt import JwtApp
 from .org_learning import Learning
@@ -30,10 +31,6 @@ ROLLED_BACK = RecordError(
     "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     "Record rolled back because not all records were valid and the request was using AllOrNone header",
 )
-_FAULT_TEXTS = {
-    "UNABLE_TO_LOCK_ROW": "unable to obtain exclusive access to this record",
-    "TOO_MANY_APEX_REQUESTS": "too many concurrent Apex requests; wait and resend",
-}
 
 
 class Org:
@@ -50,9 +47,7 @@ class Org:
         self._now = now or (lambda: datetime.now(UTC))
         self._tables = {schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]}
         self._cursors = Cursors()
-        self._faults: deque[str] = deque()
-        self._refused: dict[str, tuple[str, str]] = {}
-        self.refusals: Counter[str] = Counter()
+        self._faults = RecordFaults()
         self._writes: dict[str, Counter[str]] = {}
         self.user_id = self._integration_user()
         self.bulk = BulkJobs(self._now)
@@ -268,18 +263,23 @@ class Org:
     def fail_next(self, *codes: str) -> None:
         """Queues codes that the next written records fail with, one record each."""
         with self.lock:
-            self._faults.extend(codes)
+            self._faults.queue(codes)
 
     def refuse_record(self, external_id: str, code: str, text: str = "injected fault") -> None:
         """Refuses the record with this external id whenever it is written, and counts that, until ``forgive``."""
         with self.lock:
-            self._refused[external_id] = (code, text)
+            self._faults.choose(external_id, code, text)
 
     def forgive(self) -> None:
         """Ends what ``refuse_record`` began, and counts anew."""
         with self.lock:
-            self._refused.clear()
-            self.refusals.clear()
+            self._faults.forgive()
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """How often each record of ``refuse_record`` was refused."""
+        with self.lock:
+            return dict(self._faults.refusals)
 
     def fail_job_after(self, rows: int) -> None:
         """The next bulk job fails once it has processed so many rows; what it wrote stays written."""
@@ -386,7 +386,7 @@ class Org:
         failed = False
         for at, record in enumerate(records):
             try:
-                self._raise_fault(record)
+                self._faults.check(record)
                 step = plan(record)
             except RecordError as refusal:
                 failed = True
@@ -401,15 +401,6 @@ class Org:
             results[at] = _failure(ROLLED_BACK) if failed else self._apply(table, step, by)
         self._count(table)["failed"] += sum(not result["success"] for result in results)
         return results
-
-    def _raise_fault(self, record: Mapping[str, Any]) -> None:
-        for value in record.values() if self._refused else ():
-            if isinstance(value, str) and value in self._refused:
-                self.refusals[value] += 1
-                raise RecordError(*self._refused[value])
-        if self._faults:
-            code = self._faults.popleft()
-            raise RecordError(code, _FAULT_TEXTS.get(code, "injected fault"))
 
     def _apply(self, table: Table, plan: Plan, by: str) -> dict[str, Any]:
         at, by = self._stamp(), by or self.user_id

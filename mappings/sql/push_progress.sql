@@ -13,7 +13,7 @@ WITH ours AS (
 theirs AS (
   SELECT "OwnerId", "LearningItemId", min("Id") AS id, count(*) AS records
   FROM salesforce.learning_item_progress
-  WHERE tenant_id = $tenant_id
+  WHERE tenant_id = $tenant_id AND _removed_at IS NULL
   GROUP BY ALL
 )
 SELECT

@@ -101,6 +101,17 @@ def test_a_session_that_ends_is_renewed_once_for_all_calls(org: Org, by_key: Set
     assert tokens_asked(org) == before + 3  # one each, and one more for the session that was refused
 
 
+def test_of_many_calls_that_one_ended_session_fails_one_logs_in(org: Org, by_key: Settings) -> None:
+    async def ask() -> None:
+        async with SalesforceClient.of(by_key) as client:
+            await client.grant()
+            org.expire_sessions()
+            await asyncio.gather(*(client.describe("LMS_Course__c") for _ in range(6)))
+
+    asyncio.run(ask())
+    assert tokens_asked(org) == 2
+
+
 def test_the_assertion_says_who_for_whom_and_for_three_minutes(tmp_path: Path) -> None:
     path = tmp_path / "org.key"
     path.write_bytes(pem(OTHER_KEY))

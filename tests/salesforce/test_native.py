@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +22,7 @@ from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
 from connector.warehouse.database import Warehouse
 
+REPO = Path(__file__).resolve().parents[2]
 NATIVE = "LearningItemProgress"
 ALLOW = "LEARNSYNC_SALESFORCE__ALLOW_LEARNING_ITEM_PROGRESS_WRITES"
 OPTIONS = PushOptions(targets=("learning_item_progress",))
@@ -130,6 +136,19 @@ def test_an_unknown_target_is_named() -> None:
         check_targets(["lms_course", "lms_courses"])
     assert "lms_course, lms_enrollment, learning_item_progress" in caught.value.remedy
     assert check_targets(None) == check_targets([]) == ("lms_course", "lms_enrollment")
+
+
+def test_the_command_says_it_in_one_message(org: Org, settings: Settings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "connector.cli", "push", "--target", "learning_item_progress", "--json"],
+        env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["exit_code"]) == (2, 2)
+    assert told["error"].startswith("LearningItemProgress cannot be pushed to: Salesforce offers no create")
+    assert ALLOW in told["remedy"]
+    assert "Traceback" not in done.stderr
+    assert org.write_counts["objects"] == {}
 
 
 # -- permitted --------------------------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ def test_every_file_is_well_formed_and_named_after_what_it_defines(path: Path) -
         "listView": "ListView",
         "permissionset": "PermissionSet",
         "tab": "CustomTab",
+        "report": "Report",
+        "reportFolder": "ReportFolder",
     }
     assert root.tag == NS + roots[kind]
     full_name = root.findtext(f"{NS}fullName")
@@ -136,3 +138,36 @@ def test_integration_permission_set_covers_exactly_the_writable_fields() -> None
     for node in root.findall(f"{NS}objectPermissions"):
         assert node.findtext(f"{NS}allowCreate") == node.findtext(f"{NS}allowEdit") == "true"
         assert node.findtext(f"{NS}allowDelete") == "false"
+
+
+REPORTS = sorted((SOURCE / "reports").rglob("*.report-meta.xml"))
+
+
+def test_there_are_reports_and_list_views() -> None:
+    assert [path.name.split(".")[0] for path in REPORTS] == ["Overdue_By_Course", "Progress_By_Course"]
+    views = {path.name.split(".")[0] for path in SOURCE.rglob("LMS_Enrollment__c/listViews/*.xml")}
+    assert views == {"All", "Overdue", "Removed"}
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)
+def test_a_report_names_only_fields_that_the_object_has(path: Path) -> None:
+    """Its report type is the one that an org makes for each custom object that allows reports."""
+    root = ET.parse(path).getroot()
+    assert root.findtext(f"{NS}reportType") == "CustomEntity$LMS_Enrollment__c"
+    assert (path.parent.parent / f"{path.parent.name}.reportFolder-meta.xml").is_file()
+    definition = ET.parse(SOURCE / "objects" / "LMS_Enrollment__c" / "LMS_Enrollment__c.object-meta.xml").getroot()
+    assert definition.findtext(f"{NS}enableReports") == "true"
+    named = [node.text or "" for tag in ("field", "column") for node in root.iter(NS + tag)]
+    known = {f"LMS_Enrollment__c.{field.name}" for field in SCHEMAS["LMS_Enrollment__c"].fields.values()}
+    assert named
+    assert set(named) <= known | {"CUST_NAME"}
+    # A field that groups the rows may not be a column as well: a deploy that says both fails.
+    grouped = {node.findtext(f"{NS}field") for node in root.findall(f"{NS}groupingsDown")}
+    assert not grouped & {node.findtext(f"{NS}field") for node in root.findall(f"{NS}columns")}
+    for node in root.iter(f"{NS}criteriaItems"):
+        field = SCHEMAS["LMS_Enrollment__c"].fields[(node.findtext(f"{NS}column") or "").split(".")[1].lower()]
+        if field.picklist:
+            assert set((node.findtext(f"{NS}value") or "").split(",")) <= set(field.picklist)
+    # Limits of the report builder.
+    assert len(root.findtext(f"{NS}name") or "") <= 40
+    assert len(root.findtext(f"{NS}description") or "") <= 255
