@@ -265,13 +265,18 @@ class Org:
         with self.lock:
             self._faults.queue(codes)
 
+    def fail_share(self, share: float, code: str, seed: int = 0) -> None:
+        """Fails this share of all record writes, each by chance, until ``forgive``."""
+        with self.lock:
+            self._faults.share(share, code, seed)
+
     def refuse_record(self, external_id: str, code: str, text: str = "injected fault") -> None:
         """Refuses the record with this external id whenever it is written, and counts that, until ``forgive``."""
         with self.lock:
             self._faults.choose(external_id, code, text)
 
     def forgive(self) -> None:
-        """Ends what ``refuse_record`` began, and counts anew."""
+        """Ends what ``refuse_record`` and ``fail_share`` began, and counts anew."""
         with self.lock:
             self._faults.forgive()
 
