@@ -229,6 +229,21 @@ rejects_app = typer.Typer(
 app.add_typer(rejects_app, name="rejects")
 
 
+Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only source rows of this stream; repeatable.")]
+Objects = Annotated[list[str] | None, typer.Option("--object", help="Only pushes to this object; repeatable.")]
+Codes = Annotated[list[str] | None, typer.Option("--code", help="Only pushes refused with this code; repeatable.")]
+Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this source or external id; repeatable.")]
+
+
+def _chosen(stream: Streams, name: Objects, code: Codes, row_id: Ids) -> rejecting.Filter:
+    if stream and (name or code):
+        raise SettingsError(
+            "--stream chooses source rows, --object and --code choose pushes: no row is both.",
+            remedy="Give one kind at a time.",
+        )
+    return rejecting.Filter(stream or (), name or (), code or (), row_id or ())
+
+
 @rejects_app.callback()
 def _rejects(context: typer.Context, *, as_json: Json = False) -> None:
     """Without a subcommand: list."""
@@ -240,10 +255,14 @@ def _rejects(context: typer.Context, *, as_json: Json = False) -> None:
 def rejects_list(
     *,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many of each kind.")] = 50,
+    stream: Streams = None,
+    name: Objects = None,
+    code: Codes = None,
+    row_id: Ids = None,
     as_json: Json = False,
 ) -> None:
     """Show what waits for a fix, with the reason."""
-    listing = rejecting.collect(load_settings(), limit)
+    listing = rejecting.collect(load_settings(), limit, _chosen(stream, name, code, row_id))
     if as_json:
         print_json(listing)
     else:
@@ -253,9 +272,16 @@ def rejects_list(
 
 
 @rejects_app.command("retry")
-def rejects_retry(*, as_json: Json = False) -> None:
+def rejects_retry(
+    *,
+    stream: Streams = None,
+    name: Objects = None,
+    code: Codes = None,
+    row_id: Ids = None,
+    as_json: Json = False,
+) -> None:
     """Load quarantined rows again, and mark rejected pushes to be sent by the next push."""
-    report = rejecting.retry(load_settings())
+    report = rejecting.retry(load_settings(), _chosen(stream, name, code, row_id))
     _finish(report, rejecting.show_retry, as_json=as_json)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connector.absorb.pull import pull_lock
@@ -13,14 +15,46 @@ from connector.cli.render import ago, table
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import MODELS, Batch, load_batch, pending_quarantine
 
 PAGE_ROWS = 500
+_SOURCE = """
+    FROM ops.quarantine
+    WHERE tenant_id = $tenant_id AND resolved_at IS NULL AND NOT $only_pushes
+      AND (len($streams) = 0 OR list_contains($streams, stream))
+      AND (len($ids) = 0 OR list_contains($ids, source_id))
+"""
 # What another org refused does not concern the one that is pushed to now.
-_LAST_ORG = (
-    "org_id = (SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = ? ORDER BY last_sent_at DESC LIMIT 1)"
-)
+_REFUSED = """
+    FROM salesforce.push_ledger
+    WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred') AND NOT $only_source
+      AND (len($objects) = 0 OR list_contains($objects, target_object))
+      AND (len($codes) = 0 OR list_contains($codes, error_code))
+      AND (len($ids) = 0 OR list_contains($ids, external_id))
+      AND org_id = (
+        SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id ORDER BY last_sent_at DESC LIMIT 1
+      )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rejects are meant; an empty list is any. Streams mean source rows only, objects and codes pushes only."""
+
+    streams: Sequence[str] = ()
+    objects: Sequence[str] = ()
+    codes: Sequence[str] = ()
+    ids: Sequence[str] = ()
+
+    def values(self, tenant_id: str, query: str) -> dict[str, Any]:
+        """Parameters of a query, those that it names."""
+        known = {
+            "tenant_id": tenant_id, "streams": list(self.streams), "objects": list(self.objects),
+            "codes": list(self.codes), "ids": list(self.ids), "only_source": bool(self.streams),
+            "only_pushes": bool(self.objects or self.codes),
+        }  # fmt: skip
+        return {name: value for name, value in known.items() if f"${name}" in query}
 
 
 @dataclass(slots=True)
@@ -37,32 +71,28 @@ class RetryReport:
         return not self.still_unfit
 
 
-def collect(settings: Settings, limit: int) -> dict[str, Any]:
-    """Pending source rows and refused pushes, newest first."""
-    tenant = settings.tenant_id
+def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dict[str, Any]:
+    """Pending source rows and refused pushes, newest first; `pending` counts all that are meant, listed or not."""
+    found = partial(_rows, settings, chosen or Filter())
     with Warehouse.of(settings).connect() as connection:
-        source = connection.execute(
-            "SELECT stream, source_id, stage, field, reason, attempts, last_seen, raw FROM ops.quarantine"
-            " WHERE tenant_id = ? AND resolved_at IS NULL ORDER BY last_seen DESC, stream, source_id LIMIT ?",
-            [tenant, limit],
+        source = found(
+            connection,
+            f"SELECT stream, source_id, stage, field, reason, attempts, last_seen, raw {_SOURCE}"
+            f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}",
         )
-        names = [column[0] for column in source.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in source.fetchall()]
-        refused = connection.execute(
-            "SELECT target_object, external_id, state, error_code, error_text, attempts, last_sent_at"
-            f" FROM salesforce.push_ledger WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}"
-            " ORDER BY last_sent_at DESC, external_id LIMIT ?",
-            [tenant, tenant, limit],
+        pushes = found(
+            connection,
+            f"SELECT target_object, external_id, state, error_code, error_text, attempts, last_sent_at {_REFUSED}"
+            f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}",
         )
-        names = [column[0] for column in refused.description or []]
-        pushes = [dict(zip(names, row, strict=True)) for row in refused.fetchall()]
-        counted = connection.execute(
-            "SELECT count(*) FROM salesforce.push_ledger"
-            f" WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}",
-            [tenant, tenant],
-        ).fetchone()
-        pending = pending_quarantine(connection, tenant) + (int(counted[0]) if counted else 0)
-    return {"pending": pending, "source": rows, "pushes": pushes}
+        counts = [found(connection, f"SELECT count(*) AS n {part}")[0]["n"] for part in (_SOURCE, _REFUSED)]
+    return {"pending": sum(counts), "source": source, "pushes": pushes}
+
+
+def _rows(settings: Settings, chosen: Filter, connection: Connection, query: str) -> list[dict[str, Any]]:
+    result = connection.execute(query, chosen.values(settings.tenant_id, query))
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def show(listing: dict[str, Any]) -> None:
@@ -97,9 +127,10 @@ def show(listing: dict[str, Any]) -> None:
     out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
 
 
-def retry(settings: Settings) -> RetryReport:
+def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due."""
     report = RetryReport()
+    chosen = chosen or Filter()
     warehouse = Warehouse.of(settings)
     run_id = runs.begin(warehouse, settings.tenant_id, "rejects retry")
     folder = settings.warehouse.landing / run_id
@@ -107,29 +138,28 @@ def retry(settings: Settings) -> RetryReport:
     with pull_lock(settings, run_id):
         folder.mkdir(parents=True, exist_ok=True)
         for stream in MODELS:
-            report.loaded[stream] = _reload(settings, warehouse, stream, run_id)
+            report.loaded[stream] = _reload(settings, warehouse, stream, run_id, chosen)
         shutil.rmtree(folder, ignore_errors=True)
     with warehouse.transaction() as connection:
-        due = connection.execute(
-            "UPDATE salesforce.push_ledger SET state = 'deferred' WHERE tenant_id = ? AND state = 'rejected'",
-            [settings.tenant_id],
-        ).fetchone()
+        update = (
+            "UPDATE salesforce.push_ledger SET state = 'deferred' WHERE state = 'rejected'"
+            " AND (tenant_id, org_id, target_object, external_id) IN"
+            f" (SELECT (tenant_id, org_id, target_object, external_id) {_REFUSED})"
+        )
+        due = connection.execute(update, chosen.values(settings.tenant_id, update)).fetchone()
         report.pushes_due = int(due[0]) if due else 0
         report.still_unfit = pending_quarantine(connection, settings.tenant_id, "load")
     runs.finish(warehouse, run_id, "complete" if report.complete else "incomplete")
     return report
 
 
-def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str) -> int:
+def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str, chosen: Filter) -> int:
     batch = Batch(stream)
     folder = settings.warehouse.landing / run_id / stream
     folder.mkdir()
     with warehouse.connect() as connection:
-        waiting = connection.execute(
-            "SELECT raw FROM ops.quarantine"
-            " WHERE tenant_id = ? AND stream = ? AND stage = 'load' AND resolved_at IS NULL",
-            [settings.tenant_id, stream],
-        )
+        query = f"SELECT raw {_SOURCE} AND stage = 'load' AND stream = $stream"
+        waiting = connection.execute(query, {**chosen.values(settings.tenant_id, query), "stream": stream})
         while rows := waiting.fetchmany(PAGE_ROWS):
             path = folder / f"{len(batch.files) + 1:010d}.json"
             path.write_text(json.dumps({MODELS[stream].collection: [json.loads(raw) for (raw,) in rows]}), "utf-8")

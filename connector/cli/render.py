@@ -155,14 +155,11 @@ def show_samples(report: PushReport) -> None:
     for target in report.targets.values():
         shown = [sample for sample in target.samples if sample.get("changes")]
         if shown:
-            made = table(
-                f"{target.object}, for example", "", "external id", "field", "in Salesforce", "would be", numbers=False
-            )
+            made = table(f"{target.object}, for example", "field", "in Salesforce", "would be", numbers=False)
             for sample in shown:
-                action, key = sample["action"], sample["external_id"]
+                made.add_row(f"[bold]{sample['action']}[/] {escape(sample['external_id'])}")
                 for change in sample["changes"]:
-                    made.add_row(action, key, change["field"], _value(change["old"]), _value(change["new"]))
-                    action = key = ""
+                    made.add_row(f"  {change['field']}", _value(change["old"]), _value(change["new"]))
                 made.add_section()
             out.print(made)
         for sample in target.samples:

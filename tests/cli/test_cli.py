@@ -578,6 +578,38 @@ def test_a_quarantined_row_corrected_by_hand_is_loaded_by_a_retry(fresh: Shell) 
     assert fresh.run("build", "--json").json["tables"]["learning_item_progress"]["inserted"] == 1
 
 
+def test_rejects_are_filtered_by_stream_object_code_and_id(fresh: Shell) -> None:
+    bad = fresh.box.portal.rows("enrollments")[3]
+    fresh.box.portal.put_row("enrollments", bad | {"progress": "a lot"})
+    assert fresh.run("sync").code == 1
+    two = sorted(row["Absorb_Enrollment_Id__c"] for row in fresh.box.org.records("LMS_Enrollment__c"))[:2]
+    fresh.box.portal.edit(two, changes={"score": 3.5})
+    fresh.box.org.refuse_record(two[0], "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    fresh.box.org.refuse_record(two[1], "STRING_TOO_LONG")
+    assert fresh.run("sync").code == 1
+    every = fresh.run("rejects", "list", "--json").json
+    assert (every["pending"], len(every["source"]), len(every["pushes"])) == (3, 1, 2)
+
+    def listed(*options: str) -> list[str]:
+        found = fresh.run("rejects", "list", "--json", *options).json
+        assert found["pending"] == len(found["source"]) + len(found["pushes"])
+        return [row["source_id"] for row in found["source"]] + [row["external_id"] for row in found["pushes"]]
+
+    assert listed("--stream", "enrollments") == [bad["id"]]
+    assert listed("--stream", "users") == []
+    assert sorted(listed("--object", "LMS_Enrollment__c")) == two
+    assert listed("--code", "STRING_TOO_LONG") == [two[1]]
+    assert listed("--id", two[0]) == [two[0]]
+    assert listed("--id", bad["id"]) == [bad["id"]]
+    mixed = fresh.run("rejects", "list", "--stream", "users", "--code", "STRING_TOO_LONG")
+    assert (mixed.code, "--stream" in mixed.err) == (2, True)
+
+    fresh.box.org.forgive()
+    assert fresh.run("rejects", "retry", "--code", "STRING_TOO_LONG", "--json").json["pushes_due"] == 1
+    fresh.run("push")
+    assert listed("--object", "LMS_Enrollment__c") == [two[0]], "the other one was not asked to go again"
+
+
 def test_clear_asks_first_and_then_settles_without_loading(fresh: Shell) -> None:
     bad = fresh.box.portal.rows("enrollments")[3]
     fresh.box.portal.put_row("enrollments", bad | {"progress": "a lot"})
