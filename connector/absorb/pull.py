@@ -40,6 +40,7 @@ from connector.locks import claim
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, sql
 from connector.warehouse.load import (
     Batch,
@@ -155,6 +156,7 @@ def pull(
     options = options or PullOptions()
     _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
+        runs.bury(Warehouse.of(settings), settings.tenant_id, "pull", run_id)
         return asyncio.run(Puller(settings, run_id, options, progress or Silent()).run())
 
 

@@ -35,6 +35,7 @@ from connector.salesforce.reports import PushReport, TargetReport
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from mappings import FieldMap, Mapping
 
@@ -67,6 +68,7 @@ def push(
     if options.dry_run:
         return asyncio.run(runner.run())
     with push_lock(settings, run_id):
+        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 

@@ -28,6 +28,16 @@ def begin(warehouse: Warehouse, tenant_id: str, command: str) -> str:
     return run_id
 
 
+def bury(warehouse: Warehouse, tenant_id: str, command: str, run_id: str) -> None:
+    """End earlier runs of a command that a kill left open. Only for a caller whose lock shows that none is alive."""
+    with warehouse.transaction() as connection:
+        connection.execute(
+            "UPDATE ops.runs SET finished_at = ?, outcome = 'interrupted', message = 'ended without a word: killed?'"
+            " WHERE tenant_id = ? AND command = ? AND run_id <> ? AND finished_at IS NULL",
+            [utc_now(), tenant_id, command, run_id],
+        )
+
+
 def finish(
     warehouse: Warehouse, run_id: str, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None
 ) -> None:

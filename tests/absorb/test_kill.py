@@ -25,7 +25,7 @@ import connector.absorb.pull as module
 from connector.settings import load_settings
 from connector.warehouse.database import Warehouse
 
-module.BATCH_LISTS = 6
+module.GROUP_LISTS = 6
 settings = load_settings()
 with Warehouse.of(settings).connect():
     pass
