@@ -1,12 +1,13 @@
 """The maps, as tables a person can review, and the one loader that checks and compiles them."""
 
+from mappings.errors import MappingError
+from mappings.learnings import LearningField
 from mappings.loader import (
     PROGRESS_STATUSES,
     ErrorRule,
     FieldMap,
     LearnerRule,
     Mapping,
-    MappingError,
     StatusRule,
     load_mapping,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "ErrorRule",
     "FieldMap",
     "LearnerRule",
+    "LearningField",
     "Mapping",
     "MappingError",
     "StatusRule",

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mappings.errors import MappingError
+from mappings.learnings import FILE as LEARNINGS_FILE
+from mappings.learnings import LearningField, learning_fields
+
 PACKAGED = Path(__file__).parent
 # The restricted picklist of LearningItemProgress.ProgressStatus (seed 000).
 PROGRESS_STATUSES = (
@@ -27,10 +31,6 @@ _ABSORB_LEARNER_FIELDS = ("external_id", "email_address", "username", "employee_
 _SALESFORCE_PEOPLE = ("User.FederationIdentifier", "User.Email", "User.Username", "Contact.Email")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _API_NAME = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$", re.ASCII)
-
-
-class MappingError(ValueError):
-    """A map is malformed or leaves a case undecided; the text names file and row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,7 @@ class Mapping:
     learner_rules: tuple[LearnerRule, ...]
     fields: tuple[FieldMap, ...]
     errors: tuple[ErrorRule, ...]
+    learnings: tuple[LearningField, ...]
     folder: Path | None
 
     def sql(self, name: str) -> str:
@@ -172,11 +173,13 @@ def load_mapping(folder: Path | None = None) -> Mapping:
         learner_rules=tuple(_learner_rule(row, number) for number, row in _rows(folder, "learner_matching.csv")),
         fields=tuple(_field(row, number) for number, row in _rows(folder, "salesforce_fields.csv")),
         errors=tuple(_error_rule(row, number) for number, row in _rows(folder, "salesforce_errors.csv")),
+        learnings=learning_fields(_rows(folder, LEARNINGS_FILE)),
         folder=folder,
     )
     _check_names("progress_status.csv", [rule.name for rule in mapping.rules])
     _check_names("learner_matching.csv", [rule.name for rule in mapping.learner_rules])
     _check_names("salesforce_fields.csv", [f"{entry.object}.{entry.field}" for entry in mapping.fields])
+    _check_names(LEARNINGS_FILE, [entry.field for entry in mapping.learnings])
     check_decided(mapping)
     return mapping
 

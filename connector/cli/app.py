@@ -24,6 +24,7 @@ from connector.cli import render
 from connector.cli import status as reporting
 from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
+from connector.destinations import NAMES
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import PushOptions
 from connector.settings import load_settings
@@ -100,14 +101,17 @@ def push(
         bool, typer.Option("--dry-run", help="Show what would be sent; write nothing anywhere.")
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many records per object.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help=f"Only this target; repeat for several: {', '.join(NAMES)}.")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Differences → Salesforce. Upserts by external id, so repeating does no harm."""
+    """Differences → Salesforce, and the LearningRecord API where set. Repeating does no harm."""
     set_up_logging(verbose)
     settings = load_settings()
     with Bar() as bar:
-        report = run_push(settings, PushOptions(dry_run=dry_run, limit=limit), bar)
+        report = run_push(settings, PushOptions(targets=target or None, dry_run=dry_run, limit=limit), bar)
     _finish(report, render.show_push, as_json=as_json)
 
 
@@ -251,13 +255,14 @@ def sandbox(
     ] = "none",
     absorb_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
     salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
+    records_port: Annotated[int, typer.Option(min=0, max=65535, help="LearningRecord API; 0 = a free one.")] = 0,
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
     oauth: Annotated[bool, typer.Option("--oauth", help="Settings for `learnsync auth login`.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Serve a local portal and org until interrupted, and print the settings that use them."""
+    """Serve a local portal, org and LearningRecord API until interrupted, and print the settings that use them."""
     set_up_logging(verbose)
     from connector.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - the servers are needed here only
 
@@ -270,6 +275,8 @@ def sandbox(
                 faults=faults,
                 absorb_port=absorb_port,
                 salesforce_port=salesforce_port,
+                records_port=records_port,
+                learning_records=True,
                 rate_limit=rate_limit,
             )
         )

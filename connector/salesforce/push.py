@@ -46,9 +46,12 @@ SAMPLE_ROWS = 3
 
 @dataclass(frozen=True, slots=True)
 class PushOptions:
-    """`limit` caps the records sent per target; a dry run writes nothing anywhere."""
+    """`limit` caps the records sent per target; a dry run writes nothing anywhere.
 
-    targets: Sequence[str] = tuple(TARGETS)
+    `targets` are names of what is pushed to; None is all that the settings configure.
+    """
+
+    targets: Sequence[str] | None = None
     dry_run: bool = False
     limit: int | None = None
 
@@ -70,9 +73,11 @@ class TargetReport:
     rejected: int = 0
     deferred: int = 0
     errors: dict[str, int] = field(default_factory=dict)
-    method: str = ""  # collections | bulk; empty when nothing is to be sent
+    method: str = ""  # collections | bulk | graph | records; empty when nothing is to be sent
     jobs: list[str] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
+    # What a person should know of the source, such as prerequisites that form a cycle.
+    notes: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> int:
@@ -110,12 +115,12 @@ def push(
     runner = _Push(settings, maps, run_id, options, progress or Silent())
     if options.dry_run:
         return asyncio.run(runner.run())
-    with _push_lock(settings, run_id):
+    with push_lock(settings, run_id):
         return asyncio.run(runner.run())
 
 
 @contextmanager
-def _push_lock(settings: Settings, run_id: str) -> Iterator[None]:
+def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
 
     Folders that killed pushes left behind hold people's data: they are cleared once they are a day old.
@@ -166,7 +171,8 @@ class _Push:
         return report
 
     async def _run(self, report: PushReport) -> None:
-        targets = [TARGETS[name] for name in TARGETS if name in self._options.targets]
+        chosen = self._options.targets
+        targets = [target for name, target in TARGETS.items() if chosen is None or name in chosen]
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
         fields = await self._preflight(targets)

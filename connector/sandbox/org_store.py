@@ -82,6 +82,11 @@ class Table:
         self.recycled[record_id] = row
         return True
 
+    def delete_all(self, record_ids: Iterable[str]) -> None:
+        """Removes records for good, as a cascade inside the org does."""
+        for record_id in record_ids:
+            self.rows.pop(record_id, None)
+
     def _next_name(self, row: Row) -> str:
         if self.schema.name_format is None:
             return str(row["Id"])
