@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 TARGET, OBJECT = "learning_records", "LearningRecord"
 BATCH = 100
 ROUNDS = 3
+PAUSE_SECONDS = 1.0  # before the second try; twice that before the third
 # Above so many people to look at, the whole list is read instead: it costs a call per 100 records, not per person.
 PEOPLE_LOOKED_AT = 50
 LOST_IN_A_ROW = 5
@@ -184,7 +185,7 @@ class _RecordsPush:
         failure: LearnsyncError | None = None
         for number in range(ROUNDS):
             if number:
-                await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, no secret
                 if there := await self._find(item):
                     return self._accepted(there, created=True)
             try:

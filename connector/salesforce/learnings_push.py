@@ -43,8 +43,10 @@ log = logging.getLogger(__name__)
 # Outcomes are written in groups: a kill between costs a look-up per learning, never a learning twice.
 BATCH = 25
 ROUNDS = 3
+PAUSE_SECONDS = 1.0  # before the second try; twice that before the third
 # So many learnings in a row without an answer: the org is not well, and every further one would cost minutes.
 LOST_IN_A_ROW = 3
+# Codes of ours, beside those of the org that salesforce_errors.csv classes: the first two wait for the next push.
 NO_ANSWER, PREREQUISITE_MISSING, INVALID_PAYLOAD = "NO_ANSWER", "PREREQUISITE_MISSING", "INVALID_PAYLOAD"
 _LOST = (UnreachableError, ServerFaultError, ProtocolError)
 
@@ -122,7 +124,7 @@ class _LearningsPush:
             result, failure = RowResult(False, False, None, PREREQUISITE_MISSING, text), None
         else:
             result, failure = await self._put(item)
-        outcome = classify(result, self._maps.errors)
+        outcome = self._classify(result)
         self._count(result, outcome)
         outcomes.append(_ledger_row(item, result, outcome))
         if result.salesforce_id:
@@ -145,7 +147,7 @@ class _LearningsPush:
         result, failure = RowResult(False, False, None, NO_ANSWER, ""), None
         for number in range(ROUNDS):
             if number:
-                await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, no secret
+                await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, no secret
             there = await self._look(item)
             try:
                 attempt: Coroutine[Any, Any, RowResult]
@@ -160,10 +162,13 @@ class _LearningsPush:
                 continue
             except ValidationError as wrong:
                 return RowResult(False, False, None, INVALID_PAYLOAD, _first_problem(wrong)), None
-            if classify(result, self._maps.errors) != "retry":
+            if self._classify(result) != "retry":
                 break
         created = posted and result.success
         return RowResult(result.success, created, result.salesforce_id, result.code, result.text), failure
+
+    def _classify(self, result: RowResult) -> str:
+        return "defer" if result.code in {NO_ANSWER, PREREQUISITE_MISSING} else classify(result, self._maps.errors)
 
     async def _look(self, item: Item) -> Graph | None:
         """What the org has of this course. The id is asked for first: an admin may have emptied the key field."""
