@@ -91,13 +91,13 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
         cursor: str | None = None
         while True:
             answer = await self._page(filters, cursor, len(seen))
-            rows, cursor = _page(answer)
+            rows, cursor, by_cursor = _page(answer)
             fresh = [row for row in rows if row.id not in seen]
             seen.update(row.id for row in fresh)
             for row in fresh:
                 if all(str(getattr(row, name)).lower() == value.lower() for name, value in filters.items()):
                     yield row
-            if not fresh or (cursor is None and len(rows) < PAGE_ROWS):
+            if not fresh or (cursor is None and (by_cursor or len(rows) < PAGE_ROWS)):
                 return
 
     async def _page(self, filters: Mapping[str, str], cursor: str | None, offset: int) -> Answer:
@@ -120,19 +120,23 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
         return answer
 
 
-def _page(answer: Answer) -> tuple[list[LearningRecord], str | None]:
-    """The rows of a list answer and the cursor of the next page: a bare array, or an object around one."""
+def _page(answer: Answer) -> tuple[list[LearningRecord], str | None, bool]:
+    """The rows of a list answer, the cursor of the next page, and whether the API speaks of cursors at all.
+
+    Read from a bare array, or from an object around one.
+    """
     document = _json(answer)
-    rows, cursor = document, None
+    rows, cursor, by_cursor = document, None, False
     if isinstance(document, dict):
         rows = next((document[name] for name in _ROWS if isinstance(document.get(name), list)), None)
         around = [document, document.get("meta"), document.get("pagination")]
         parts = [part for part in around if isinstance(part, dict)]
         cursor = next((str(part[name]) for part in parts for name in _CURSORS if part.get(name)), None)
+        by_cursor = any(name in part for part in parts for name in _CURSORS)
     if not isinstance(rows, list):
         raise _unreadable(answer)
     try:
-        return [LearningRecord.model_validate(row) for row in rows], cursor
+        return [LearningRecord.model_validate(row) for row in rows], cursor, by_cursor
     except ValidationError:
         raise _unreadable(answer) from None
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from connector.build import load_maps
 from connector.errors import BadRequestError, LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
-from connector.learning_records.client import LearningRecordsApi
+from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
 from connector.learning_records.content import FIELDS, canonical, fingerprint, said
 from connector.learning_records.ledger import Item, Ledger, Unsettled, read
 from connector.learning_records.models import LearningRecord
@@ -65,6 +65,8 @@ class _RecordsPush:
         self._claimed: set[str] = set()
         # Content → ids of records that the API had before this run and that the ledger does not account for.
         self._free: dict[str, list[str]] = {}
+        self._turns = asyncio.Semaphore(CONCURRENCY)
+        self._ended = False
         self._lost_in_a_row = 0
         self._altered: set[str] = set()
 
@@ -171,12 +173,17 @@ class _RecordsPush:
                 raise result
 
     async def _send_group(self, group: list[Item], outcomes: list[dict[str, Any]]) -> None:
-        for item in group:
-            if self._lost_in_a_row >= LOST_IN_A_ROW:
-                return
-            outcome = await self._create(item)
-            self._count(outcome)
-            outcomes.append({"external_id": item.external_id, **outcome})
+        async with self._turns:
+            for item in group:
+                if self._ended:
+                    return
+                try:
+                    outcome = await self._create(item)
+                except BaseException:
+                    self._ended = True  # nobody begins another record; those under way come to their end
+                    raise
+                self._count(outcome)
+                outcomes.append({"external_id": item.external_id, **outcome})
 
     async def _create(self, item: Item) -> dict[str, Any]:
         """Adopt or create one record; looked for again whenever its answer is lost."""

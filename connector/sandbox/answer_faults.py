@@ -35,6 +35,10 @@ class AnswerFaults:
             raise ValueError(f"unknown fault {sorted(unknown)[0]!r}: expected one of {', '.join(KINDS)}")
         self._queue.extend(kinds)
 
+    def clear(self) -> None:
+        """Forget what is queued."""
+        self._queue.clear()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         concerned = scope["type"] == "http" and scope["method"] == self._method and self._part in scope["path"]
         if not concerned or not self._queue:
