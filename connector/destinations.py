@@ -71,8 +71,10 @@ def push_all(settings: Settings, run_id: str, options: PushOptions, progress: Pr
         try:
             _add(whole, engine(settings, run_id, replace(options, targets=wanted), progress))
         except LearnsyncError as failure:
-            log.warning("the push to %s ended early: %s", ", ".join(wanted), failure)
-            first = first or failure
+            if first is None:
+                first = failure
+            else:  # only one can be raised
+                log.warning("the push to %s ended early too: %s", ", ".join(wanted), failure)
     if first is not None:
         raise first
     return whole

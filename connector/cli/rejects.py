@@ -19,8 +19,22 @@ from connector.warehouse.load import MODELS, Batch, load_batch, pending_quaranti
 PAGE_ROWS = 500
 # What another org refused does not concern the one that is pushed to now.
 _LAST_ORG = (
-    "org_id = (SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = ? ORDER BY last_sent_at DESC LIMIT 1)"
+    "org_id = (SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id"
+    " ORDER BY last_sent_at DESC LIMIT 1)"
 )
+_LAST_API = (
+    "destination = (SELECT destination FROM ops.learning_record_ledger WHERE tenant_id = $tenant_id"
+    " ORDER BY last_sent_at DESC LIMIT 1)"
+)
+_REFUSED = f"""
+    SELECT target_object, external_id, state, error_code, error_text, attempts, last_sent_at
+    FROM salesforce.push_ledger
+    WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred') AND {_LAST_ORG}
+    UNION ALL
+    SELECT 'LearningRecord', record_id, state, error_code, error_text, attempts, last_sent_at
+    FROM ops.learning_record_ledger
+    WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred') AND {_LAST_API}
+"""
 
 
 @dataclass(slots=True)
@@ -49,18 +63,11 @@ def collect(settings: Settings, limit: int) -> dict[str, Any]:
         names = [column[0] for column in source.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in source.fetchall()]
         refused = connection.execute(
-            "SELECT target_object, external_id, state, error_code, error_text, attempts, last_sent_at"
-            f" FROM salesforce.push_ledger WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}"
-            " ORDER BY last_sent_at DESC, external_id LIMIT ?",
-            [tenant, tenant, limit],
+            f"{_REFUSED} ORDER BY last_sent_at DESC, external_id LIMIT $limit", {"tenant_id": tenant, "limit": limit}
         )
         names = [column[0] for column in refused.description or []]
         pushes = [dict(zip(names, row, strict=True)) for row in refused.fetchall()]
-        counted = connection.execute(
-            "SELECT count(*) FROM salesforce.push_ledger"
-            f" WHERE tenant_id = ? AND state IN ('rejected', 'deferred') AND {_LAST_ORG}",
-            [tenant, tenant],
-        ).fetchone()
+        counted = connection.execute(f"SELECT count(*) FROM ({_REFUSED})", {"tenant_id": tenant}).fetchone()
         pending = pending_quarantine(connection, tenant) + (int(counted[0]) if counted else 0)
     return {"pending": pending, "source": rows, "pushes": pushes}
 
@@ -110,11 +117,12 @@ def retry(settings: Settings) -> RetryReport:
             report.loaded[stream] = _reload(settings, warehouse, stream, run_id)
         shutil.rmtree(folder, ignore_errors=True)
     with warehouse.transaction() as connection:
-        due = connection.execute(
-            "UPDATE salesforce.push_ledger SET state = 'deferred' WHERE tenant_id = ? AND state = 'rejected'",
-            [settings.tenant_id],
-        ).fetchone()
-        report.pushes_due = int(due[0]) if due else 0
+        for ledger in ("salesforce.push_ledger", "ops.learning_record_ledger"):
+            due = connection.execute(
+                f"UPDATE {ledger} SET state = 'deferred' WHERE tenant_id = ? AND state = 'rejected'",
+                [settings.tenant_id],
+            ).fetchone()
+            report.pushes_due += int(due[0]) if due else 0
         report.still_unfit = pending_quarantine(connection, settings.tenant_id, "load")
     runs.finish(warehouse, run_id, "complete" if report.complete else "incomplete")
     return report

@@ -37,6 +37,7 @@ class Status:
 TABLES = (
     "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
+    "ops.learning_record_ledger",
 )  # fmt: skip
 
 
