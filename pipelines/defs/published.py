@@ -8,7 +8,7 @@ import duckdb
 
 from connector.sync import run_publish
 from pipelines import checks
-from pipelines.defs import absorb, canonical, salesforce
+from pipelines.defs import absorb, canonical, catalogue, salesforce
 from pipelines.resources import RETRY_LATER, LearnsyncResource
 from pipelines.tables import Metadata, rows_of, table_value
 
@@ -21,8 +21,14 @@ _TABLES = """
 
 
 @dg.asset(
-    # After the pushes, because the ledger that they leave is part of the copy.
-    deps=[canonical.learning_item_progress, salesforce.lms_course, salesforce.lms_enrollment],
+    # After the pushes, because the ledgers that they leave are part of the copy.
+    deps=[
+        canonical.learning_item_progress,
+        salesforce.lms_course,
+        salesforce.lms_enrollment,
+        catalogue.learning,
+        catalogue.learning_records,
+    ],
     group_name="analysts",
     kinds={"duckdb", "file"},
     owners=absorb.OWNERS,

@@ -45,7 +45,7 @@ def test_the_definitions_load_with_nothing_set(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "10"), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, "12"), done.stderr
     assert list(tmp_path.iterdir()) == [], "loading must not create anything"
 
 
