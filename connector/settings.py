@@ -188,6 +188,8 @@ class LearningRecordsSettings(_Section):
 
     base_url: str | None = None
     api_key: SecretStr | None = None
+    # No limit is documented: modest, and a 429 slows us down.
+    requests_per_second: float = Field(20, gt=0, le=10_000)
 
     @field_validator("base_url")
     @classmethod

@@ -35,8 +35,7 @@ PATH = "/api/v1/performance/learning-records"
 URL_SETTING = "LEARNSYNC_LEARNING_RECORDS__BASE_URL"
 KEY_SETTING = "LEARNSYNC_LEARNING_RECORDS__API_KEY"
 PAGE_ROWS = 100
-# No limit is documented: modest, and a 429 slows us down.
-CALLS_PER_SECOND, BURST, CONCURRENCY = 20.0, 20, 4
+CONCURRENCY = 4
 _ROWS = ("items", "data", "results", "records")
 _CURSORS = ("next_cursor", "nextCursor", "cursor")
 
@@ -44,17 +43,17 @@ _CURSORS = ("next_cursor", "nextCursor", "cursor")
 class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
     """One API, one key. Use as an async context manager."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, calls_per_second: float = 20.0) -> None:
         redact.register(api_key)
         headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
-        gate = Gate(CALLS_PER_SECOND, BURST, CONCURRENCY)
+        gate = Gate(calls_per_second, max(1, round(calls_per_second)), CONCURRENCY)
         self._session = HttpSession(base_url, gate, setting=URL_SETTING, headers=headers)
         self._filters = True
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The API these settings name. Raises SettingsError when address or key is missing."""
-        return cls(*require_learning_records(settings))
+        return cls(*require_learning_records(settings), settings.learning_records.requests_per_second)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -77,11 +77,12 @@ def _problems(field: LearningField, known: dict[str, Any]) -> list[str]:
         return [f"field {name} does not exist, or the run-as user cannot see it"]
     if field.kind != "key":
         return []
-    return [
-        f"field {name} is not marked as {label}"
-        for flag, label in (("externalId", "External ID"), ("unique", "Unique"))
-        if not entry.get(flag)
-    ]
+    wanted = {
+        "externalId": "marked as External ID",
+        "unique": "marked as Unique",
+        "createable": "createable for the run-as user",
+    }
+    return [f"field {name} is not {label}" for flag, label in wanted.items() if not entry.get(flag)]
 
 
 def plan(connection: Connection, maps: Mapping, tenant_id: str, org_id: str, *, samples: int) -> Plan:

@@ -148,7 +148,10 @@ class _LearningsPush:
         for number in range(ROUNDS):
             if number:
                 await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 - jitter, no secret
-            there = await self._look(item)
+            try:
+                there = await self._look(item)
+            except ServerFaultError as lost:  # retried already; the others may still get an answer
+                return RowResult(False, False, None, NO_ANSWER, lost.message), lost
             try:
                 attempt: Coroutine[Any, Any, RowResult]
                 if there is None:

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connector.sandbox.faults import reset_connection
 
 KINDS = ("lost", "503-after", "429", "503")
+_WRITES = ("POST", "PATCH")
 
 
 class AnswerFaults:
-    """Wraps an app; the calls of one method and path prefix meet the queued faults, one each."""
+    """Wraps an app; the writes to a path with this part meet the queued faults, one each."""
 
-    def __init__(self, app: ASGIApp, method: str, part: str) -> None:
+    def __init__(self, app: ASGIApp, part: str) -> None:
         self._app = app
-        self._method = method
         self._part = part
         self._queue: deque[str] = deque()
         self.met = 0
@@ -40,7 +40,7 @@ class AnswerFaults:
         self._queue.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        concerned = scope["type"] == "http" and scope["method"] == self._method and self._part in scope["path"]
+        concerned = scope["type"] == "http" and scope["method"] in _WRITES and self._part in scope["path"]
         if not concerned or not self._queue:
             await self._app(scope, receive, send)
             return

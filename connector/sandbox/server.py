@@ -75,7 +75,7 @@ class Sandbox:
         self.portal = Portal(now=self.options.now, seed=self.options.seed)
         self.org: Org | None = None
         self.records: Records | None = None
-        # Faults of single answers to creates, there once the org and the LearningRecord API serve.
+        # Faults of single answers to writes, there once the org and the LearningRecord API serve.
         self.learning_answers: AnswerFaults | None = None
         self.record_answers: AnswerFaults | None = None
         self.absorb_url = ""
@@ -191,12 +191,12 @@ class Sandbox:
 
         self.org = Org(now=self.options.now)
         self.org.populate(self.portal.users(), "all" if self.options.dataset is not None else "mixed")
-        self.learning_answers = AnswerFaults(create_salesforce_app(self.org), "POST", "/academic-operations/learnings")
+        self.learning_answers = AnswerFaults(create_salesforce_app(self.org), "/academic-operations/learnings")
         return self.learning_answers
 
     def _records_app(self) -> ASGIApp:
         self.records = Records(now=self.options.now)
-        self.record_answers = AnswerFaults(create_records_app(self.records), "POST", RECORDS_PATH)
+        self.record_answers = AnswerFaults(create_records_app(self.records), RECORDS_PATH)
         return FaultMiddleware(self.record_answers, self.absorb.profile(), self.options.seed)
 
     def _listen(self, port: int) -> socket.socket:

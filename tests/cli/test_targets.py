@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from connector.cli import doctor, rejects
 from connector.cli import status as reporting
 from connector.cli.app import app
-from connector.learning_records import client as api
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull
@@ -32,8 +31,7 @@ def sandbox() -> Iterator[Sandbox]:
 def ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Both targets on, and everything pulled and built."""
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH", "true")
-    monkeypatch.setattr(api, "CALLS_PER_SECOND", 5000.0)
-    monkeypatch.setattr(api, "BURST", 5000)
+    monkeypatch.setenv("LEARNSYNC_LEARNING_RECORDS__REQUESTS_PER_SECOND", "5000")
     run_pull(settings)
     run_build(settings)
     return load_settings()

@@ -65,9 +65,8 @@ def sandbox() -> Iterator[Sandbox]:
 def ready(built: Path, sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     shutil.copy(built, settings.warehouse.path)
     monkeypatch.setattr(engine, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(api, "CALLS_PER_SECOND", 5000.0)
-    monkeypatch.setattr(api, "BURST", 5000)
-    return settings
+    monkeypatch.setenv("LEARNSYNC_LEARNING_RECORDS__REQUESTS_PER_SECOND", "5000")
+    return load_settings()
 
 
 def send(settings: Settings, **options: Any) -> TargetReport:

@@ -34,7 +34,7 @@ Act = Callable[[LearningRecordsApi], Any]
 
 def run(act: Act, base: str = BASE, key: str = "key") -> Any:
     async def whole() -> Any:
-        async with LearningRecordsApi(base, key) as client:
+        async with LearningRecordsApi(base, key, 5000.0) as client:
             return await act(client)
 
     return asyncio.run(whole())
@@ -45,10 +45,8 @@ async def ids(client: LearningRecordsApi, **filters: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "PAGE_ROWS", 2)
-    monkeypatch.setattr(api, "CALLS_PER_SECOND", 5000.0)
-    monkeypatch.setattr(api, "BURST", 5000)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 from dagster_results import checks_of, metadata_of
 
-from connector.learning_records import client as api
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
@@ -29,8 +28,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]
         }
         for name, value in chosen.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(api, "CALLS_PER_SECOND", 5000.0)
-        monkeypatch.setattr(api, "BURST", 5000)
+        monkeypatch.setenv("LEARNSYNC_LEARNING_RECORDS__REQUESTS_PER_SECOND", "5000")
         yield running
 
 

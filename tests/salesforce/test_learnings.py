@@ -373,6 +373,23 @@ def test_an_answer_that_is_lost_makes_no_second_learning(sandbox: Sandbox, ready
     assert send(ready).sent == 0
 
 
+@pytest.mark.parametrize("fault", ["lost", "503-after", "503", "429"])
+def test_an_update_whose_answer_is_lost_adds_no_second_prerequisite(
+    sandbox: Sandbox, ready: Settings, fault: str
+) -> None:
+    a, b, c, *_ = ids(sandbox)
+    change(sandbox, ready, a, prerequisiteCourseIds=[b])
+    send(ready)
+    change(sandbox, ready, a, prerequisiteCourseIds=[c], name="Renamed")
+    assert sandbox.learning_answers is not None
+    sandbox.learning_answers.queue([fault])
+    report = send(ready)
+    assert sandbox.learning_answers.met == 1
+    assert (report.accepted, report.created, report.pending) == (1, 0, 0)
+    assert prerequisites(sandbox) == {(a, c)}
+    assert learnings(sandbox)[a]["Name"] == "Renamed"
+
+
 def test_a_learning_that_gets_no_answer_is_deferred_and_found_by_the_next_push(
     sandbox: Sandbox, ready: Settings
 ) -> None:
@@ -488,6 +505,9 @@ def test_an_org_without_education_cloud_is_named_with_the_switch(sandbox: Sandbo
 def test_the_key_must_be_there_and_unique(sandbox: Sandbox, ready: Settings) -> None:
     sandbox.org.schema("LearningCourse").fields[KEY.lower()].unique = False
     with pytest.raises(PreflightError, match=f"{KEY} is not marked as Unique"):
+        send(ready)
+    sandbox.org.schema("LearningCourse").fields[KEY.lower()].createable = False
+    with pytest.raises(PreflightError, match=f"{KEY} is not createable"):
         send(ready)
     sandbox.org.remove_field("LearningCourse", KEY)
     with pytest.raises(PreflightError, match=f"{KEY} does not exist"):
