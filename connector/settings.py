@@ -175,6 +175,8 @@ class SalesforceSettings(_Section):
     push_unmatched: bool = False
     overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False
+    # Off: the Learnings Graph exists only where Education Cloud is enabled.
+    learnings_graph: bool = False
 
     @field_validator("username", "client_id")
     @classmethod
@@ -184,6 +186,20 @@ class SalesforceSettings(_Section):
     @field_validator("login_url", "audience")
     @classmethod
     def _login_url(cls, value: str | None) -> str | None:
+        return check_url(value) if value else None
+
+
+class LearningRecordsSettings(_Section):
+    """The LearningRecord API (seed 002). No BASE_URL means: no push to it."""
+
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    # No limit is documented: modest, and a 429 slows us down.
+    requests_per_second: float = Field(20, gt=0, le=10_000)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
         return check_url(value) if value else None
 
 
@@ -261,6 +277,7 @@ class Settings(BaseSettings):
     provider: str = Field("Absorb LMS", min_length=1, max_length=255)
     absorb: AbsorbSettings = Field(default_factory=AbsorbSettings)
     salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings)
+    learning_records: LearningRecordsSettings = Field(default_factory=LearningRecordsSettings)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
 
@@ -446,7 +463,8 @@ def load_settings(**overrides: Any) -> Settings:
 def register_secrets(settings: Settings) -> None:
     """Make sure no secret of these settings can appear in a log or a message."""
     absorb = settings.absorb
-    for secret in (absorb.api_key, absorb.password, absorb.oauth_client_secret, settings.salesforce.client_secret):
+    targets = (settings.salesforce.client_secret, settings.learning_records.api_key)
+    for secret in (absorb.api_key, absorb.password, absorb.oauth_client_secret, *targets):
         redact.register(secret.get_secret_value() if secret else None)
 
 
@@ -577,6 +595,18 @@ def _require_key_login(org: SalesforceSettings) -> KeyLogin:
     assert org.username
     assert org.private_key_file
     return KeyLogin(org.login_url, org.client_id, org.username, org.private_key_file, org.audience)
+
+
+def require_learning_records(settings: Settings) -> tuple[str, str]:
+    """(base url, API key) of the LearningRecord API. Raises SettingsError naming the variables that are missing."""
+    api = settings.learning_records
+    _require(
+        {"LEARNSYNC_LEARNING_RECORDS__BASE_URL": api.base_url, "LEARNSYNC_LEARNING_RECORDS__API_KEY": api.api_key},
+        "Put the API's address and an integration API key there (docs/learning-records.md).",
+    )
+    assert api.base_url
+    assert api.api_key
+    return api.base_url, api.api_key.get_secret_value()
 
 
 def _require(values: dict[str, object], remedy: str) -> None:

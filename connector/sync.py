@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from connector.absorb.pull import ORDER, PullOptions, PullReport, pull
 from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.build import BuildReport, build, build_one
+from connector.destinations import chosen, configured, push_all
 from connector.errors import LearnsyncError
 from connector.progress import Progress
-from connector.salesforce.push import PushOptions, push
+from connector.salesforce.push import PushOptions
 from connector.salesforce.readback import ReadbackOptions, ReadbackReport, readback
 from connector.salesforce.reports import PushReport
 from connector.settings import Settings, require_absorb, require_salesforce
@@ -104,12 +105,12 @@ def run_build(settings: Settings, table: str | None = None) -> BuildReport:
 
 
 def run_push(settings: Settings, options: PushOptions | None = None, progress: Progress | None = None) -> PushReport:
-    """Differences → Salesforce. A dry run is not recorded: it writes nothing anywhere."""
-    require_salesforce(settings)
+    """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
+    chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
     if options.dry_run:
-        return push(settings, runs.new_run_id(), options, progress)
-    return _stage(settings, "push", lambda run_id: push(settings, run_id, options, progress))
+        return push_all(settings, runs.new_run_id(), options, progress)
+    return _stage(settings, "push", lambda run_id: push_all(settings, run_id, options, progress))
 
 
 def run_readback(
@@ -127,7 +128,7 @@ def run_publish(settings: Settings) -> PublishReport:
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync. `push` is None when no org is configured, `readback` then and when it failed."""
+    """All stages of one sync. `push` is None when no target is set; `readback` without an org, and when it failed."""
 
     pull: PullReport
     build: BuildReport
@@ -146,7 +147,7 @@ class SyncReport:
 
 
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Pull, build, push and read back (where an org is configured), and publish: even when the push could not run."""
+    """Pull, build, push (where a target is set), read back (where an org is), and publish: whatever the push said."""
     seconds: dict[str, float] = {}
     pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
     built = _timed(seconds, "build", lambda: run_build(settings))
@@ -154,19 +155,20 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     read: ReadbackReport | None = None
     read_error = ""
     try:
-        if settings.salesforce.login_url:
+        if configured(settings):
             pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
-            # The push has just read the people.
-            options = ReadbackOptions(full=full, people=full)
-            try:
-                read = _timed(seconds, "readback", lambda: run_readback(settings, options, progress))
-            except LearnsyncError as failure:
-                read_error = str(failure)
-                log.warning("the read-back failed: %s", failure)
+            if settings.salesforce.login_url:
+                # The push has just read the people.
+                options = ReadbackOptions(full=full, people=full)
+                try:
+                    read = _timed(seconds, "readback", lambda: run_readback(settings, options, progress))
+                except LearnsyncError as failure:
+                    read_error = str(failure)
+                    log.warning("the read-back failed: %s", failure)
         else:
-            log.info("no push: LEARNSYNC_SALESFORCE__LOGIN_URL is not set")
+            log.info("no push: no target is set")
     finally:
-        # Analysts get what was pulled and built whatever the org says.
+        # Analysts get what was pulled and built whatever a target says.
         published = _timed(seconds, "publish", lambda: run_publish(settings))
     return SyncReport(pulled, built, pushed, published, seconds, read, read_error)
 

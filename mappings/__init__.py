@@ -2,6 +2,7 @@
 
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
+from mappings.learnings import LearningField
 from mappings.loader import (
     PROGRESS_STATUSES,
     ErrorRule,
@@ -18,6 +19,7 @@ __all__ = [
     "FieldMap",
     "ItemRule",
     "LearnerRule",
+    "LearningField",
     "Mapping",
     "MappingError",
     "StatusRule",

@@ -1,4 +1,6 @@
-"""What every map can be refused with."""
+"""What the loaders of the maps raise."""
+
+from __future__ import annotations
 
 
 class MappingError(ValueError):

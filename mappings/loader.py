@@ -13,6 +13,8 @@ from pathlib import Path
 from mappings import crosswalk
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
+from mappings.learnings import FILE as LEARNINGS_FILE
+from mappings.learnings import LearningField, learning_fields
 
 PACKAGED = Path(__file__).parent
 # The restricted picklist of LearningItemProgress.ProgressStatus (seed 000).
@@ -129,6 +131,7 @@ class Mapping:
     fields: tuple[FieldMap, ...]
     errors: tuple[ErrorRule, ...]
     items: tuple[ItemRule, ...]
+    learnings: tuple[LearningField, ...]
     folder: Path | None
 
     def sql(self, name: str) -> str:
@@ -175,12 +178,14 @@ def load_mapping(folder: Path | None = None) -> Mapping:
         fields=tuple(_field(row, number) for number, row in _rows(folder, "salesforce_fields.csv")),
         errors=tuple(_error_rule(row, number) for number, row in _rows(folder, "salesforce_errors.csv")),
         items=tuple(crosswalk.item_rule(row, number) for number, row in _rows(folder, crosswalk.FILE)),
+        learnings=learning_fields(_rows(folder, LEARNINGS_FILE)),
         folder=folder,
     )
     crosswalk.check_crosswalk(mapping.items)
     _check_names("progress_status.csv", [rule.name for rule in mapping.rules])
     _check_names("learner_matching.csv", [rule.name for rule in mapping.learner_rules])
     _check_names("salesforce_fields.csv", [f"{entry.object}.{entry.field}" for entry in mapping.fields])
+    _check_names(LEARNINGS_FILE, [entry.field for entry in mapping.learnings])
     check_decided(mapping)
     return mapping
 

@@ -25,10 +25,10 @@ from connector.cli import render
 from connector.cli import status as reporting
 from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
+from connector.destinations import NAMES
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push import SAMPLE_ROWS, PushOptions
 from connector.salesforce.readback import ReadbackOptions
-from connector.salesforce.targets import ALL_TARGETS, check_targets
 from connector.settings import load_settings
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_readback, run_reconcile, run_sync
 from connector.times import parse_instant
@@ -115,15 +115,15 @@ def push(
     ] = SAMPLE_ROWS,
     target: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this target; repeat for several: {', '.join(ALL_TARGETS)}. Default: the first two."),
+        typer.Option(help=f"Only this target; repeat for several: {', '.join(NAMES)}. Default: all that are set up."),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Differences → Salesforce. Upserts by external id, so repeating does no harm."""
+    """Differences → Salesforce, and the LearningRecord API where set. Repeating does no harm."""
     set_up_logging(verbose)
     settings = load_settings()
-    options = PushOptions(check_targets(target), dry_run=dry_run, limit=limit, full=full, samples=samples)
+    options = PushOptions(target or None, dry_run=dry_run, limit=limit, full=full, samples=samples)
     with Bar() as bar:
         report = run_push(settings, options, bar)
     _finish(report, render.show_push, as_json=as_json)
@@ -312,6 +312,7 @@ def sandbox(
     ] = "none",
     absorb_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
     salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
+    records_port: Annotated[int, typer.Option(min=0, max=65535, help="LearningRecord API; 0 = a free one.")] = 0,
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
     oauth: Annotated[bool, typer.Option("--oauth", help="Settings for `learnsync auth login`.")] = False,
@@ -321,7 +322,7 @@ def sandbox(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Serve a local portal and org until interrupted, and print the settings that use them."""
+    """Serve a local portal, org and LearningRecord API until interrupted, and print the settings that use them."""
     set_up_logging(verbose)
     from connector.sandbox.server import Sandbox, SandboxOptions  # noqa: PLC0415 - the servers are needed here only
 
@@ -334,6 +335,8 @@ def sandbox(
                 faults=faults,
                 absorb_port=absorb_port,
                 salesforce_port=salesforce_port,
+                records_port=records_port,
+                learning_records=True,
                 rate_limit=rate_limit,
             )
         )

@@ -13,7 +13,8 @@ from connector.absorb.pull import pull_lock
 from connector.build import load_maps
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
-from connector.salesforce import auth, preflight
+from connector.learning_records.client import LearningRecordsApi
+from connector.salesforce import auth, learnings_plan, preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.native import SETTING
 from connector.salesforce.targets import TARGETS, Target
@@ -58,6 +59,8 @@ def examine() -> list[Finding]:
     findings.append(_guard("warehouse", lambda: _warehouse(settings)))
     findings += asyncio.run(_absorb(settings))
     findings += asyncio.run(_salesforce(settings))
+    if settings.learning_records.base_url:
+        findings.append(asyncio.run(_checked("learning records", lambda: _learning_records(settings))))
     return findings
 
 
@@ -156,6 +159,8 @@ async def _salesforce(settings: Settings) -> list[Finding]:
         findings = [login, *_key_file(settings)]
         for target in TARGETS.values():
             findings.append(await _target(client, target, maps))
+        if settings.salesforce.learnings_graph:
+            findings.append(await _checked("salesforce learnings", lambda: _learnings(client, maps)))
         return [*findings, await _checked("salesforce LearningItemProgress", lambda: _progress(client))]
 
 
@@ -179,6 +184,18 @@ async def _target(client: SalesforceClient, target: Target, maps: Mapping) -> Fi
     left_out = len(maps.object_fields(target.object)) - len(fields)
     text = f"{len(fields)} mapped fields are there and writable"
     return Finding(check, "ok", text + (f", {left_out} optional left out" if left_out else ""))
+
+
+async def _learnings(client: SalesforceClient, maps: Mapping) -> Finding:
+    key = await learnings_plan.preflight(client, maps)
+    return Finding("salesforce learnings", "ok", f"LearningCourse is there, learnings are found by {key}")
+
+
+async def _learning_records(settings: Settings) -> Finding:
+    async with LearningRecordsApi.of(settings) as client:
+        async for _ in client.list():
+            break
+    return Finding("learning records", "ok", f"{settings.learning_records.base_url} accepts the key")
 
 
 async def _progress(client: SalesforceClient) -> Finding:

@@ -129,8 +129,10 @@ def _show_method(target: TargetReport, *, dry_run: bool) -> None:
     if target.method == "bulk":
         jobs = "would go" if dry_run else f"went as {len(target.jobs)} job(s), {', '.join(target.jobs)}"
         out.print(f"  {target.object} {jobs} by Bulk API 2.0", soft_wrap=True)
-    elif target.method and dry_run:
+    elif target.method == "collections" and dry_run:
         out.print(f"  {target.object} would go by collections of 200")
+    elif target.method and dry_run:
+        out.print(f"  {target.object} would go one a call")
 
 
 def _explain_target(target: TargetReport) -> None:
@@ -142,6 +144,8 @@ def _explain_target(target: TargetReport) -> None:
     }
     for reason, rows in sorted(target.blocked.items()):
         out.print(f"  blocked {rows:,} {target.object}: {reason} – {reasons.get(reason, reason)}")
+    for note in target.notes:
+        out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
     if target.held:
@@ -209,7 +213,7 @@ def show_sync(report: SyncReport) -> None:
     show_pull(report.pull)
     show_build(report.build)
     if report.push is None:
-        out.print("No push: LEARNSYNC_SALESFORCE__LOGIN_URL is not set.")
+        out.print("No push: no target is set (LEARNSYNC_SALESFORCE__LOGIN_URL, LEARNSYNC_LEARNING_RECORDS__BASE_URL).")
     else:
         show_push(report.push)
     if report.readback is not None:

@@ -40,6 +40,7 @@ TABLES = (
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
     "salesforce.lms_courses", "salesforce.lms_enrollments", "salesforce.learning_items",
     "salesforce.learning_item_progress",
+    "ops.learning_record_ledger",
 )  # fmt: skip
 
 

@@ -48,9 +48,11 @@ class PushOptions:
     """`limit` caps the records sent per target; a dry run writes nothing anywhere.
 
     `full` sends what the org accepted or refused before as well; `samples` is per target and action.
+
+    `targets` are names of what is pushed to; None is all that the settings configure.
     """
 
-    targets: Sequence[str] = tuple(TARGETS)
+    targets: Sequence[str] | None = None
     dry_run: bool = False
     limit: int | None = None
     full: bool = False
@@ -118,7 +120,8 @@ class _Push:
         return report
 
     async def _run(self, report: PushReport) -> None:
-        targets = [target for name, target in ALL_TARGETS.items() if name in self._options.targets]
+        chosen = self._options.targets
+        targets = [ALL_TARGETS[name] for name in ALL_TARGETS if name in (TARGETS if chosen is None else chosen)]
         self._progress.stage("preflight", len(targets))
         self._org_id = (await self._client.grant()).org_id
         if PROGRESS in targets:

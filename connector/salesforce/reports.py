@@ -27,10 +27,12 @@ class TargetReport:
     rejected: int = 0
     deferred: int = 0
     errors: dict[str, int] = field(default_factory=dict)
-    method: str = ""  # collections | bulk; empty when nothing is to be sent
+    method: str = ""  # collections | bulk | graph | records; empty when nothing is to be sent
     jobs: list[str] = field(default_factory=list)
     # {action, external_id, payload}; a dry run adds in_salesforce and changes: [{field, old, new}].
     samples: list[dict[str, Any]] = field(default_factory=list)
+    # What a person should know of the source, such as prerequisites that form a cycle.
+    notes: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> int:

@@ -104,6 +104,11 @@ def _answer(fault: str) -> Response:
 
 async def _reset(_app: ASGIApp, _scope: Scope, receive: Receive, send: Send) -> None:
     """Reset the connection without an answer; the call itself is never made."""
+    await reset_connection(receive, send)
+
+
+async def reset_connection(receive: Receive, send: Send) -> None:
+    """End the connection so that the client sees a reset."""
     transport = _transport(send)
     connection = transport.get_extra_info("socket")
     # Lingering for zero seconds turns the close into a reset.

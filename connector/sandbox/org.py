@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .org_bulk_jobs import BulkJobs
+from .org_education import education_objects
 from .org_errors import RecordError, RequestError
 from .org_faults import RecordFaults
 from .org_formula import evaluate
@@ -45,7 +46,10 @@ class Org:
         self.calls: Counter[str] = Counter()
         self.collection_calls = 0
         self._now = now or (lambda: datetime.now(UTC))
-        self._tables = {schema.name.lower(): Table(schema) for schema in [*standard_objects(), *load_custom_objects()]}
+        # What HTTP status a Learnings Graph call gets that wrote nothing: the documents do not say.
+        self.learnings_refusal_status = 200
+        schemas = [*standard_objects(), *education_objects(), *load_custom_objects()]
+        self._tables = {schema.name.lower(): Table(schema) for schema in schemas}
         self._cursors = Cursors()
         self._faults = RecordFaults()
         self._writes: dict[str, Counter[str]] = {}
@@ -312,6 +316,22 @@ class Org:
         """Records per object."""
         with self.lock:
             return {table.schema.name: len(table.rows) for table in self._tables.values()}
+
+    # For resources that write by rules of their own; they hold the lock
+
+    def write_row(self, name: str, row: Row | None, values: Row) -> Row:
+        """Creates a record (``row`` is None) or writes into one, and counts it."""
+        table = self._table(name)
+        if row is None:
+            self._count(table)["created"] += 1
+            return table.insert(values, by=self.user_id, at=self._stamp())
+        changed = table.update(row, values, by=self.user_id, at=self._stamp())
+        self._count(table)["updated" if changed else "unchanged"] += 1
+        return row
+
+    def check_fault(self) -> None:
+        """Raises the next queued fault of ``fail_next``, if any."""
+        self._faults.check({})
 
     # Inside
 

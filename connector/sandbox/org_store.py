@@ -100,6 +100,11 @@ class Table:
         """Id → when it was deleted, recycle bin or not."""
         return {record_id: row["SystemModstamp"] for record_id, row in self.recycled.items()} | self.purged
 
+    def delete_all(self, record_ids: Iterable[str]) -> None:
+        """Removes records for good, as a cascade inside the org does."""
+        for record_id in record_ids:
+            self.rows.pop(record_id, None)
+
     def _next_name(self, row: Row) -> str:
         if self.schema.name_format is None:
             return str(row["Id"])

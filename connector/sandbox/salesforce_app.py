@@ -19,6 +19,7 @@ from .org import Org
 from .org_api import NEWEST, OLDEST, Call, open_route, resource
 from .org_bulk import bulk_routes
 from .org_errors import RequestError
+from .org_learnings import learning_routes
 from .org_oauth import oauth_routes
 from .org_query import Page
 from .org_rest import sobject_routes
@@ -34,6 +35,7 @@ def create_salesforce_app(org: Org, extra_routes: Sequence[BaseRoute] = ()) -> S
         *sobject_routes(org),
         *_query_routes(org),
         *bulk_routes(org),
+        *learning_routes(org),
         *extra_routes,
         *_control_routes(org),
     ]

@@ -1,4 +1,4 @@
-"""Running the sandbox: both halves on loopback ports, in a background thread."""
+"""Running the sandbox: portal, org and LearningRecord API on loopback ports, in a background thread."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from connector.sandbox.absorb_app import create_absorb_app
+from connector.sandbox.answer_faults import AnswerFaults
+from connector.sandbox.faults import FaultMiddleware
 from connector.sandbox.gateway import AbsorbOptions
 from connector.sandbox.generator import generate
 from connector.sandbox.oulad import load_oulad
 from connector.sandbox.portal import Portal
+from connector.sandbox.records_app import PATH as RECORDS_PATH
+from connector.sandbox.records_app import Records, create_records_app
 
 if TYPE_CHECKING:
     from connector.sandbox.org import Org
@@ -44,11 +48,13 @@ class SandboxOptions:
     host: str = "127.0.0.1"
     absorb_port: int = 0
     salesforce_port: int = 0
+    records_port: int = 0
     rate_limit: float = 200
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
     salesforce: bool = True
     writable_progress: bool = False
+    learning_records: bool = False
 
     def __post_init__(self) -> None:
         if not _is_loopback(self.host):
@@ -69,8 +75,13 @@ class Sandbox:
         self.absorb.profile()  # an unknown profile fails here, not in the serving thread
         self.portal = Portal(now=self.options.now, seed=self.options.seed)
         self.org: Org | None = None
+        self.records: Records | None = None
+        # Faults of single answers to writes, there once the org and the LearningRecord API serve.
+        self.learning_answers: AnswerFaults | None = None
+        self.record_answers: AnswerFaults | None = None
         self.absorb_url = ""
         self.salesforce_url = ""
+        self.records_url = ""
         self._servers: list[uvicorn.Server] = []
         self._thread: threading.Thread | None = None
 
@@ -84,7 +95,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Fill the portal and the org, then serve; returns when both ports accept."""
+        """Fill the portal and the org, then serve; returns when all ports accept."""
         if self._thread is not None:
             raise RuntimeError("the sandbox is already running")
         self._fill()
@@ -94,14 +105,18 @@ class Sandbox:
         if self.options.salesforce:
             apps.append(self._salesforce_app())
             sockets.append(self._listen(self.options.salesforce_port))
-            self.salesforce_url = self._url(sockets[1])
+            self.salesforce_url = self._url(sockets[-1])
+        if self.options.learning_records:
+            apps.append(self._records_app())
+            sockets.append(self._listen(self.options.records_port))
+            self.records_url = self._url(sockets[-1])
         self._servers = [uvicorn.Server(_config(app)) for app in apps]
         self._thread = threading.Thread(target=self._serve, args=(sockets,), name="sandbox", daemon=True)
         self._thread.start()
         self._await_started()
 
     def stop(self) -> None:
-        """Close both ports; harmless when nothing runs."""
+        """Close all ports; harmless when nothing runs."""
         for server in self._servers:
             server.should_exit = True
         if self._thread is not None:
@@ -140,6 +155,11 @@ class Sandbox:
                 "LEARNSYNC_SALESFORCE__LOGIN_URL": self.salesforce_url,
                 "LEARNSYNC_SALESFORCE__CLIENT_ID": self.org.client_id,
                 "LEARNSYNC_SALESFORCE__CLIENT_SECRET": self.org.client_secret,
+            }
+        if self.records is not None:
+            found |= {
+                "LEARNSYNC_LEARNING_RECORDS__BASE_URL": self.records_url,
+                "LEARNSYNC_LEARNING_RECORDS__API_KEY": self.records.api_key,
             }
         return found
 
@@ -191,7 +211,13 @@ class Sandbox:
         profile = "all" if self.options.dataset is not None else "mixed"
         courses, enrollments = sample(self.portal)
         self.org.populate(self.portal.users(), profile, courses, enrollments)
-        return create_salesforce_app(self.org)
+        self.learning_answers = AnswerFaults(create_salesforce_app(self.org), "/academic-operations/learnings")
+        return self.learning_answers
+
+    def _records_app(self) -> ASGIApp:
+        self.records = Records(now=self.options.now)
+        self.record_answers = AnswerFaults(create_records_app(self.records), RECORDS_PATH)
+        return FaultMiddleware(self.record_answers, self.absorb.profile(), self.options.seed)
 
     def _listen(self, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
@@ -207,11 +233,11 @@ class Sandbox:
         return f"http://{host}:{listener.getsockname()[1]}"
 
     def _serve(self, sockets: list[socket.socket]) -> None:
-        async def both() -> None:
+        async def together() -> None:
             pairs = zip(self._servers, sockets, strict=True)
             await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in pairs))
 
-        asyncio.run(both())
+        asyncio.run(together())
 
     def _await_started(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

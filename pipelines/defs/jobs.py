@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs import absorb, canonical, published, readback, salesforce
+from pipelines.defs import absorb, canonical, catalogue, published, readback, salesforce
 
 # dagster.yaml lets one run with this tag go at a time; the others wait in the queue.
 WRITER_TAG = {"learnsync/writer": "true"}
@@ -14,6 +14,8 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
+# How the names of the steps that push begin.
+PUSHES = ("salesforce__", "performance__")
 PULLS = [absorb.departments, absorb.users, absorb.courses, absorb.enrollments]
 ASSETS = [
     *PULLS,
@@ -21,6 +23,8 @@ ASSETS = [
     canonical.learning_item_progress,
     salesforce.lms_course,
     salesforce.lms_enrollment,
+    catalogue.learning,
+    catalogue.learning_records,
     readback.read_back,
     published.published_warehouse,
 ]
@@ -81,6 +85,6 @@ def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
 def publish_without_push(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
     """When a push failed, analysts still get what was pulled and built, whatever the org says."""
     failed = {event.step_key or "" for event in context.get_step_failure_events()}
-    if not failed or not all(step.startswith("salesforce__") for step in failed):
+    if not failed or not all(step.startswith(PUSHES) for step in failed):
         return dg.SkipReason("The run failed before there was something new to publish.")
     return dg.RunRequest(run_key=context.dagster_run.run_id)

@@ -8,7 +8,7 @@ import duckdb
 
 from connector.sync import run_publish
 from pipelines import checks
-from pipelines.defs import absorb, canonical, readback, salesforce
+from pipelines.defs import absorb, canonical, catalogue, readback, salesforce
 from pipelines.resources import RETRY_LATER, LearnsyncResource
 from pipelines.tables import Metadata, rows_of, table_value
 
@@ -21,8 +21,15 @@ _TABLES = """
 
 
 @dg.asset(
-    # After the pushes and the read-back, because the ledger and the tables that they leave are part of the copy.
-    deps=[canonical.learning_item_progress, salesforce.lms_course, salesforce.lms_enrollment, readback.read_back],
+    # After the pushes and the read-back, because the ledgers and the tables that they leave are part of the copy.
+    deps=[
+        canonical.learning_item_progress,
+        salesforce.lms_course,
+        salesforce.lms_enrollment,
+        catalogue.learning,
+        catalogue.learning_records,
+        readback.read_back,
+    ],
     group_name="analysts",
     kinds={"duckdb", "file"},
     owners=absorb.OWNERS,

@@ -103,16 +103,17 @@ def _text(value: Any) -> str:
 def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            return _skipped()
+            return skipped(SKIPPED)
         report, took = timed(lambda: run_push(settings, PushOptions(targets=[target.name])))
         outcome = report.targets[target.name]
-        metadata = _described(settings, target) | _push_metadata(report, outcome) | took
-    return dg.MaterializeResult(metadata=metadata, check_results=[_check(outcome)])
+        metadata = _described(settings, target) | push_metadata(report, outcome) | took
+    return dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
 
 
-def _skipped() -> dg.MaterializeResult:
-    nothing = checks.soft("push_complete", passed=True, description=f"Nothing to push: {SKIPPED}.", skipped=SKIPPED)
-    return dg.MaterializeResult(metadata={"skipped": SKIPPED}, check_results=[nothing])
+def skipped(reason: str) -> dg.MaterializeResult:
+    """The result of an asset whose target is not configured."""
+    nothing = checks.soft("push_complete", passed=True, description=f"Nothing to push: {reason}.", skipped=reason)
+    return dg.MaterializeResult(metadata={"skipped": reason}, check_results=[nothing])
 
 
 def _described(settings: Settings, target: Target) -> Metadata:
@@ -124,7 +125,8 @@ def _described(settings: Settings, target: Target) -> Metadata:
     }
 
 
-def _push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
+def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
+    """Counts, reasons and samples of a push to one target."""
     samples = [(s["action"], s["external_id"], json.dumps(s["payload"], ensure_ascii=False)) for s in outcome.samples]
     metadata: Metadata = {
         # What should be in the org, and is or will be.
@@ -147,11 +149,12 @@ def _push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
     return metadata | {f"learners_{state}": count for state, count in report.learners.items()}
 
 
-def _check(outcome: TargetReport) -> dg.AssetCheckResult:
+def push_check(outcome: TargetReport) -> dg.AssetCheckResult:
+    """Whether the target has every record that may be sent."""
     return checks.soft(
         "push_complete",
         passed=not outcome.pending,
-        description=f"Records that the org lacks: {outcome.pending}; see `learnsync rejects`."
+        description=f"Records that the target lacks: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",
         rejected=outcome.rejected,

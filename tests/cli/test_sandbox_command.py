@@ -25,7 +25,8 @@ SMALL = ("--scale", "60", "--courses", "3", "--rate-limit", "0")
 NAMES = {
     "LEARNSYNC_ABSORB__BASE_URL", "LEARNSYNC_ABSORB__API_KEY", "LEARNSYNC_ABSORB__USERNAME",
     "LEARNSYNC_ABSORB__PASSWORD", "LEARNSYNC_SALESFORCE__LOGIN_URL", "LEARNSYNC_SALESFORCE__CLIENT_ID",
-    "LEARNSYNC_SALESFORCE__CLIENT_SECRET",
+    "LEARNSYNC_SALESFORCE__CLIENT_SECRET", "LEARNSYNC_LEARNING_RECORDS__BASE_URL",
+    "LEARNSYNC_LEARNING_RECORDS__API_KEY",
 }  # fmt: skip
 
 
@@ -56,21 +57,25 @@ def accepts(url: str) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_prints_settings_serves_both_halves_and_ends_cleanly_on_a_signal(
+def test_it_prints_settings_serves_all_parts_and_ends_cleanly_on_a_signal(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(*SMALL, "--json") as process:
         settings = json.loads(first_line(process))["settings"]
         assert settings.keys() == NAMES
-        urls = [settings["LEARNSYNC_ABSORB__BASE_URL"], settings["LEARNSYNC_SALESFORCE__LOGIN_URL"]]
+        urls = [settings[name] for name in sorted(NAMES) if name.endswith("_URL")]
+        assert len(urls) == 3
         assert all(url.startswith("http://127.0.0.1:") for url in urls)
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "w.duckdb"))
         assert run_pull(load_settings()).streams["enrollments"].counts.inserted == 60
-        with pytest.raises(urllib.error.HTTPError) as refused:  # an org asks for a token, so it serves
-            urllib.request.urlopen(f"{urls[1]}/services/data/v67.0/limits", timeout=5)
-        assert refused.value.code == 401
+        org, api = settings["LEARNSYNC_SALESFORCE__LOGIN_URL"], settings["LEARNSYNC_LEARNING_RECORDS__BASE_URL"]
+        # Each asks for a token or key, so it serves.
+        for url in (f"{org}/services/data/v67.0/limits", f"{api}/api/v1/performance/learning-records"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url, timeout=5)
+            assert refused.value.code == 401
 
         process.send_signal(number)
         out, err = process.communicate(timeout=20)

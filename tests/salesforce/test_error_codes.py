@@ -20,7 +20,8 @@ import mappings.loader
 from connector.errors import IncompleteError
 from connector.salesforce import bulk
 from connector.salesforce import collections_push as engine
-from connector.salesforce.push import PushOptions, PushReport
+from connector.salesforce.push import PushOptions
+from connector.salesforce.reports import PushReport
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

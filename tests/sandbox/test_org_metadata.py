@@ -15,7 +15,8 @@ from connector.sandbox.org_standard import PROGRESS_STATUSES
 ROOT = Path(__file__).parents[2] / "mappings" / "salesforce"
 SOURCE = ROOT / "force-app" / "main" / "default"
 NS = "{http://soap.sforce.com/2006/04/metadata}"
-FILES = sorted(SOURCE.rglob("*.xml"))
+EDUCATION = ROOT / "education-cloud" / "main" / "default"
+FILES = sorted([*SOURCE.rglob("*.xml"), *EDUCATION.rglob("*.xml")])
 SCHEMAS = {schema.name: schema for schema in load_custom_objects()}
 
 ENROLLMENT_FIELDS = {
@@ -80,9 +81,10 @@ def test_every_field_says_what_it_is(path: Path) -> None:
     assert len(ET.parse(path).getroot().findtext(f"{NS}description") or "") > 15
 
 
-def test_project_file_names_the_package_folder() -> None:
+def test_project_file_names_the_package_folders() -> None:
     project = json.loads((ROOT / "sfdx-project.json").read_text())
-    assert project["packageDirectories"] == [{"path": "force-app", "default": True}]
+    # The second is deployed apart, for it needs an org with Education Cloud.
+    assert project["packageDirectories"] == [{"path": "force-app", "default": True}, {"path": "education-cloud"}]
     assert project["sourceApiVersion"] == "67.0"
 
 

@@ -1,0 +1,1 @@
+"""The LearningRecord API as a target (seed 002)."""

@@ -1,0 +1,10 @@
+-- The prerequisites that can be sent: of known courses, and not between two courses of one cycle.
+CREATE OR REPLACE TEMP TABLE catalogue_prerequisites AS
+WITH cyclic AS (
+  SELECT unnest(from_json(CAST($cyclic AS JSON), '[{"course_id": "VARCHAR", "group": "BIGINT"}]'), recursive := true)
+)
+SELECT e.course_id, e.prerequisite_id
+FROM catalogue_edges AS e
+LEFT JOIN cyclic AS a ON a.course_id = e.course_id
+LEFT JOIN cyclic AS b ON b.course_id = e.prerequisite_id AND b."group" = a."group"
+WHERE e.known AND b.course_id IS NULL;
