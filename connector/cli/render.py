@@ -157,20 +157,28 @@ def _explain_target(target: TargetReport) -> None:
 def show_samples(report: PushReport) -> None:
     """A few records per action, field by field: what the org holds now, and what it would hold."""
     for target in report.targets.values():
-        shown = [sample for sample in target.samples if sample.get("changes")]
+        shown = [sample for sample in target.samples if _changes(sample)]
         if shown:
             made = table(f"{target.object}, for example", "field", "in Salesforce", "would be", numbers=False)
             for sample in shown:
                 made.add_row(f"[bold]{sample['action']}[/] {escape(sample['external_id'])}")
-                for change in sample["changes"]:
+                for change in _changes(sample):
                     made.add_row(f"  {change['field']}", _value(change["old"]), _value(change["new"]))
                 made.add_section()
             out.print(made)
         for sample in target.samples:
-            if sample["action"] == "update" and not sample["in_salesforce"]:
+            if sample["action"] == "update" and sample.get("in_salesforce") is False:
                 out.print(f"  {sample['external_id']} is no longer in the org: it would be created again")
             elif sample.get("changes") == []:
                 out.print(f"  {sample['external_id']}: the org holds all of it already")
+
+
+def _changes(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    """Old and new by field; for a target whose records are not read first, what would be sent."""
+    if "changes" in sample or sample["action"] not in {"create", "update"}:
+        return list(sample.get("changes", ()))
+    sent = sample["payload"].items()
+    return [{"field": name, "old": "?", "new": value} for name, value in sent if value is not None]
 
 
 def _value(value: Any) -> str:

@@ -23,7 +23,7 @@ from connector.learning_records.content import FIELDS, canonical, fingerprint, s
 from connector.learning_records.ledger import Item, Ledger, Unsettled, read
 from connector.learning_records.models import LearningRecord
 from connector.progress import Progress, Silent
-from connector.salesforce.push import SAMPLE_ROWS, PushOptions, push_lock
+from connector.salesforce.push import PushOptions, push_lock
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.settings import Settings, require_learning_records
 from connector.warehouse.database import Warehouse
@@ -102,7 +102,7 @@ class _RecordsPush:
         return report
 
     def _plan(self, spool: Path | None) -> None:
-        due = self._ledger.due(self._maps, spool, self.options.limit, SAMPLE_ROWS)
+        due = self._ledger.due(self._maps, spool, self.options.limit, self.options.samples)
         counts = dict(due.counts)
         for action in ("create", "unchanged", "held"):
             setattr(self._report, action, counts.pop(action, 0))

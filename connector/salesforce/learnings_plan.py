@@ -85,7 +85,9 @@ def _problems(field: LearningField, known: dict[str, Any]) -> list[str]:
     return [f"field {name} is not {label}" for flag, label in wanted.items() if not entry.get(flag)]
 
 
-def plan(connection: Connection, maps: Mapping, tenant_id: str, org_id: str, *, samples: int) -> Plan:
+def plan(
+    connection: Connection, maps: Mapping, tenant_id: str, org_id: str, *, samples: int, full: bool = False
+) -> Plan:
     """Compare the catalogue with the ledger. Writes temp tables only.
 
     Raises MappingError when the field map names a column that sql/push_learnings.sql does not have.
@@ -96,8 +98,8 @@ def plan(connection: Connection, maps: Mapping, tenant_id: str, org_id: str, *, 
     connection.execute(sql("catalogue_prerequisites"), {"cyclic": rows_param(cyclic)})
     values = {"tenant_id": tenant_id, "org_id": org_id, "object": OBJECT}
     try:
-        query = sql("pushable", query=maps.sql(QUERY), payload=payload_sql(maps.learnings))
-        connection.execute(query, values)
+        query = sql("pushable", query=maps.sql(QUERY), payload=payload_sql(maps.learnings), first="create")
+        connection.execute(query, {**values, "full": full})
     except duckdb.BinderException as failure:
         raise MappingError(
             f"learnings_fields.csv and sql/{QUERY}.sql do not fit together: {str(failure).splitlines()[0]}",

@@ -32,8 +32,8 @@ from connector.salesforce.learnings_models import (
     UpdateLearning,
 )
 from connector.salesforce.learnings_plan import OBJECT, TARGET, Item, Plan, plan, preflight
-from connector.salesforce.outcomes import STATES, classify
-from connector.salesforce.push import SAMPLE_ROWS, PushOptions, push_lock
+from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
+from connector.salesforce.push import PushOptions, push_lock
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
@@ -93,7 +93,14 @@ class _LearningsPush:
 
     def _plan(self) -> list[Item]:
         with self._warehouse.connect() as connection:
-            found: Plan = plan(connection, self._maps, self._settings.tenant_id, self._org_id, samples=SAMPLE_ROWS)
+            found: Plan = plan(
+                connection,
+                self._maps,
+                self._settings.tenant_id,
+                self._org_id,
+                samples=self.options.samples,
+                full=self.options.full,
+            )
         counts = dict(found.counts)
         for action in ("create", "update", "unchanged", "held"):
             setattr(self._report, action, counts.pop(action, 0))
@@ -125,7 +132,7 @@ class _LearningsPush:
             result, failure = RowResult(False, False, None, PREREQUISITE_MISSING, text), None
         else:
             result, failure = await self._put(item)
-        outcome = self._classify(result)
+        outcome = last_word(self._classify(result), result.code, None)
         self._count(result, outcome)
         outcomes.append(_ledger_row(item, result, outcome))
         if result.salesforce_id:
@@ -166,7 +173,7 @@ class _LearningsPush:
                 continue
             except ValidationError as wrong:
                 return RowResult(False, False, None, INVALID_PAYLOAD, _first_problem(wrong)), None
-            if self._classify(result) != "retry":
+            if not tried_again(self._classify(result), number):
                 break
         created = posted and result.success
         return RowResult(result.success, created, result.salesforce_id, result.code, result.text), failure
