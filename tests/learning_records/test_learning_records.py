@@ -19,6 +19,7 @@ from connector.cli.render import show_push
 from connector.errors import AuthenticationError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import push as engine
+from connector.learning_records.ledger import Ledger
 from connector.learning_records.models import LearningRecord, NewLearningRecord
 from connector.salesforce.push import PushOptions, TargetReport
 from connector.sandbox import records_app
@@ -268,13 +269,35 @@ def test_an_api_that_keeps_failing_ends_the_push_soon(sandbox: Sandbox, ready: S
     assert_each_is_there_once(sandbox, ready)
 
 
-def test_a_new_warehouse_finds_the_records_of_the_old_one(sandbox: Sandbox, ready: Settings, built: Path) -> None:
-    send(ready)
+@pytest.mark.parametrize("limit", [None, 3])
+def test_a_new_warehouse_finds_the_records_of_the_old_one(
+    sandbox: Sandbox, ready: Settings, built: Path, limit: int | None
+) -> None:
+    send(ready, limit=due(ready) - 4)
     shutil.copy(built, ready.warehouse.path)
-    report = send(ready)
-    assert (report.accepted, report.created) == (due(ready), 0)
+    report = send(ready, limit=limit)
+    assert (report.create, report.unchanged) == (4, due(ready) - 4)
+    assert report.notes == [f"{due(ready) - 4} record(s) were in the API already and are taken over"]
+    send(ready)
     assert_each_is_there_once(sandbox, ready)
     assert calls(sandbox, "POST") == due(ready)
+
+
+def test_a_new_warehouse_that_is_killed_while_it_looks_around_looks_again(
+    sandbox: Sandbox, ready: Settings, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(ready)
+    shutil.copy(built, ready.warehouse.path)
+
+    def dies(self: Ledger, found: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "adopt", dies)
+        with pytest.raises(KeyboardInterrupt):
+            send(ready)
+    assert send(ready).unchanged == due(ready)
+    assert_each_is_there_once(sandbox, ready)
 
 
 # Dies with the records made and their outcome not written: SIGKILL from outside, at a moment the push announces.
@@ -314,7 +337,8 @@ def test_a_push_killed_between_post_and_ledger_makes_no_record_twice(sandbox: Sa
     assert len(kept(sandbox)) == 5
     assert [(row["state"], row["remote_id"]) for row in ledger(ready)] == [("sent", None)] * 5
     report = send(ready)
-    assert report.created == due(ready) - 5
+    assert report.created == report.create == due(ready) - 5
+    assert report.notes == ["5 record(s) of an earlier push, whose answer was lost, were found"]
     assert_each_is_there_once(sandbox, ready)
     assert calls(sandbox, "POST") == due(ready)
 
