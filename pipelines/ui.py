@@ -61,6 +61,8 @@ def _places(folder: Path) -> dict[str, str]:
         "LEARNSYNC_WAREHOUSE__PATH": str((folder / "warehouse.duckdb").resolve()),
         "LEARNSYNC_WAREHOUSE__PUBLISH_PATH": str((folder / "learning.duckdb").resolve()),
         "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "100",
+        "LEARNSYNC_LEARNING_RECORDS__REQUESTS_PER_SECOND": "500",
+        "LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH": "true",
     }
 
 

@@ -87,8 +87,12 @@ def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
 
 
 def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
-    """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller."""
+    """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller.
+
+    The story is of one portal and one org: the LearningRecord API is left out.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEARNSYNC_")}
+    settings = {name: value for name, value in settings.items() if "LEARNING_RECORDS" not in name}
     return {
         **inherited,
         **settings,

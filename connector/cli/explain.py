@@ -53,6 +53,7 @@ def show(story: dict[str, Any]) -> None:
         ("learning_item_progress", "3. Status"),
         ("learner", "4. Learner in Salesforce"),
         ("push", "5. Last push"),
+        ("record_push", "6. In the LearningRecord API"),
     ):
         chapter = story.get(name)
         if chapter:

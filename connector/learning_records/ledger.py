@@ -120,20 +120,33 @@ class Ledger:
 
     def intend(self, items: Sequence[Item]) -> None:
         """Note what is about to be created, before it is."""
-        rows = [
-            {"external_id": item.external_id, "payload_hash": item.payload_hash, "content": item.content}
-            for item in items
-        ]
-        self._write("records_intend", {"rows": rows_param(rows), "run_id": self._run_id})
+        with self._warehouse.transaction() as connection:
+            self._intend(connection, items)
 
     def put(self, outcomes: Sequence[dict[str, Any]]) -> None:
         """Note what became of records: external_id, remote_id, state, error_code, error_text."""
         if outcomes:
-            self._write("records_put", {"outcomes": rows_param(outcomes)})
+            with self._warehouse.transaction() as connection:
+                self._put(connection, outcomes)
 
-    def _write(self, name: str, values: dict[str, Any]) -> None:
-        with self._warehouse.transaction() as connection:
-            connection.execute(sql(name), {**self._key, "now": utc_now(), **values})
+    def adopt(self, found: Sequence[tuple[Item, dict[str, Any]]]) -> None:
+        """Note records that the API was found to have, all of them or none."""
+        if found:
+            with self._warehouse.transaction() as connection:
+                self._intend(connection, [item for item, _ in found])
+                self._put(connection, [{"external_id": item.external_id, **outcome} for item, outcome in found])
+
+    def _intend(self, connection: Connection, items: Sequence[Item]) -> None:
+        rows = [
+            {"external_id": item.external_id, "payload_hash": item.payload_hash, "content": item.content}
+            for item in items
+        ]
+        values = {"rows": rows_param(rows), "run_id": self._run_id, "now": utc_now()}
+        connection.execute(sql("records_intend"), self._key | values)
+
+    def _put(self, connection: Connection, outcomes: Sequence[dict[str, Any]]) -> None:
+        values = {"outcomes": rows_param(outcomes), "now": utc_now()}
+        connection.execute(sql("records_put"), self._key | values)
 
 
 def read(spool: Path) -> Iterator[Item]:

@@ -64,8 +64,6 @@ class _RecordsPush:
         self._folder = settings.warehouse.outbox / f"{run_id}-records"
         self._report = TargetReport(TARGET, OBJECT)
         self._claimed: set[str] = set()
-        # Content → ids of records that the API had before this run and that the ledger does not account for.
-        self._free: dict[str, list[str]] = {}
         self._turns = asyncio.Semaphore(CONCURRENCY)
         self._ended = False
         self._lost_in_a_row = 0
@@ -73,7 +71,7 @@ class _RecordsPush:
 
     def rehearse(self) -> PushReport:
         """What a push would do; asks the API nothing and writes nothing."""
-        self._plan(None)
+        self._plan(None, self.options.limit)
         return PushReport(True, {TARGET: self._report})
 
     async def run(self) -> PushReport:
@@ -86,10 +84,10 @@ class _RecordsPush:
                 known = self._ledger.known()
                 self._claimed = known.claimed
                 await self._settle(known.unsettled)
-                self._plan(spool)
+                if known.empty:
+                    await self._look_around(spool)
+                self._plan(spool, self.options.limit)
                 if self._report.create:
-                    if known.empty:
-                        await self._look_around(spool)
                     await self._send(spool)
                 report.calls = self._api.calls_made
         finally:
@@ -101,8 +99,8 @@ class _RecordsPush:
             )
         return report
 
-    def _plan(self, spool: Path | None) -> None:
-        due = self._ledger.due(self._maps, spool, self.options.limit, self.options.samples)
+    def _plan(self, spool: Path | None, limit: int | None) -> None:
+        due = self._ledger.due(self._maps, spool, limit, self.options.samples)
         counts = dict(due.counts)
         for action in ("create", "unchanged", "held"):
             setattr(self._report, action, counts.pop(action, 0))
@@ -123,11 +121,24 @@ class _RecordsPush:
                 found.append({"external_id": entry.external_id, **self._accepted(ids.pop())})
             self._progress.advance()
         self._ledger.put(found)
+        if found:
+            self._report.notes.append(f"{len(found)} record(s) of an earlier push, whose answer was lost, were found")
 
     async def _look_around(self, spool: Path) -> None:
-        """A ledger that knows nothing may be a new warehouse: the API is read once, whole."""
+        """A ledger that knows nothing may be that of a new warehouse: the API is read once, whole.
+
+        What is found is taken over in one transaction, whatever the limit: after a kill it is all there or looked for
+        again.
+        """
+        self._plan(spool, None)
+        if not self._report.create:
+            return
         self._progress.stage("looking for records of another warehouse")
-        self._free = await self._gather({item.content for item in read(spool)}, {None})
+        there = await self._gather({item.content for item in read(spool)}, {None})
+        found = [(item, ids.pop()) for item in read(spool) if (ids := there.get(item.content))]
+        self._ledger.adopt([(item, self._accepted(remote_id)) for item, remote_id in found])
+        if found:
+            self._report.notes.append(f"{len(found)} record(s) were in the API already and are taken over")
 
     async def _gather(self, wanted: set[str], people: set[str | None]) -> dict[str, list[str]]:
         """Content → ids of records that say it and that nobody has claimed; of these people, or of all."""
@@ -187,9 +198,7 @@ class _RecordsPush:
                 outcomes.append({"external_id": item.external_id, **outcome})
 
     async def _create(self, item: Item) -> dict[str, Any]:
-        """Adopt or create one record; looked for again whenever its answer is lost."""
-        if earlier := self._free.get(item.content):
-            return self._accepted(earlier.pop())
+        """Create one record; it is looked for whenever its answer is lost."""
         failure: LearnsyncError | None = None
         for number in range(ROUNDS):
             if number:

@@ -1,7 +1,7 @@
 """Faults of single answers, queued by name: for calls that must not be made twice, when the answer goes missing.
 
 ``lost`` carries the call out and then resets the connection; ``503-after`` carries it out and answers 503; ``429`` and
-``503`` refuse it without carrying it out.
+``503`` refuse it without carrying it out; ``served`` lets a call pass, so that a later one meets its fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connector.sandbox.faults import reset_connection
 
-KINDS = ("lost", "503-after", "429", "503")
+KINDS = ("lost", "503-after", "429", "503", "served")
 _WRITES = ("POST", "PATCH")
 
 
@@ -45,6 +45,9 @@ class AnswerFaults:
             await self._app(scope, receive, send)
             return
         kind = self._queue.popleft()
+        if kind == "served":
+            await self._app(scope, receive, send)
+            return
         self.met += 1
         if kind in {"lost", "503-after"}:
             await self._app(scope, receive, _swallow)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import query
 from typer.testing import CliRunner
 
-from connector.cli import doctor, rejects
+from connector.cli import doctor, explain, rejects
 from connector.cli import status as reporting
 from connector.cli.app import app
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -76,6 +77,18 @@ def test_what_is_refused_is_pending_listed_and_due_again_on_request(ready: Setti
         connection.execute("UPDATE learning_record SET score = 99 WHERE completed_at IS NOT NULL")
     assert push("--target", "learning", "--target", "learning_records")[0] == 0
     assert reporting.collect(ready).pending == {}
+
+
+def test_explain_shows_what_the_api_has_of_an_enrollment(ready: Settings, sandbox: Sandbox) -> None:
+    push("--target", "learning_records")
+    statement = (
+        "SELECT CAST(enrollment_id AS VARCHAR), remote_id FROM learning_item_progress"
+        " JOIN ops.learning_record_ledger ON record_id = learning_record_id LIMIT 1"
+    )
+    [(enrollment_id, remote_id)] = query(Warehouse.of(ready), statement)
+    story = explain.collect(ready, enrollment_id)
+    assert story["record_push"]["remote_id"] == remote_id
+    assert remote_id in sandbox.records.rows
 
 
 def test_one_target_that_fails_does_not_keep_the_others(ready: Settings, sandbox: Sandbox) -> None:

@@ -19,6 +19,7 @@ from connector.cli.render import show_push
 from connector.errors import AuthenticationError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import push as engine
+from connector.learning_records.ledger import Ledger
 from connector.learning_records.models import LearningRecord, NewLearningRecord
 from connector.salesforce.push import PushOptions
 from connector.salesforce.reports import TargetReport
@@ -219,20 +220,17 @@ def test_an_answer_that_is_lost_makes_no_second_record(sandbox: Sandbox, ready: 
     assert_each_is_there_once(sandbox, ready)
 
 
-def test_twins_are_told_apart_when_an_answer_is_lost(sandbox: Sandbox, ready: Settings) -> None:
+@pytest.mark.parametrize("faults", [["served", "503"], ["lost", "503-after"], ["503", "lost"], ["served", "lost"]])
+def test_twins_are_told_apart_when_an_answer_is_lost(sandbox: Sandbox, ready: Settings, faults: list[str]) -> None:
     """Two enrollments of one person that say the same: each gets a record of its own."""
     one = query(Warehouse.of(ready), "SELECT min(id) FROM learning_record WHERE completed_at IS NOT NULL")[0][0]
     with Warehouse.of(ready).connect() as connection:
-        for suffix in ("A", "B"):
-            connection.execute(
-                "INSERT INTO learning_record SELECT * REPLACE (left(id, 29) || $suffix AS id) FROM learning_record"
-                " WHERE id = $id",
-                {"suffix": suffix, "id": one},
-            )
-        connection.execute("DELETE FROM learning_record WHERE id = ?", [one])
+        connection.execute("DELETE FROM learning_record WHERE id <> ?", [one])
+        twin = "INSERT INTO learning_record SELECT * REPLACE (left(id, 29) || '*' AS id) FROM learning_record"
+        connection.execute(twin)
     assert sandbox.record_answers is not None
-    sandbox.record_answers.queue(["lost", "503-after", "lost"])
-    send(ready)
+    sandbox.record_answers.queue(faults)
+    assert send(ready).accepted == 2
     assert_each_is_there_once(sandbox, ready)
 
 
@@ -272,13 +270,35 @@ def test_an_api_that_keeps_failing_ends_the_push_soon(sandbox: Sandbox, ready: S
     assert_each_is_there_once(sandbox, ready)
 
 
-def test_a_new_warehouse_finds_the_records_of_the_old_one(sandbox: Sandbox, ready: Settings, built: Path) -> None:
-    send(ready)
+@pytest.mark.parametrize("limit", [None, 3])
+def test_a_new_warehouse_finds_the_records_of_the_old_one(
+    sandbox: Sandbox, ready: Settings, built: Path, limit: int | None
+) -> None:
+    send(ready, limit=due(ready) - 4)
     shutil.copy(built, ready.warehouse.path)
-    report = send(ready)
-    assert (report.accepted, report.created) == (due(ready), 0)
+    report = send(ready, limit=limit)
+    assert (report.create, report.unchanged) == (4, due(ready) - 4)
+    assert report.notes == [f"{due(ready) - 4} record(s) were in the API already and are taken over"]
+    send(ready)
     assert_each_is_there_once(sandbox, ready)
     assert calls(sandbox, "POST") == due(ready)
+
+
+def test_a_new_warehouse_that_is_killed_while_it_looks_around_looks_again(
+    sandbox: Sandbox, ready: Settings, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(ready)
+    shutil.copy(built, ready.warehouse.path)
+
+    def dies(self: Ledger, found: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "adopt", dies)
+        with pytest.raises(KeyboardInterrupt):
+            send(ready)
+    assert send(ready).unchanged == due(ready)
+    assert_each_is_there_once(sandbox, ready)
 
 
 # Dies with the records made and their outcome not written: SIGKILL from outside, at a moment the push announces.
@@ -318,7 +338,8 @@ def test_a_push_killed_between_post_and_ledger_makes_no_record_twice(sandbox: Sa
     assert len(kept(sandbox)) == 5
     assert [(row["state"], row["remote_id"]) for row in ledger(ready)] == [("sent", None)] * 5
     report = send(ready)
-    assert report.created == due(ready) - 5
+    assert report.created == report.create == due(ready) - 5
+    assert report.notes == ["5 record(s) of an earlier push, whose answer was lost, were found"]
     assert_each_is_there_once(sandbox, ready)
     assert calls(sandbox, "POST") == due(ready)
 

@@ -25,4 +25,11 @@ SELECT
     WHERE l.tenant_id = $tenant_id AND l.target_object = 'LMS_Enrollment__c' AND l.external_id = $id
     ORDER BY l.last_sent_at DESC
     LIMIT 1
-  ) AS push
+  ) AS push,
+  (
+    SELECT to_json(l) FROM ops.learning_record_ledger AS l
+    JOIN learning_item_progress AS p ON p.tenant_id = l.tenant_id AND p.learning_record_id = l.record_id
+    WHERE p.tenant_id = $tenant_id AND CAST(p.enrollment_id AS VARCHAR) = $id
+    ORDER BY l.last_sent_at DESC
+    LIMIT 1
+  ) AS record_push
