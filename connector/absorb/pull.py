@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from connector.absorb import polling
 from connector.absorb.client import AbsorbClient
@@ -182,12 +182,13 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
     try:
         landing.mkdir(parents=True, exist_ok=True)
         own = (landing / ".pull.lock").open("a+")
+        account = _account_file(settings)
     except OSError as failure:
         raise WarehouseError(
             f"LEARNSYNC_WAREHOUSE__PATH = {settings.warehouse.path}: the folder cannot be used ({failure.strerror}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
-    with own, _account_file(settings).open("a+") as account:
+    with own, account:
         claim(own, "pull is running on this warehouse", run_id)
         claim(
             account,
@@ -200,10 +201,17 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
         yield
 
 
-def _account_file(settings: Settings) -> Path:
-    """A lock file that all learnsync processes of this user on this machine agree on."""
+def _account_file(settings: Settings) -> TextIO:
+    """A lock file that all learnsync processes of this user on this machine agree on. Raises WarehouseError."""
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
-    return Path(tempfile.gettempdir()) / f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
+    name = f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
+    try:
+        return (Path(tempfile.gettempdir()) / name).open("a+")
+    except OSError as failure:
+        raise WarehouseError(
+            f"The lock file {tempfile.gettempdir()}/{name} cannot be opened ({failure.strerror}).",
+            remedy="Let TMPDIR name a folder that this user may write to.",
+        ) from None
 
 
 class Puller:

@@ -29,6 +29,7 @@ def publish(settings: Settings) -> PublishReport:
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clear_drafts(target)
         draft.unlink(missing_ok=True)
         _copy(settings, draft)
         draft.replace(target)
@@ -42,6 +43,24 @@ def publish(settings: Settings) -> PublishReport:
             with contextlib.suppress(OSError):  # what stands in the way was reported above
                 left.unlink(missing_ok=True)
     return PublishReport(target, target.stat().st_size, time.monotonic() - started)
+
+
+def _clear_drafts(target: Path) -> None:
+    """Remove copies that killed processes left half-made: they are as large as the file, and hold people's data."""
+    for left in target.parent.glob(f".{target.name}.*.draft*"):
+        pid = left.name.removeprefix(f".{target.name}.").partition(".")[0]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, but alive
+        return True
+    return True
 
 
 def _copy(settings: Settings, draft: Path) -> None:

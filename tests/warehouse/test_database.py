@@ -15,9 +15,10 @@ import pytest
 from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import load_settings
+from connector.settings import Settings, load_settings
 from connector.warehouse.database import Warehouse, fill
 from connector.warehouse.migrate import available, migrate
+from connector.warehouse.publish import publish
 
 HOLD = """
 import sys, duckdb
@@ -183,3 +184,17 @@ def test_a_placeholder_without_a_part_is_an_error() -> None:
     assert fill("a {{b}} c", b="{{c}}") == "a {{c}} c"
     with pytest.raises(KeyError):
         fill("{{missing}}")
+
+
+def test_a_publish_clears_what_killed_ones_left_and_nothing_else(tmp_path: Path, settings: Settings) -> None:
+    with Warehouse.of(settings).connect():
+        pass
+    target = settings.warehouse.publish_path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead = target.with_name(f".{target.name}.{ended.stdout.strip()}.draft")
+    alive = target.with_name(f".{target.name}.1.draft")
+    for left in (dead, dead.with_name(dead.name + ".wal"), alive):
+        left.write_text("half")
+    publish(settings)
+    assert [path.name for path in target.parent.glob(f".{target.name}.*")] == [alive.name]
