@@ -191,7 +191,9 @@ def test_a_publish_clears_what_killed_ones_left_and_nothing_else(tmp_path: Path,
         pass
     target = settings.warehouse.publish_path
     target.parent.mkdir(parents=True, exist_ok=True)
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
     dead = target.with_name(f".{target.name}.{ended.stdout.strip()}.draft")
     alive = target.with_name(f".{target.name}.1.draft")
     for left in (dead, dead.with_name(dead.name + ".wal"), alive):
