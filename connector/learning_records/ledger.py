@@ -13,6 +13,7 @@ import duckdb
 from connector.errors import MappingError
 from connector.learning_records.content import canonical, fingerprint
 from connector.learning_records.models import NewLearningRecord
+from connector.salesforce import difference
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, rows_param, sql
 from mappings import Mapping
@@ -104,7 +105,7 @@ class Ledger:
                 connection.execute(sql("records_outdated"), self._key)
                 path = str(spool).replace("'", "''")
                 connection.execute(sql("records_spool", path=path, limit="ALL" if limit is None else str(limit)))
-            return Due(counts, _samples(connection, samples))
+            return Due(counts, difference.samples(connection, samples, "records_due", "sort_key"))
 
     def known(self) -> Known:
         """What earlier pushes left."""
@@ -155,12 +156,3 @@ def read(spool: Path) -> Iterator[Item]:
         for line in lines:
             row = json.loads(line)
             yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]))
-
-
-def _samples(connection: Connection, rows: int) -> list[dict[str, Any]]:
-    found = connection.execute(
-        "SELECT action, external_id, payload FROM records_due WHERE action <> 'unchanged'"
-        " QUALIFY row_number() OVER (PARTITION BY action ORDER BY sort_key) <= ? ORDER BY action, external_id",
-        [rows],
-    ).fetchall()
-    return [{"action": action, "external_id": key, "payload": json.loads(payload)} for action, key, payload in found]

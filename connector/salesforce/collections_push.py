@@ -15,7 +15,7 @@ from typing import Any
 from connector.errors import BadRequestError, IncompleteError, LearnsyncError
 from connector.progress import Progress
 from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
-from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
+from connector.salesforce.outcomes import classify, last_word, ledger_row, tried_again
 from connector.salesforce.reports import TargetReport
 from connector.salesforce.targets import Target
 from mappings import ErrorRule
@@ -106,7 +106,7 @@ class CollectionsPush:
                 continue
             outcome = last_word(outcome, result.code, record.prior_code)
             report.count(result, outcome)
-            outcomes.append(_ledger_row(record, result, outcome))
+            outcomes.append(ledger_row(record.external_id, record.payload_hash, result, outcome))
             if outcome == "stop" and self.stopped is None:
                 self.stopped = IncompleteError(
                     f"The org refuses {target.object} records: {result.code} ({result.text}).",
@@ -148,14 +148,3 @@ def _line(record: Spooled) -> str:
 def _chunks(rows: Iterator[Spooled], size: int) -> Iterator[list[Spooled]]:
     while chunk := list(islice(rows, size)):
         yield chunk
-
-
-def _ledger_row(record: Spooled, result: RowResult, outcome: str) -> LedgerRow:
-    return {
-        "external_id": record.external_id,
-        "payload_hash": record.payload_hash,
-        "salesforce_id": result.salesforce_id,
-        "state": "accepted" if outcome == "accepted" else STATES[outcome],
-        "error_code": result.code,
-        "error_text": result.text,
-    }

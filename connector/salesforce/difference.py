@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from connector.salesforce.targets import Target, payload_sql
@@ -28,3 +29,15 @@ def compute(
     values["full"] = full
     first = "update" if target.update_only else "create"
     connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
+
+
+def samples(
+    connection: Connection, most: int, table: str = "pushable", order: str = "sort_key, external_id"
+) -> list[dict[str, Any]]:
+    """Up to `most` records of each action but `unchanged`: {action, external_id, payload}."""
+    found = connection.execute(
+        f"SELECT action, external_id, payload FROM {table} WHERE action <> 'unchanged'"
+        f" QUALIFY row_number() OVER (PARTITION BY action ORDER BY {order}) <= ? ORDER BY action, external_id",
+        [most],
+    ).fetchall()
+    return [{"action": action, "external_id": key, "payload": json.loads(payload)} for action, key, payload in found]

@@ -11,6 +11,7 @@ import duckdb
 
 from connector.errors import MappingError, PreflightError, SettingsError
 from connector.errors import NotFoundError as MissingError
+from connector.salesforce import difference
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings_api import FIRST_VERSION
 from connector.salesforce.learnings_order import cycles, in_order
@@ -108,7 +109,7 @@ def plan(
     counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
     known = _known(connection, values)
     items = _items(connection, known)
-    return Plan(counts, items, known, _samples(connection, samples), notes)
+    return Plan(counts, items, known, difference.samples(connection, samples, order="external_id"), notes)
 
 
 def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
@@ -148,15 +149,6 @@ def _items(connection: Connection, known: dict[str, str]) -> list[Item]:
         items[external_id] = Item(external_id, payload_hash, body["learning"], required, known.get(external_id))
     order = in_order(items, {key: item.prerequisites for key, item in items.items()})
     return [items[key] for key in order]
-
-
-def _samples(connection: Connection, rows: int) -> list[dict[str, Any]]:
-    found = connection.execute(
-        "SELECT action, external_id, payload FROM pushable WHERE action <> 'unchanged'"
-        " QUALIFY row_number() OVER (PARTITION BY action ORDER BY external_id) <= ? ORDER BY action, external_id",
-        [rows],
-    ).fetchall()
-    return [{"action": action, "external_id": key, "payload": json.loads(payload)} for action, key, payload in found]
 
 
 def payload_sql(fields: tuple[LearningField, ...]) -> str:

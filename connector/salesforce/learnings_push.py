@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -32,7 +31,7 @@ from connector.salesforce.learnings_models import (
     UpdateLearning,
 )
 from connector.salesforce.learnings_plan import OBJECT, TARGET, Item, Plan, plan, preflight
-from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
+from connector.salesforce.outcomes import classify, last_word, ledger_row, tried_again
 from connector.salesforce.push import PushOptions, push_lock
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.settings import Settings, require_salesforce
@@ -133,8 +132,8 @@ class _LearningsPush:
         else:
             result, failure = await self._put(item)
         outcome = last_word(self._classify(result), result.code, None)
-        self._count(result, outcome)
-        outcomes.append(_ledger_row(item, result, outcome))
+        self._report.count(result, outcome)
+        outcomes.append(ledger_row(item.external_id, item.payload_hash, result, outcome))
         if result.salesforce_id:
             self._known[item.external_id] = result.salesforce_id
         self._stop_if_hopeless(result, outcome, failure)
@@ -238,28 +237,6 @@ class _LearningsPush:
         if outcomes:
             with self._warehouse.transaction() as connection:
                 connection.execute(sql("ledger_put"), self._values() | {"outcomes": rows_param(outcomes)})
-
-    def _count(self, result: RowResult, outcome: str) -> None:
-        report = self._report
-        report.sent += 1
-        if outcome == "accepted":
-            report.accepted += 1
-            report.created += result.created
-            return
-        report.rejected += STATES[outcome] == "rejected"
-        report.deferred += STATES[outcome] == "deferred"
-        report.errors = dict(Counter(report.errors) + Counter({result.code or "UNKNOWN": 1}))
-
-
-def _ledger_row(item: Item, result: RowResult, outcome: str) -> dict[str, Any]:
-    return {
-        "external_id": item.external_id,
-        "payload_hash": item.payload_hash,
-        "salesforce_id": result.salesforce_id,
-        "state": "accepted" if outcome == "accepted" else STATES[outcome],
-        "error_code": result.code,
-        "error_text": result.text,
-    }
 
 
 def _first_problem(wrong: ValidationError) -> str:

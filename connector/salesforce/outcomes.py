@@ -5,6 +5,8 @@ The classes are those of facts/salesforce.md section 3e.
 
 from __future__ import annotations
 
+from typing import Any
+
 from connector.salesforce.client import RowResult
 from mappings import ErrorRule
 
@@ -27,6 +29,18 @@ def classify(result: RowResult, rules: tuple[ErrorRule, ...]) -> str:
         if rule.code == result.code and rule.contains.lower() in text:
             return rule.outcome
     return "permanent"
+
+
+def ledger_row(external_id: str, payload_hash: str, result: RowResult, outcome: str) -> dict[str, Any]:
+    """What connector/warehouse/sql/ledger_put.sql takes for one record."""
+    return {
+        "external_id": external_id,
+        "payload_hash": payload_hash,
+        "salesforce_id": result.salesforce_id,
+        "state": "accepted" if outcome == "accepted" else STATES[outcome],
+        "error_code": result.code,
+        "error_text": result.text,
+    }
 
 
 def tried_again(outcome: str, tries: int) -> bool:

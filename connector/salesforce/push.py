@@ -8,7 +8,6 @@ Upserts go by external id, so sending a record twice (a kill before its outcome 
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import time
 from collections import Counter
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from connector.build import load_maps
 from connector.errors import LearnsyncError, PreflightError
@@ -207,7 +205,7 @@ class _Push:
         for action in ("create", "update", "unchanged", "held"):
             setattr(report, action, counts.pop(action, 0))
         report.blocked = counts
-        report.samples = _samples(connection, self._options.samples)
+        report.samples = difference.samples(connection, self._options.samples)
         report.method = self._method(target, self._due(report))
         if not self._options.dry_run:
             self._spool(connection, target, fields, report.method)
@@ -280,20 +278,6 @@ class _Push:
         }  # fmt: skip
         with self._warehouse.transaction() as connection:
             connection.execute(sql("ledger_put"), values)
-
-
-def _samples(connection: Connection, most: int) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        "SELECT action, external_id, payload FROM pushable"
-        " QUALIFY row_number() OVER (PARTITION BY action ORDER BY sort_key, external_id) <= ?"
-        " ORDER BY action, external_id",
-        [most],
-    ).fetchall()
-    return [
-        {"action": action, "external_id": key, "payload": json.loads(payload)}
-        for action, key, payload in rows
-        if action != "unchanged"
-    ]
 
 
 def _count_job(report: TargetReport, job: JobOutcome) -> None:
