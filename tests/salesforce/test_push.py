@@ -764,7 +764,7 @@ def test_a_push_killed_in_the_middle_leaves_no_record_twice_and_the_next_one_end
     assert writes(sandbox).get("updated", 0) == 0, "a repeat changed a record"
     assert_org_is_the_map(sandbox, ready)
     outcomes = query(Warehouse.of(ready), "SELECT outcome FROM ops.runs WHERE command = 'push' ORDER BY started_at")
-    assert outcomes == [(None,)] * 3 + [("complete",)]
+    assert outcomes == [("interrupted",)] * 3 + [("complete",)]
 
 
 def test_a_push_leaves_no_spooled_records_behind(sandbox: Sandbox, ready: Settings) -> None:
