@@ -32,7 +32,7 @@ MOST_FAILURES = 20
 
 @dataclass(frozen=True, slots=True)
 class AssignOptions:
-    """Without `apply` nothing is written anywhere. `limit` caps the enrollments; `retry` tries what was refused again."""
+    """Without `apply` nothing is written anywhere. `limit` caps the enrollments; `retry` tries refused ones again."""
 
     apply: bool = False
     limit: int | None = None

@@ -67,6 +67,7 @@ def show(report: AssignReport) -> None:
     out.print(made)
     _show_samples(report)
     if report.dry_run:
+        out.print("  dry run: nothing was written; --apply enrolls who is due")
         return
     out.print(
         f"Enrolled {report.enrolled:,} in Absorb; {report.already:,} were there already, {report.rejected:,} refused,"
