@@ -56,10 +56,7 @@ def assign(
 
 def show(report: AssignReport) -> None:
     """Assignments by what is to be done about them, some of each, and what became of those that were due."""
-    title = (
-        "Assignments of Salesforce (dry run, nothing was written)" if report.dry_run else "Assignments of Salesforce"
-    )
-    made = table(title, "outcome", "assignments", "", numbers=False)
+    made = table("Assignments of Salesforce", "outcome", "assignments", "", numbers=False)
     for outcome, meaning in MEANINGS.items():
         if report.outcomes.get(outcome):
             made.add_row(outcome, count(report.outcomes[outcome]), meaning)
