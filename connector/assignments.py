@@ -158,7 +158,7 @@ class _Assign:
     # -- warehouse -----------------------------------------------------------------------------------------------
 
     def _plan(self, asked: Path) -> list[Assignment]:
-        """Judge each assignment; returns those to enroll, in the order of their ids. A dry run rolls back."""
+        """Judge each assignment; returns those to enroll, in their order. A dry run rolls back."""
         report, names = self._report, {"tenant_id": self._settings.tenant_id, "org_id": self._org_id}
         with self._warehouse.connect() as connection:
             connection.execute("BEGIN")
@@ -216,9 +216,10 @@ class _Assign:
 
 
 def _due(connection: Connection) -> list[Assignment]:
+    # What came to nothing before goes last, so that it cannot keep the others from their turn.
     rows = connection.execute(
         "SELECT assignment_id, CAST(user_id AS VARCHAR), CAST(course_id AS VARCHAR) FROM assignment_plan"
-        " WHERE outcome = 'enroll' ORDER BY assignment_id"
+        " WHERE outcome = 'enroll' ORDER BY attempts, assignment_id"
     ).fetchall()
     return [Assignment(*row) for row in rows]
 

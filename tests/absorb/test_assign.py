@@ -407,7 +407,10 @@ def test_an_outage_ends_the_run_soon_and_costs_nothing(
     assert len(posts(stage)) == 3
     assert {state for state, _, _ in ledger(ready).values()} == {"deferred"}
     stage.script = quiet
+    stage.calls.clear()
     assert outcome(run_assign(ready, APPLY)) == (5, 0, 0, 0)
+    asked = [call.path.split("/")[2] for call in posts(stage)]
+    assert asked == [pair["learner"] for pair in (*free[3:5], *free[:3])], "those not tried yet come first"
     assert all(len(enrolled(stage.portal, pair)) == 1 for pair in free[:5])
 
 

@@ -89,6 +89,7 @@ judged AS (
     p.live AS enrollment_id,
     held.error_code,
     held.error_text,
+    coalesce(held.attempts, 0) AS attempts,
     CASE
       WHEN l.user_id IS NULL THEN 'unknown_learner'
       WHEN NOT l.sure THEN 'ambiguous_learner'
