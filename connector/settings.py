@@ -58,6 +58,11 @@ REGIONS = {
 # What lies inside a course enrollment; attempts are found through lesson enrollments (connector/absorb/details.py).
 DETAIL_STREAMS = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# Assignments that did not fail (facts/salesforce.md section 1a); a status that is not set yet counts as none.
+ASSIGNMENT_QUERY = (
+    "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
+)
+FIELD_PATH = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$"
 
 
 def _complaint(text: str) -> PydanticCustomError:
@@ -260,6 +265,15 @@ class MappingSettings(_Section):
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
+class AssignmentSettings(_Section):
+    """Which records of Salesforce ask for an enrollment in Absorb, and whether they get one (docs/assignments.md)."""
+
+    enabled: bool = False
+    query: str = Field(ASSIGNMENT_QUERY, max_length=8_000)
+    learner_field: str = Field("AssigneeId", pattern=FIELD_PATH)
+    course_field: str = Field("LearningItemId", pattern=FIELD_PATH)
+
+
 class Settings(BaseSettings):
     """Everything a run needs to know from outside."""
 
@@ -280,6 +294,7 @@ class Settings(BaseSettings):
     learning_records: LearningRecordsSettings = Field(default_factory=LearningRecordsSettings)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
+    assignments: AssignmentSettings = Field(default_factory=AssignmentSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -429,6 +444,8 @@ def _variable(location: tuple[int | str, ...]) -> str:
 _HINTS = {
     "LEARNSYNC_ABSORB__PAGE_SIZE": "Absorb serves at most 1000 rows a page: use a whole number from 1 to 1000.",
     "LEARNSYNC_SALESFORCE__API_VERSION": "Use a version such as 67.0.",
+    "LEARNSYNC_ASSIGNMENTS__LEARNER_FIELD": "Use a field of the query, such as AssigneeId or Person__r.Absorb_Id__c.",
+    "LEARNSYNC_ASSIGNMENTS__COURSE_FIELD": "Use a field of the query, such as LearningItemId or Course__r.Absorb__c.",
     "LEARNSYNC_TENANT_ID": "Use letters, digits, '.', '_' and '-', at most 64 characters.",
 }
 

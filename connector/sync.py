@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from connector.absorb.pull import ORDER, PullOptions, PullReport, pull
 from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconcile
+from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
 from connector.errors import LearnsyncError
@@ -119,6 +120,17 @@ def run_readback(
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
     return _stage(settings, "readback", lambda run_id: readback(settings, run_id, options, progress))
+
+
+def run_assign(
+    settings: Settings, options: AssignOptions | None = None, progress: Progress | None = None
+) -> AssignReport:
+    """Assignments of Salesforce → enrollments in Absorb. No part of a sync. A dry run is not recorded."""
+    options = options or AssignOptions()
+    require_assignments(settings, options)
+    if not options.apply:
+        return assign(settings, runs.new_run_id(), options, progress)
+    return _stage(settings, "assign", lambda run_id: assign(settings, run_id, options, progress))
 
 
 def run_publish(settings: Settings) -> PublishReport:

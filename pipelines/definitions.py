@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipelines.defs import absorb, jobs, reconcile, salesforce, upkeep
+from pipelines.defs import absorb, assignments, jobs, reconcile, salesforce, upkeep
 from pipelines.resources import LearnsyncResource, scrub_logs
 
 scrub_logs("connector", "pipelines")
 
 defs = dg.Definitions(
-    assets=[*jobs.ASSETS, *absorb.DETAILS, salesforce.push_preview, reconcile.reconciliation],
+    assets=[
+        *jobs.ASSETS,
+        *absorb.DETAILS,
+        salesforce.push_preview,
+        reconcile.reconciliation,
+        assignments.assigned_enrollments,
+    ],
     jobs=[jobs.incremental_sync, jobs.full_sync, jobs.publish, reconcile.reconcile, upkeep.prune_runs],
     schedules=[jobs.every_quarter_hour, reconcile.weekly, upkeep.prune_daily],
     sensors=[jobs.publish_without_push],

@@ -23,6 +23,7 @@ from connector.cli import explain as explaining
 from connector.cli import rejects as rejecting
 from connector.cli import render
 from connector.cli import status as reporting
+from connector.cli.assign import assign
 from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.destinations import NAMES
@@ -221,6 +222,7 @@ def doctor(*, as_json: Json = False, verbose: Verbose = False) -> None:
         raise typer.Exit(2)
 
 
+app.command()(assign)
 app.add_typer(auth_app, name="auth", no_args_is_help=True)
 
 rejects_app = typer.Typer(

@@ -2,6 +2,7 @@
 
 They are read-only here because the permission sets that ship give the integration user read access alone.
 LearningItem and LearningItemProgress list no create, update or delete in any API version (section 0).
+LearningItemAssignment can be created and deleted, but not changed (section 1a): whoever assigns inserts a record.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _NO_WRITES = {"createable": False, "updateable": False, "deletable": False}
 
 
 def standard_objects() -> list[ObjectSchema]:
-    """User, Contact, LearningItem and LearningItemProgress."""
-    return [_user(), _contact(), _learning_item(), _learning_item_progress()]
+    """User, Contact, and the learning objects of an Enablement add-on."""
+    return [_user(), _contact(), _learning_item(), _learning_item_progress(), _learning_item_assignment()]
 
 
 def _text(name: str, label: str, length: int, **properties: bool) -> FieldSchema:
@@ -110,4 +111,64 @@ def _learning_item_progress() -> ObjectSchema:
         fields,
         since=60.0,
         **_NO_WRITES,
+    )
+
+
+def _assigned(name: str, label: str, to: str) -> FieldSchema:
+    return FieldSchema(
+        name,
+        "reference",
+        label,
+        length=18,
+        nillable=False,
+        updateable=False,
+        reference_to=to,
+        relationship_name=name.removesuffix("Id"),
+    )
+
+
+def _learning_item_assignment() -> ObjectSchema:
+    fields = [
+        owner_field(),
+        _assigned("AssigneeId", "Assignee ID", "User"),
+        _assigned("LearningItemId", "Learning Item ID", "LearningItem"),
+        FieldSchema(
+            "EnrollmentType",
+            "picklist",
+            "Enrollment Type",
+            length=255,
+            updateable=False,
+            restricted_picklist=True,
+            picklist={"Assigned": True, "SelfEnrolled": True},
+        ),
+        FieldSchema("StartDate", "datetime", "Start Date", updateable=False),
+        # What a new record says is not documented; the org enrolls after the insert, so it begins as under way.
+        read_only(
+            "AssignmentStatus",
+            "picklist",
+            "Assignment Status",
+            length=255,
+            restricted_picklist=True,
+            picklist=dict.fromkeys(("Failed", "InProgress", "Succeeded"), True),
+            default="InProgress",
+        ),
+        read_only("DueDate", "datetime", "Due Date"),
+        read_only("IsOverdue", "boolean", "Overdue", nillable=False, default=False),
+        read_only(
+            "ProgressId",
+            "reference",
+            "Progress ID",
+            length=18,
+            reference_to="LearningItemProgress",
+            relationship_name="Progress",
+        ),
+    ]
+    return object_schema(
+        "LearningItemAssignment",
+        "Learning Item Assignment",
+        "Learning Item Assignments",
+        "0zu",
+        fields,
+        since=58.0,
+        updateable=False,
     )

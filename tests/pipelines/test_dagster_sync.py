@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -256,3 +257,39 @@ def _asked_after(
     ).for_run_failure()
     answer = sensor(context)
     return [answer] if isinstance(answer, dg.RunRequest) else []
+
+
+def _assigned(defs: dg.Definitions, instance: dg.DagsterInstance, **config: Any) -> dict[str, Any]:
+    """What a run of the one asset shows."""
+    key = dg.AssetKey(["absorb", "assigned_enrollments"])
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[key],
+        run_config={"ops": {"absorb__assigned_enrollments": {"config": config}}},
+    )
+    return metadata_of(result, "absorb/assigned_enrollments")
+
+
+def test_assignments_are_shown_and_enrolled_only_when_asked_for(
+    portal: Sandbox, sync: Sync, defs: dg.Definitions, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _assigned(defs, instance) == {"skipped": "LEARNSYNC_ASSIGNMENTS__ENABLED is not true"}
+    monkeypatch.setenv("LEARNSYNC_ASSIGNMENTS__ENABLED", "true")
+    assert sync().success
+    assert portal.org is not None
+    users, items = portal.org.records("User"), portal.org.records("LearningItem")
+    portal.org.insert(
+        "LearningItemAssignment",
+        [{"AssigneeId": user["Id"], "LearningItemId": item["Id"]} for user in users for item in items],
+    )
+    before = portal.portal.count("enrollments")
+    shown = _assigned(defs, instance)
+    outcomes = {row.data["outcome"]: row.data["rows"] for row in shown["outcomes"].records}
+    assert sum(outcomes.values()) == len(users) * len(items)
+    assert (shown["dry_run"], shown["enrolled"], portal.portal.count("enrollments")) == (True, 0, before)
+    assert {row.data["outcome"] for row in shown["samples"].records} == set(outcomes)
+    done = _assigned(defs, instance, apply=True, limit=1)
+    assert (done["dry_run"], done["enrolled"], done["left_out"]) == (False, 1, outcomes["enroll"] - 1)
+    assert portal.portal.count("enrollments") == before + 1
+    assert metadata_of(sync(), "absorb/enrollments")["inserted"] == 1
