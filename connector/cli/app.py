@@ -314,6 +314,13 @@ def sandbox(
     ] = "none",
     absorb_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
     salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
+    learning_records: Annotated[
+        bool,
+        typer.Option(
+            "--learning-records",
+            help="Settings of the LearningRecord API too: it takes one call per completed record.",
+        ),
+    ] = False,
     records_port: Annotated[int, typer.Option(min=0, max=65535, help="LearningRecord API; 0 = a free one.")] = 0,
     rate_limit: Annotated[float, typer.Option(min=0, help="Requests a second the portal allows; 0 = any.")] = 200,
     env_file: Annotated[Path | None, typer.Option(help="Also write the settings to this file.")] = None,
@@ -348,6 +355,8 @@ def sandbox(
             raise SettingsError(f"--jwt-key {jwt_key} exists.", remedy="Name a new file, or remove it.")
         box.start()
         settings = box.settings() | (box.oauth_settings() if oauth else {})
+        if not learning_records:
+            settings = {name: value for name, value in settings.items() if "LEARNING_RECORDS" not in name}
         if jwt_key:
             settings |= box.jwt_settings(jwt_key)
             del settings["LEARNSYNC_SALESFORCE__CLIENT_SECRET"]
