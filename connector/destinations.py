@@ -84,7 +84,8 @@ def push_all(settings: Settings, run_id: str, options: PushOptions, progress: Pr
 def _add(whole: PushReport, part: PushReport) -> None:
     whole.targets |= part.targets
     whole.learners |= part.learners
-    whole.calls += part.calls
+    # Calls of the org; the LearningRecord API's are its own affair, one per record.
+    whole.calls += part.calls if part.api_allowed else 0
     # The latest word of the org; the LearningRecord API has none.
     whole.api_used, whole.api_allowed = (
         (part.api_used, part.api_allowed) if part.api_allowed else (whole.api_used, whole.api_allowed)

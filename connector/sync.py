@@ -16,7 +16,7 @@ from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconc
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
-from connector.errors import LearnsyncError
+from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
 from connector.progress import Progress
 from connector.salesforce.push import PushOptions
 from connector.salesforce.readback import ReadbackOptions, ReadbackReport, readback
@@ -166,10 +166,15 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     pushed: PushReport | None = None
     read: ReadbackReport | None = None
     read_error = ""
+    push_failure: LearnsyncError | None = None
     try:
         if configured(settings):
-            pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
-            if settings.salesforce.login_url:
+            try:
+                pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
+            except LearnsyncError as failure:
+                push_failure = failure
+            # A target that fails is no reason not to look what became of the records of another.
+            if settings.salesforce.login_url and not isinstance(push_failure, ApiBudgetError | ThrottledError):
                 # The push has just read the people.
                 options = ReadbackOptions(full=full, people=full)
                 try:
@@ -182,6 +187,8 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     finally:
         # Analysts get what was pulled and built whatever a target says.
         published = _timed(seconds, "publish", lambda: run_publish(settings))
+    if push_failure:
+        raise push_failure
     return SyncReport(pulled, built, pushed, published, seconds, read, read_error)
 
 

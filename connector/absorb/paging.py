@@ -7,6 +7,7 @@ the end and every later row slides left, across page borders we have passed: row
 KEYSET   ask for rows modified after *just before* the last dateEdited held, page 0 again. Rows edited meanwhile move
          ahead of us and are met later; deletions shift nothing. Where equal dateEdited fill a page the key cannot
          advance: page 0 is asked again, as large as one answer may be, because one answer is one moment of the list.
+         At the end the list is counted once more: more rows than were met mean an order that only looked right.
 OVERLAP  for what is left: more equal dateEdited than one answer holds, a portal that ignores `_sort` or
          `modifiedSince`, totals that leave a gap. Pages overlap; each must begin with rows already held (proof that
          nothing slid out between two pages). One pass counts when every page continued the one before row by row and
@@ -19,10 +20,11 @@ A list ends where a page is not full. A total alone never ends one: it may be to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from itertools import pairwise
 
 from connector.times import floor_millisecond
@@ -102,8 +104,13 @@ class Walk:
     _distinct: set[str] = field(default_factory=set)
     _nameless: set[int] = field(default_factory=set)  # positions of rows without an id
     _union: set[str] = field(default_factory=set)
-    _before: tuple[int, Sequence[str | None]] = (0, ())  # position and ids of the page before
+    _order: list[str | None] = field(default_factory=list)  # ids of the pass by position
     _steady: bool = True
+    _met: set[str] = field(default_factory=set)  # ids of the whole walk, while it goes by keyset
+    _met_nameless: int = 0
+    _audited: int | None = None  # how many had been met when the list was counted last
+    # What takes the next page, when it was asked for to settle something.
+    _question: Callable[[Ask, Page], Ask | Done | Incomplete] | None = None
     _overlap: int = 1
     _expected: int | None = None
     _gap: bool = False
@@ -112,7 +119,6 @@ class Walk:
     _longest: int = 0
     _quiet_passes: int = 0
     _new: int = 0  # ids that the last page added to the pass
-    _short: tuple[Ask, Page] | None = None  # the short page that is being looked behind
     _silent_cap: int = 0
     _total_lies: bool = False
     _holes: bool = False  # pages come short in mid-list: rows are held back after they were counted
@@ -152,8 +158,8 @@ class Walk:
             return Incomplete("the list kept moving for longer than a walk may take")
         if self.mode is Mode.KEYSET and _breaks_promise(ask, page):
             return self._doubt()
-        if self._short:
-            return self._after_probe(*self._short, ask, page)
+        if self._question:
+            return self._question(ask, page)
         if ask.start and not self._follows(ask, page):
             return self._back_up(ask)
         self._hold(ask, page)
@@ -180,8 +186,10 @@ class Walk:
             self.verified = ask.modified_since
         if final:
             # Without a total nothing would betray an order that only looked right: keyset may claim one page then.
-            unsure = self._gap or (total is None and ask.modified_since != self.since)
-            return self._doubt() if unsure else Done(self.high, self.mode, self._passes)
+            one_page = ask.modified_since == self.since
+            if self._gap or (total is None and not one_page):
+                return self._doubt()
+            return Done(self.high, self.mode, self._passes) if one_page else self._audit(ask)
         if total is None:
             return self._doubt()
         last = max((moment for moment in page.edited if moment is not None), default=None)
@@ -198,6 +206,24 @@ class Walk:
             return self._overlap_from(ask.modified_since)
         return self.next
 
+    def _audit(self, ask: Ask) -> Ask:
+        """Count the whole list: a count on the way cannot tell a row that was passed from one that came meanwhile."""
+        self._question = partial(self._after_audit, ask)
+        self.next = Ask(self.since, 1, 0, self.sort)
+        return self.next
+
+    def _after_audit(self, tail: Ask, _ask: Ask, page: Page) -> Ask | Done:
+        self._question = None
+        met = len(self._met) + self._met_nameless
+        if page.total is None or page.total <= met:
+            return Done(self.high, self.mode, self._passes)
+        if self._audited == met or self.mode is Mode.OVERLAP:  # what is missing lies behind us, not in the tail
+            return self._doubt()
+        self._audited = met
+        self._forget()
+        self.next = tail  # rows that came since are at the end
+        return self.next
+
     def _overlap_step(self, ask: Ask, page: Page, short: bool) -> Ask | Done | Incomplete:
         frontier = ask.start + (ask.limit if self._holes else len(page.ids))
         if not self._ends(ask, page, short):
@@ -208,10 +234,14 @@ class Walk:
         new = bool(self._distinct - self._union)
         self._union |= self._distinct
         self._quiet_passes = 0 if new else self._quiet_passes + 1
-        agrees = total is None or len(self._union) + len(self._nameless) >= total
-        # Three passes with nothing new: the portal counts a row twice that it also lists twice.
-        if ask.start == 0 or steady or (agrees and not new) or self._quiet_passes >= 3:
-            return Done(self.high, self.mode, self._passes)
+        # Without a count, an order that stays the same must do.
+        by_count = len(self._union) + len(self._nameless) >= (total or 0)
+        agrees = (self._steady or self._holes or self._quiet_passes >= 2) if total is None else by_count
+        # Three passes with nothing new, in one order: the portal counts a row twice that it also lists twice.
+        doubled = self._quiet_passes >= 3 and self._steady
+        if ask.start == 0 or steady or (agrees and not new) or doubled:
+            whole = self._start == self.since or total is None
+            return Done(self.high, self.mode, self._passes) if whole else self._audit(ask)
         if self._passes >= MAX_PASSES:
             return Incomplete(
                 f"{len(self._union)} distinct rows after {self._passes} passes, but the portal counts {page.total}"
@@ -248,7 +278,7 @@ class Walk:
         """Begin again: an overlap pass, or a keyset walk that now knows the portal's page size."""
         self._forget()
         self._expected = None
-        self._short = None
+        self._question = None
         limit = self.largest if self.mode is Mode.OVERLAP else self.limit
         self.next = Ask(self._start, limit, 0, self.sort)
         return self.next
@@ -265,19 +295,19 @@ class Walk:
 
         It may be a silent cap, a total that ignores the filter, or rows held back after they were counted.
         """
-        self._short = (ask, page)
+        self._question = partial(self._after_probe, ask, page)
         self.next = Ask(ask.modified_since, ask.limit, ask.offset + 1, self.sort)
         return self.next
 
     def _after_probe(self, asked: Ask, short: Page, ask: Ask, page: Page) -> Ask | Done | Incomplete:
-        rows, self._short = len(short.ids), None
+        rows, self._question = len(short.ids), None
         if ask.limit == asked.limit:
             if page.ids and (asked.start or asked.limit == self._silent_cap):
                 self._holes = True  # no cap: the first page of a list shows that, and a cap does not shrink
                 return self._doubt()
             if not page.ids and not asked.start:
                 # A portal may cap the page and still count offsets in pages of the size it was asked for.
-                self._short = (asked, short)
+                self._question = partial(self._after_probe, asked, short)
                 self.next = Ask(asked.modified_since, rows, 1, self.sort)
                 return self.next
         if any(row_id not in self._distinct for row_id in page.ids):  # so many rows a page, and no more
@@ -308,16 +338,18 @@ class Walk:
         self._held.clear()
         self._distinct.clear()
         self._nameless.clear()
-        self._before = (0, ())
+        self._order.clear()
         self._steady = True
 
     def _hold(self, ask: Ask, page: Page) -> None:
-        start, ids = self._before
-        shared = ids[ask.start - start :] if ask.start >= start else ()
+        shared = self._order[ask.start : ask.start + len(page.ids)]
         proven = ask.start == 0 or bool(shared)
-        self._steady = self._steady and proven and list(shared) == list(page.ids[: len(shared)])
-        self._before = (ask.start, page.ids)
+        self._steady = self._steady and proven and shared == list(page.ids[: len(shared)])
+        self._order[ask.start : ask.start + len(page.ids)] = page.ids
         known = len(self._distinct)
+        if self.mode is Mode.KEYSET or self._start != self.since:
+            self._met.update(row_id for row_id in page.ids if row_id is not None)
+            self._met_nameless += sum(row_id is None for row_id in page.ids)
         for position, (row_id, moment) in enumerate(zip(page.ids, page.edited, strict=True), ask.start):
             if row_id is None:
                 self._nameless.add(position)
@@ -328,9 +360,8 @@ class Walk:
 
     def _follows(self, ask: Ask, page: Page) -> bool:
         """True when a row of the page was held as it is, or when it begins where no page could overlap."""
-        start, ids = self._before
         pairs = zip(page.ids, page.edited, strict=True)
-        if ask.start == start + len(ids) or (self._holes and not page.ids):
+        if ask.start == len(self._order) or (self._holes and not page.ids):
             return True
         return any(row_id is not None and (row_id, moment) in self._held for row_id, moment in pairs)
 

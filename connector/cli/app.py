@@ -108,7 +108,7 @@ def push(
         bool, typer.Option("--dry-run", help="Show what would be sent; write nothing anywhere.")
     ] = False,
     full: Annotated[
-        bool, typer.Option("--full", help="Send every record that may be sent, accepted and refused ones again.")
+        bool, typer.Option("--full", help="Send every record that may be sent, also accepted and refused ones.")
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Send at most this many records per object.")] = None,
     samples: Annotated[

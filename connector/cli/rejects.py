@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from rich.markup import escape
+
 from connector.absorb.pull import pull_lock
 from connector.cli.console import out
 from connector.cli.render import ago, table
@@ -16,7 +18,7 @@ from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.load import MODELS, Batch, load_batch, pending_quarantine
+from connector.warehouse.load import MODELS, Batch, load_batch
 
 PAGE_ROWS = 500
 _SOURCE = """
@@ -120,9 +122,9 @@ def show(listing: dict[str, Any]) -> None:
         for row in listing["source"]:
             made.add_row(
                 row["stream"],
-                row["source_id"],
+                escape(row["source_id"]),
                 row["field"] or "–",
-                row["reason"],
+                escape(row["reason"] or ""),
                 str(row["attempts"]),
                 ago(row["last_seen"]),
             )
@@ -132,10 +134,10 @@ def show(listing: dict[str, Any]) -> None:
         for row in listing["pushes"]:
             made.add_row(
                 row["target_object"],
-                row["external_id"],
+                escape(row["external_id"]),
                 row["state"],
                 row["error_code"],
-                row["error_text"],
+                escape(row["error_text"] or ""),
                 str(row["attempts"]),
             )
         out.print(made)
@@ -148,6 +150,16 @@ def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
     chosen = chosen or Filter()
     warehouse = Warehouse.of(settings)
     run_id = runs.begin(warehouse, settings.tenant_id, "rejects retry")
+    try:
+        _retry(settings, chosen, warehouse, run_id, report)
+    except BaseException as failure:
+        runs.finish(warehouse, run_id, "failed", str(failure))
+        raise
+    runs.finish(warehouse, run_id, "complete" if report.complete else "incomplete")
+    return report
+
+
+def _retry(settings: Settings, chosen: Filter, warehouse: Warehouse, run_id: str, report: RetryReport) -> None:
     folder = settings.warehouse.landing / run_id
     # A pull that starts meanwhile would clear the landing folder.
     with pull_lock(settings, run_id):
@@ -163,9 +175,8 @@ def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
             )
             due = connection.execute(update, chosen.values(settings.tenant_id, update)).fetchone()
             report.pushes_due += int(due[0]) if due else 0
-        report.still_unfit = pending_quarantine(connection, settings.tenant_id, "load")
-    runs.finish(warehouse, run_id, "complete" if report.complete else "incomplete")
-    return report
+        unfit = f"SELECT count(*) AS n {_SOURCE} AND stage = 'load'"
+        report.still_unfit = _rows(settings, chosen, connection, unfit)[0]["n"]
 
 
 def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str, chosen: Filter) -> int:

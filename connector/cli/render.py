@@ -63,7 +63,7 @@ def show_pull(report: PullReport) -> None:
     out.print(made)
     for stream in report.streams.values():
         for scope, reason in stream.failures.items():
-            out.print(f"  [red]not read[/] {stream.stream} of {scope}: {reason}", soft_wrap=True)
+            out.print(f"  [red]not read[/] {stream.stream} of {scope}: {escape(reason)}", soft_wrap=True)
         if stream.left_out:
             out.print(f"  {stream.left_out:,} quiet course(s) left to a later pull: so many requests saved")
         if stream.tombstones:
@@ -81,7 +81,7 @@ def show_reconcile(report: ReconcileReport) -> None:
         soft_wrap=True,
     )
     for reason in report.refused:
-        out.print(f"  [yellow]nothing removed[/]: {reason}.", soft_wrap=True)
+        out.print(f"  [yellow]nothing removed[/]: {escape(reason)}.", soft_wrap=True)
 
 
 def show_build(report: BuildReport) -> None:
@@ -195,7 +195,7 @@ def show_readback(report: ReadbackReport) -> None:
         )
     out.print(made)
     for name, reason in report.absent.items():
-        out.print(f"  {name}: {reason}; left aside", soft_wrap=True)
+        out.print(f"  {name}: {escape(reason)}; left aside", soft_wrap=True)
     if report.items:
         figures = ", ".join(f"{courses:,} {outcome}" for outcome, courses in report.items.items())
         out.print(f"  courses by LearningItem: {figures} (mappings/learning_items.csv)", soft_wrap=True)
@@ -238,5 +238,5 @@ def show_pairs(title: str, pairs: dict[str, Any]) -> None:
     made.add_column(style="dim")
     made.add_column()
     for key, value in pairs.items():
-        made.add_row(key, "–" if value is None else str(value))
+        made.add_row(key, "–" if value is None else escape(str(value)))
     out.print(made)

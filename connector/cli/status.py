@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from connector.cli.console import out
@@ -125,5 +126,5 @@ def _show_runs(status: Status) -> None:
         made.add_column(column, justify="right" if column == "seconds" else "left")
     for row in status.runs:
         seconds = f"{row['seconds']:.1f}" if row["seconds"] is not None else "–"
-        made.add_row(row["command"], ago(row["started_at"]), seconds, row["outcome"], row["message"] or "")
+        made.add_row(row["command"], ago(row["started_at"]), seconds, row["outcome"], escape(row["message"] or ""))
     out.print(made)

@@ -166,7 +166,7 @@ def _unreadable(answer: Answer) -> ProtocolError:
     )
 
 
-def explain(answer: Answer) -> ApiError:
+def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meaning reads as a table
     """The error for an unsuccessful answer, whatever shape its body has."""
     code, said = _first_error(answer)
     where = f"{answer.method} {answer.path}"
@@ -189,7 +189,11 @@ def explain(answer: Answer) -> ApiError:
         return ThrottledError(
             "The LearningRecord API asks for a longer pause than a run may wait.", remedy="Run again later.", **facts
         )
-    if answer.status >= 500:
+    if answer.status < 400:
+        return ProtocolError(
+            f"The LearningRecord API sent {where} elsewhere ({answer.status}).", remedy=f"Check {URL_SETTING}.", **facts
+        )
+    if answer.status >= 500 or answer.status in {408, 425}:  # it may have been carried out, or may be later
         return ServerFaultError(
             f"The LearningRecord API failed on {where} ({answer.status}: {said}).", remedy="Run again later.", **facts
         )

@@ -85,15 +85,16 @@ class Ledger:
         self._key = {"tenant_id": tenant_id, "destination": destination}
         self._run_id = run_id
 
-    def due(self, maps: Mapping, spool: Path | None, limit: int | None, samples: int) -> Due:
+    def due(self, maps: Mapping, spool: Path | None, limit: int | None, samples: int, *, full: bool = False) -> Due:
         """Compare learning_record with the ledger; write what is to be sent to `spool`, or nothing for a dry run.
 
+        `full` makes refused records due again; accepted ones cannot be sent a second time.
         Raises MappingError when sql/push_learning_records.sql lacks a column.
         """
         with self._warehouse.connect() as connection:
             query = sql("records_due", query=maps.sql(QUERY), payload=payload_sql())
             try:
-                connection.execute(query, self._key)
+                connection.execute(query, {**self._key, "full": full})
             except (duckdb.BinderException, duckdb.ParserException) as failure:
                 raise MappingError(
                     f"sql/{QUERY}.sql cannot be used: {str(failure).splitlines()[0]}",

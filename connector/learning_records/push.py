@@ -26,6 +26,7 @@ from connector.progress import Progress, Silent
 from connector.salesforce.push import PushOptions, push_lock
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.settings import Settings, require_learning_records
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ PAUSE_SECONDS = 1.0  # before the second try; twice that before the third
 # Above so many people to look at, the whole list is read instead: it costs a call per 100 records, not per person.
 PEOPLE_LOOKED_AT = 50
 LOST_IN_A_ROW = 5
+# So many refusals in a row for one reason are the API's or the map's doing: the rest stays due.
+MOST_ALIKE = 50
 NO_ANSWER, CONFLICT = "NO_ANSWER", "CONFLICT"
 _LOST = (UnreachableError, ServerFaultError, ProtocolError)
 
@@ -50,6 +53,7 @@ def push_learning_records(
     if runner.options.dry_run:
         return runner.rehearse()
     with push_lock(settings, run_id):
+        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 
@@ -67,6 +71,8 @@ class _RecordsPush:
         self._turns = asyncio.Semaphore(CONCURRENCY)
         self._ended = False
         self._lost_in_a_row = 0
+        self._alike = 0
+        self._last_code: str | None = None
         self._altered: set[str] = set()
 
     def rehearse(self) -> PushReport:
@@ -100,7 +106,7 @@ class _RecordsPush:
         return report
 
     def _plan(self, spool: Path | None, limit: int | None) -> None:
-        due = self._ledger.due(self._maps, spool, limit, self.options.samples)
+        due = self._ledger.due(self._maps, spool, limit, self.options.samples, full=self.options.full)
         counts = dict(due.counts)
         for action in ("create", "unchanged", "held"):
             setattr(self._report, action, counts.pop(action, 0))
@@ -209,7 +215,7 @@ class _RecordsPush:
                 made = await self._api.create(item.payload)
             except BadRequestError as refusal:
                 if refusal.status != 409:
-                    return _refused("rejected", refusal.code, refusal.message)
+                    return self._rejected(refusal)
                 there = await self._find(item)  # "there is one already": ours, if it says the same
                 return self._accepted(there) if there else _refused("rejected", CONFLICT, refusal.message)
             except _LOST as lost:
@@ -224,9 +230,17 @@ class _RecordsPush:
             raise failure
         return _refused("deferred", NO_ANSWER, failure.message)
 
+    def _rejected(self, refusal: BadRequestError) -> dict[str, Any]:
+        """Refused for what it says. So many in a row for one reason are not the records' fault: raises then."""
+        self._alike = self._alike + 1 if refusal.code == self._last_code else 1
+        self._last_code = refusal.code
+        if self._alike > MOST_ALIKE:
+            raise refusal
+        return _refused("rejected", refusal.code, refusal.message)
+
     def _accepted(self, remote_id: str, *, created: bool = False) -> dict[str, Any]:
         self._claimed.add(remote_id)
-        self._lost_in_a_row = 0
+        self._lost_in_a_row = self._alike = 0
         self._report.created += created
         return {"remote_id": remote_id, "state": "accepted", "error_code": None, "error_text": None}
 

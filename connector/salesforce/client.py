@@ -234,6 +234,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 remedy=auth.login_remedy(self._credentials),
             )
         redact.register(token)
+        self._clock = parse_http_date(answer.headers.get("date")) or self._clock
         found = _IDENTITY.search(str(document.get("id", "")))
         return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
 

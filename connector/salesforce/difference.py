@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import duckdb
+
+from connector.errors import MappingError
 from connector.salesforce.targets import Target, payload_sql
 from connector.settings import Settings
 from connector.warehouse.database import Connection, sql
@@ -28,7 +31,13 @@ def compute(
         values["push_unmatched"] = settings.salesforce.push_unmatched
     values["full"] = full
     first = "update" if target.update_only else "create"
-    connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
+    try:
+        connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
+    except (duckdb.BinderException, duckdb.ParserException) as failure:
+        raise MappingError(
+            f"salesforce_fields.csv and sql/{target.query}.sql do not fit together: {str(failure).splitlines()[0]}",
+            remedy="Name a column of the query as source, or correct the query.",
+        ) from None
 
 
 def samples(

@@ -36,6 +36,7 @@ from connector.salesforce.push import PushOptions, push_lock
 from connector.salesforce.reports import PushReport, TargetReport
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse, rows_param, sql
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def push_learnings(
     if runner.options.dry_run:
         return asyncio.run(runner.run())
     with push_lock(settings, run_id):
+        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 

@@ -43,8 +43,9 @@ class Judge:
         missing = sql("readback_missing", table=f"salesforce.{readable.table}")
         counts = OwnCounts(deleted=_count(connection, missing, names | {"full": full}))
         counts.due = counts.deleted
-        if readable.target is ENROLLMENT:
-            counts.due += _count(connection, sql("readback_orphans"), names | {"parent": COURSE.object})
+        if readable.target is COURSE:  # now: the next push makes them anew, and then nothing tells
+            orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
+            counts.due += _count(connection, sql("readback_orphans"), orphans)
         counts.changed = self._compare(connection, readable, fields)
         if counts.changed and self.settings.salesforce.overwrite_foreign_changes:
             counts.due += _count(connection, sql("readback_changed"), names)

@@ -1,7 +1,7 @@
 """Faults of single answers, queued by name: for calls that must not be made twice, when the answer goes missing.
 
-``lost`` carries the call out and then resets the connection; ``503-after`` carries it out and answers 503; ``429`` and
-``503`` refuse it without carrying it out; ``served`` lets a call pass, so that a later one meets its fault.
+``lost`` carries the call out and resets the connection; ``503-after`` carries it out and answers 503; a bare status
+refuses it without carrying it out; ``served`` lets a call pass, so that a later one meets its fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connector.sandbox.faults import reset_connection
 
-KINDS = ("lost", "503-after", "429", "503", "served")
+KINDS = ("lost", "503-after", "429", "503", "302", "408", "422", "served")
 _WRITES = ("POST", "PATCH")
 
 

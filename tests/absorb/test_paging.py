@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.absorb.paging import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
@@ -122,8 +122,9 @@ def walk(
 def two_pulls(portal: Portal, limit: int, between, largest: int) -> None:
     """A pull over a moving list, then one over a quiet list from its watermark: the copy must equal the truth."""
     copy, outcome, started = walk(portal, None, limit, between, largest)
-    assert isinstance(outcome, Done), outcome
-    watermark = min(outcome.high, started) if outcome.high else None
+    # Without a count a list that keeps moving may prove nothing; then no watermark moves.
+    assert isinstance(outcome, Done) or not portal.gives_total, outcome
+    watermark = min(outcome.high, started) if isinstance(outcome, Done) and outcome.high else None
     since = watermark - timedelta(milliseconds=1) if watermark else None
     later, outcome, _ = walk(portal, since, limit, largest=largest)
     assert isinstance(outcome, Done), outcome
@@ -170,7 +171,8 @@ def test_no_row_is_lost_or_stale_whatever_moves(
         inclusive=inclusive,
         gives_total=gives_total,
         honours_since=honours_since,
-        short_counts=short_counts,
+        # What betrays an order that only looks right is the count: a portal that gets both wrong can hide a row.
+        short_counts=short_counts if order == "sorted" else (0,),
     )
     for size in blocks:
         portal.insert_block(size)
@@ -196,6 +198,7 @@ def test_ties_in_no_stable_order_lose_nothing_up_to_what_one_answer_holds(
 
 
 @settings(max_examples=100, deadline=None)
+@example(seed=4012, count=82, limit=50)
 @given(seed=st.integers(0, 10**6), count=st.integers(0, 120), limit=st.sampled_from([5, 10, 50]))
 def test_shuffled_order_is_repeated_until_totals_agree(seed, count, limit):
     portal = Portal(seed, order="shuffled")
@@ -244,7 +247,7 @@ def test_quiet_sorted_portal_costs_one_request_per_page():
     _, outcome, _ = walk(portal, None, 10, count)
     assert isinstance(outcome, Done)
     assert outcome.mode is Mode.KEYSET
-    assert asked == 11  # 95 rows by 10, each later page holding the last row of the one before
+    assert asked == 12  # 95 rows by 10, each later page holding the last row of the one before; and a count
 
 
 def test_offsets_are_used_only_where_a_block_is_longer_than_one_answer():
@@ -298,7 +301,17 @@ def test_a_block_longer_than_a_page_is_asked_for_in_one_answer():
     steps = Walk(None, 10)
     assert steps.feed(portal.page(steps.next)) == Ask(BEFORE_BLOCK, 10, 0, sort=True)
     assert steps.feed(portal.page(steps.next)) == Ask(BEFORE_BLOCK, 1000, 0, sort=True)
+    assert steps.feed(portal.page(steps.next)) == Ask(None, 1, 0, sort=True)  # how many are there now?
     assert isinstance(steps.feed(portal.page(steps.next)), Done)
+
+
+def test_an_order_that_only_looked_right_is_betrayed_by_a_last_count():
+    portal = Portal(0, order="by-id")
+    rows = {"a": 2, "b": 2, "c": 1}  # by id the dates of the first page stand in order
+    portal.rows = {row_id: EPOCH + timedelta(days=day) for row_id, day in rows.items()}
+    copy, outcome, _ = walk(portal, None, 2, changes(portal, [["insert"]]), largest=2)
+    assert isinstance(outcome, Done)
+    assert {"a", "b", "c"} <= set(copy)
 
 
 def test_a_refused_larger_page_leaves_the_page_size_of_the_settings():

@@ -578,6 +578,20 @@ def test_a_quarantined_row_corrected_by_hand_is_loaded_by_a_retry(fresh: Shell) 
     assert fresh.run("build", "--json").json["tables"]["learning_item_progress"]["inserted"] == 1
 
 
+def test_brackets_in_what_the_org_says_are_shown_as_they_are(fresh: Shell) -> None:
+    assert fresh.run("sync").code == 0
+    one = fresh.box.org.records("LMS_Enrollment__c")[0]["Absorb_Enrollment_Id__c"]
+    fresh.box.portal.edit([one], changes={"score": 3.5})
+    text = "Title may not hold [/] tags: [name]"
+    fresh.box.org.refuse_record(one, "FIELD_CUSTOM_VALIDATION_EXCEPTION", text)
+    assert fresh.run("sync").code == 1
+    shown = fresh.run("rejects", "list")
+    assert shown.code == 1
+    assert "[/]" in shown.out
+    assert "[name]" in shown.out
+    assert fresh.run("status").code == 1
+
+
 def test_rejects_are_filtered_by_stream_object_code_and_id(fresh: Shell) -> None:
     bad = fresh.box.portal.rows("enrollments")[3]
     fresh.box.portal.put_row("enrollments", bad | {"progress": "a lot"})

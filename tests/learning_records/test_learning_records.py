@@ -16,7 +16,7 @@ import pytest
 from support import Row, query, records
 
 from connector.cli.render import show_push
-from connector.errors import AuthenticationError, NotFoundError, ServerFaultError, SettingsError
+from connector.errors import AuthenticationError, LearnsyncError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import push as engine
 from connector.learning_records.ledger import Ledger
@@ -342,6 +342,22 @@ def test_a_push_killed_between_post_and_ledger_makes_no_record_twice(sandbox: Sa
     assert report.notes == ["5 record(s) of an earlier push, whose answer was lost, were found"]
     assert_each_is_there_once(sandbox, ready)
     assert calls(sandbox, "POST") == due(ready)
+
+
+@pytest.mark.parametrize(("kind", "most"), [("302", 0), ("408", 0), ("422", engine.MOST_ALIKE)])
+def test_what_every_call_meets_rejects_no_record_for_it(
+    sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch, kind: str, most: int
+) -> None:
+    """A gateway that sends calls elsewhere, or refuses all alike, says nothing of the records."""
+    monkeypatch.setattr(engine, "MOST_ALIKE", 5)
+    monkeypatch.setattr(engine, "PAUSE_SECONDS", 0.0)
+    sandbox.record_answers.queue([kind] * 2000)
+    with pytest.raises(LearnsyncError):
+        send(ready)
+    assert len(ledger(ready, "state = 'rejected'")) <= min(most, 5 + engine.CONCURRENCY)
+    sandbox.record_answers.clear()
+    again = send(ready, full=True)
+    assert (again.held, again.pending) == (0, 0)
 
 
 def test_faults_of_every_kind_all_the_time(ready: Settings, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:

@@ -314,11 +314,11 @@ def test_only_the_culprit_of_a_roll_back_is_left_out_of_the_next_try(
     calls: list[set[str]] = []
     real = org.upsert
 
-    def watch(name: str, key: str, rows: Any, *rest: Any) -> Any:
+    def watch(name: str, key: str, rows: Any, *rest: Any, **named: Any) -> Any:
         calls.append({row["Absorb_Course_Id__c"] for row in rows})
         if len(calls) > 1:
             org.forgive()
-        return real(name, key, rows, *rest)
+        return real(name, key, rows, *rest, **named)
 
     monkeypatch.setattr(org, "upsert", watch)
     outcome = run_push(settings, COURSES_ONLY).targets["lms_course"]

@@ -18,7 +18,7 @@ import pytest
 from support import Row, query, records
 
 import mappings.loader
-from connector.errors import ApiBudgetError, BadRequestError, IncompleteError
+from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
 from connector.progress import Silent
 from connector.salesforce import collections_push, outcomes
 from connector.salesforce.preview import same
@@ -544,6 +544,19 @@ def test_a_changed_field_map_sends_the_records_it_changes_and_no_others(
     assert totals(report)[COURSE] == (0, 8, 0, 0)
     assert enrollments(report).sent == 0
     assert all(row["Vendor__c"] == row["Absorb_Course_Id__c"] for row in sandbox.org.records(COURSE))
+
+
+def test_a_field_map_that_names_a_column_nobody_has_is_one_message(
+    ready: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packaged = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    line = "LMS_Course__c,Vendor__c,vendor,text,no"
+    own_maps = tmp_path / "maps"
+    own_maps.mkdir()
+    (own_maps / "salesforce_fields.csv").write_text(packaged.replace(line, line.replace(",vendor,", ",vendour,")))
+    monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(own_maps))
+    with pytest.raises(MappingError, match=r"salesforce_fields\.csv.*vendour"):
+        run_push(load_settings())
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from support import Row, query, records
 
-from connector.errors import LearnsyncError, WarehouseError
-from connector.salesforce import readback_store
+from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
+from connector.salesforce import readback_own, readback_store
 from connector.salesforce.push import PushOptions
 from connector.salesforce.readback import ReadbackOptions, ReadbackReport
 from connector.salesforce.readback_read import Reading
@@ -371,7 +371,29 @@ def test_a_deleted_course_comes_back_with_the_lookups_of_its_enrollments(sandbox
     sandbox.org.delete(COURSE, [course["Id"]])
     assert not of_org(sandbox, ENROLLMENT, LMS_Course__c=course["Id"]), "the org clears the lookups"
     report = run_readback(pushed, OWN_ONLY)
-    assert (report.own[COURSE].deleted, report.own[ENROLLMENT].due) == (1, len(theirs))
+    assert (report.own[COURSE].deleted, report.own[COURSE].due) == (1, 1 + len(theirs))
+    assert run_push(pushed).complete
+    (anew,) = of_org(sandbox, COURSE, Absorb_Course_Id__c=course["Absorb_Course_Id__c"])
+    assert {row["Id"] for row in of_org(sandbox, ENROLLMENT, LMS_Course__c=anew["Id"])} == theirs
+
+
+def test_a_read_back_that_ends_after_the_courses_has_marked_their_enrollments(
+    sandbox: Sandbox, pushed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = sandbox.org.records(COURSE)[0]
+    theirs = {row["Id"] for row in of_org(sandbox, ENROLLMENT, LMS_Course__c=course["Id"])}
+    sandbox.org.delete(COURSE, [course["Id"]])
+    judge = readback_own.Judge.judge
+
+    def ends(self: Any, connection: Any, readable: Any, *rest: Any, **named: Any) -> Any:
+        if readable.object == ENROLLMENT:
+            raise ServerFaultError("the org went away", status=503)
+        return judge(self, connection, readable, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(readback_own.Judge, "judge", ends)
+        with pytest.raises(ServerFaultError):
+            run_readback(pushed, OWN_ONLY)
     assert run_push(pushed).complete
     (anew,) = of_org(sandbox, COURSE, Absorb_Course_Id__c=course["Absorb_Course_Id__c"])
     assert {row["Id"] for row in of_org(sandbox, ENROLLMENT, LMS_Course__c=anew["Id"])} == theirs

@@ -3,7 +3,7 @@ WITH recent AS (
 )
 SELECT
   (
-    SELECT sum(CAST(s.value ->> '$.requests' AS BIGINT))
+    SELECT coalesce(sum(CAST(s.value ->> '$.requests' AS BIGINT)), 0)
     FROM recent, json_each(coalesce(stats -> '$.streams', stats -> '$.pull.streams')) AS s
     WHERE command IN ('pull', 'reconcile')
   ) + (

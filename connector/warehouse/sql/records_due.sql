@@ -13,7 +13,7 @@ SELECT
     WHEN l.accepted_hash IS NOT NULL AND l.accepted_hash <> h.payload_hash THEN 'cannot update'
     WHEN l.accepted_hash IS NOT NULL THEN 'unchanged'
     WHEN h.blocked IS NOT NULL THEN h.blocked
-    WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
+    WHEN NOT $full AND l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
     ELSE 'create'
   END AS action
 FROM hashed AS h
