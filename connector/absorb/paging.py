@@ -108,7 +108,7 @@ class Walk:
     _steady: bool = True
     _met: set[str] = field(default_factory=set)  # ids of the whole walk, while it goes by keyset
     _met_nameless: int = 0
-    _audited: int | None = None  # how many had been met when the list was counted last
+    _audited: int | None = None  # rows of the whole list, when it was counted at the end
     # What takes the next page, when it was asked for to settle something.
     _question: Callable[[Ask, Page], Ask | Done | Incomplete] | None = None
     _overlap: int = 1
@@ -206,23 +206,28 @@ class Walk:
             return self._overlap_from(ask.modified_since)
         return self.next
 
-    def _audit(self, ask: Ask) -> Ask:
+    def _audit(self, ask: Ask) -> Ask | Done:
         """Count the whole list: a count on the way cannot tell a row that was passed from one that came meanwhile."""
-        self._question = partial(self._after_audit, ask)
-        self.next = Ask(self.since, 1, 0, self.sort)
-        return self.next
+        if self._audited is None:
+            self._question = partial(self._after_audit, ask)
+            self.next = Ask(self.since, 1, 0, self.sort)
+            return self.next
+        # The tail was read again: it holds what had come before the count, or what is missing lies behind us.
+        return self._all_met(self._audited) or self._doubt()
 
     def _after_audit(self, tail: Ask, _ask: Ask, page: Page) -> Ask | Done:
         self._question = None
-        met = len(self._met) + self._met_nameless
-        if page.total is None or page.total <= met:
-            return Done(self.high, self.mode, self._passes)
-        if self._audited == met or self.mode is Mode.OVERLAP:  # what is missing lies behind us, not in the tail
-            return self._doubt()
-        self._audited = met
+        done = self._all_met(page.total or 0)
+        if done or self.mode is Mode.OVERLAP:
+            return done or self._doubt()
+        self._audited = page.total
         self._forget()
-        self.next = tail  # rows that came since are at the end
+        self.next = tail
         return self.next
+
+    def _all_met(self, total: int) -> Done | None:
+        met = len(self._met) + self._met_nameless
+        return Done(self.high, self.mode, self._passes) if met >= total else None
 
     def _overlap_step(self, ask: Ask, page: Page, short: bool) -> Ask | Done | Incomplete:
         frontier = ask.start + (ask.limit if self._holes else len(page.ids))

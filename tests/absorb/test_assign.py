@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from connector import retry
 from connector.absorb.pull import pull_lock
 from connector.assignments import AssignOptions, AssignReport
+from connector.cli import console
 from connector.cli.app import app
 from connector.errors import (
     LearnsyncError,
@@ -456,10 +457,13 @@ def test_a_kill_between_the_call_and_the_ledger_enrolls_nobody_twice(
 # -- around it --------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_it_would_do_and_did(org: Org, stage: Stage, ready: Settings, free: list[Row]) -> None:
+def test_the_command_says_what_it_would_do_and_did(
+    org: Org, stage: Stage, ready: Settings, free: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.out, "width", 200)
     ids = assign_in(org, *free[:2])
     runner = CliRunner()
-    shown = runner.invoke(app, ["assign"], env={"COLUMNS": "200"})
+    shown = runner.invoke(app, ["assign"])
     assert shown.exit_code == 0
     assert "dry run: nothing was written" in shown.stdout
     assert ids[0] in shown.stdout
@@ -467,7 +471,7 @@ def test_the_command_says_what_it_would_do_and_did(org: Org, stage: Stage, ready
     assert some.exit_code == 1
     told = json.loads(some.stdout)
     assert (told["enrolled"], told["left_out"], told["complete"]) == (1, 1, False)
-    rest = runner.invoke(app, ["assign", "--apply"], env={"COLUMNS": "200"})
+    rest = runner.invoke(app, ["assign", "--apply"])
     assert rest.exit_code == 0
     assert "Enrolled 1 in Absorb" in rest.stdout
     refused = runner.invoke(app, ["assign", "--apply"], env={f"{PREFIX}ENABLED": "false"})
