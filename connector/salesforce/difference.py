@@ -29,7 +29,7 @@ def compute(
     values: dict[str, Any] = {"tenant_id": settings.tenant_id, "org_id": org_id, "object": target.object}
     if "$push_unmatched" in query:
         values["push_unmatched"] = settings.salesforce.push_unmatched
-    values["full"] = full
+    values |= {"full": full, "update_only": target.update_only}
     first = "update" if target.update_only else "create"
     try:
         connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)

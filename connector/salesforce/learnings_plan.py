@@ -100,7 +100,7 @@ def plan(
     values = {"tenant_id": tenant_id, "org_id": org_id, "object": OBJECT}
     try:
         query = sql("pushable", query=maps.sql(QUERY), payload=payload_sql(maps.learnings), first="create")
-        connection.execute(query, {**values, "full": full})
+        connection.execute(query, {**values, "full": full, "update_only": False})
     except duckdb.BinderException as failure:
         raise MappingError(
             f"learnings_fields.csv and sql/{QUERY}.sql do not fit together: {str(failure).splitlines()[0]}",

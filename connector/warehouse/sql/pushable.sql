@@ -10,8 +10,8 @@ SELECT
   h.payload,
   h.payload_hash,
   CASE
-    -- A record that the org has is kept up to date even when its learner matches nobody any more.
-    WHEN h.blocked IS NOT NULL AND l.accepted_hash IS NULL THEN h.blocked
+    -- A record of ours that the org has is kept up to date even when its learner matches nobody any more.
+    WHEN h.blocked IS NOT NULL AND (l.accepted_hash IS NULL OR $update_only) THEN h.blocked
     WHEN l.external_id IS NULL THEN '{{first}}'
     WHEN $full AND l.accepted_hash IS NULL THEN '{{first}}'
     WHEN $full THEN 'update'
