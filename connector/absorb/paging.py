@@ -102,7 +102,6 @@ class Walk:
     _cap: int = MAX_LIMIT
     _held: set[tuple[str, datetime | None]] = field(default_factory=set)
     _distinct: set[str] = field(default_factory=set)
-    _nameless: set[int] = field(default_factory=set)  # positions of rows without an id
     _union: set[str] = field(default_factory=set)
     _order: list[str | None] = field(default_factory=list)  # ids of the pass by position
     _steady: bool = True
@@ -181,7 +180,7 @@ class Walk:
             # Fewer rows remain than the last answer left over: a row was deleted, or the order is not what it seems.
             self._gap = self._gap or total < self._expected
         self._expected = None
-        self._gap = self._gap or len(self._distinct) + len(self._nameless) < len(page.ids)
+        self._gap = self._gap or len(self._distinct) + self._nameless < len(page.ids)
         if not self._gap:
             self.verified = ask.modified_since
         if final:
@@ -233,14 +232,14 @@ class Walk:
         frontier = ask.start + (ask.limit if self._holes else len(page.ids))
         if not self._ends(ask, page, short):
             return self._ask_from(frontier)
-        named = len(self._distinct) + len(self._nameless)
+        named = len(self._distinct) + self._nameless
         total = None if self.total_disagrees else page.total
         steady = self._steady and named >= max(frontier, total or 0)
         new = bool(self._distinct - self._union)
         self._union |= self._distinct
         self._quiet_passes = 0 if new else self._quiet_passes + 1
         # Without a count, an order that stays the same must do.
-        by_count = len(self._union) + len(self._nameless) >= (total or 0)
+        by_count = len(self._union) + self._nameless >= (total or 0)
         agrees = (self._steady or self._holes or self._quiet_passes >= 2) if total is None else by_count
         # Three passes with nothing new, in one order: the portal counts a row twice that it also lists twice.
         doubled = self._quiet_passes >= 3 and self._steady
@@ -337,12 +336,16 @@ class Walk:
         self._cap = self.largest = rows
         self.limit = min(self.limit, rows)
 
+    @property
+    def _nameless(self) -> int:
+        """Rows without an id in this pass."""
+        return self._order.count(None)
+
     # -- bookkeeping ---------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self._held.clear()
         self._distinct.clear()
-        self._nameless.clear()
         self._order.clear()
         self._steady = True
 

@@ -36,7 +36,7 @@ from connector.errors import (
     SettingsError,
     WarehouseError,
 )
-from connector.locks import claim
+from connector.locks import claim, lock_file
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.times import utc_now
@@ -179,16 +179,7 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
     The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
     """
     landing = settings.warehouse.landing
-    try:
-        landing.mkdir(parents=True, exist_ok=True)
-        own = (landing / ".pull.lock").open("a+")
-        account = _account_file(settings)
-    except OSError as failure:
-        raise WarehouseError(
-            f"LEARNSYNC_WAREHOUSE__PATH = {settings.warehouse.path}: the folder cannot be used ({failure.strerror}).",
-            remedy="Point the variable at a file in a folder that this user may write to.",
-        ) from None
-    with own, account:
+    with lock_file(landing, ".pull.lock", settings.warehouse.path) as own, _account_file(settings) as account:
         claim(own, "pull is running on this warehouse", run_id)
         claim(
             account,

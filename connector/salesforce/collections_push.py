@@ -105,8 +105,9 @@ class CollectionsPush:
                 again.append(_line(record))
                 continue
             outcome = last_word(outcome, result.code, record.prior_code)
-            report.count(result, outcome)
-            outcomes.append(ledger_row(record.external_id, record.payload_hash, result, outcome))
+            row = ledger_row(record.external_id, record.payload_hash, result, outcome)
+            report.count(row["state"], result.code, created=result.created)
+            outcomes.append(row)
             if outcome == "stop" and self.stopped is None:
                 self.stopped = IncompleteError(
                     f"The org refuses {target.object} records: {result.code} ({result.text}).",

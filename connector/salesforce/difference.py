@@ -30,9 +30,8 @@ def compute(
     if "$push_unmatched" in query:
         values["push_unmatched"] = settings.salesforce.push_unmatched
     values |= {"full": full, "update_only": target.update_only}
-    first = "update" if target.update_only else "create"
     try:
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields), first=first), values)
+        connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
     except (duckdb.BinderException, duckdb.ParserException) as failure:
         raise MappingError(
             f"salesforce_fields.csv and sql/{target.query}.sql do not fit together: {str(failure).splitlines()[0]}",

@@ -99,7 +99,7 @@ def plan(
     connection.execute(sql("catalogue_prerequisites"), {"cyclic": rows_param(cyclic)})
     values = {"tenant_id": tenant_id, "org_id": org_id, "object": OBJECT}
     try:
-        query = sql("pushable", query=maps.sql(QUERY), payload=payload_sql(maps.learnings), first="create")
+        query = sql("pushable", query=maps.sql(QUERY), payload=payload_sql(maps.learnings))
         connection.execute(query, {**values, "full": full, "update_only": False})
     except duckdb.BinderException as failure:
         raise MappingError(

@@ -134,8 +134,9 @@ class _LearningsPush:
         else:
             result, failure = await self._put(item)
         outcome = last_word(self._classify(result), result.code, None)
-        self._report.count(result, outcome)
-        outcomes.append(ledger_row(item.external_id, item.payload_hash, result, outcome))
+        row = ledger_row(item.external_id, item.payload_hash, result, outcome)
+        self._report.count(row["state"], result.code, created=result.created)
+        outcomes.append(row)
         if result.salesforce_id:
             self._known[item.external_id] = result.salesforce_id
         self._stop_if_hopeless(result, outcome, failure)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connector.build import load_maps
 from connector.errors import LearnsyncError, PreflightError
-from connector.locks import claim
+from connector.locks import claim, lock_file
 from connector.progress import Progress, Silent
 from connector.salesforce import bulk_files, difference, native, people, preflight, preview
 from connector.salesforce.bulk import BulkJobs
@@ -76,11 +76,11 @@ def push(
 def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
 
-    Folders that killed pushes left behind hold people's data: they are cleared once they are a day old.
+    Folders that killed pushes left behind hold people's data: they are cleared once they are a day old. Raises
+    WarehouseLockedError, and WarehouseError when the folder cannot be used.
     """
     outbox = settings.warehouse.outbox
-    outbox.mkdir(parents=True, exist_ok=True)
-    with (outbox / ".push.lock").open("a+") as handle:
+    with lock_file(outbox, ".push.lock", settings.warehouse.path) as handle:
         claim(handle, "push is running on this warehouse", run_id)
         for left in outbox.iterdir():
             if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:

@@ -6,9 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.salesforce.client import RowResult
-from connector.salesforce.outcomes import STATES
-
 
 @dataclass(slots=True)
 class TargetReport:
@@ -39,16 +36,16 @@ class TargetReport:
         """Records the org does not have as they should be, blocked ones apart."""
         return self.rejected + self.deferred + self.held
 
-    def count(self, result: RowResult, outcome: str) -> None:
-        """Add what became of one record."""
+    def count(self, state: str, code: str | None, *, created: bool) -> None:
+        """Add what became of one record: the state that its ledger keeps, and why if it was refused."""
         self.sent += 1
-        if outcome == "accepted":
+        if state == "accepted":
             self.accepted += 1
-            self.created += result.created
+            self.created += created
             return
-        self.rejected += STATES[outcome] == "rejected"
-        self.deferred += STATES[outcome] == "deferred"
-        self.errors = dict(Counter(self.errors) + Counter({result.code or "UNKNOWN": 1}))
+        self.rejected += state == "rejected"
+        self.deferred += state == "deferred"
+        self.errors = dict(Counter(self.errors) + Counter({code or "UNKNOWN": 1}))
 
 
 @dataclass(slots=True)

@@ -12,14 +12,14 @@ SELECT
   CASE
     -- A record of ours that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND (l.accepted_hash IS NULL OR $update_only) THEN h.blocked
-    WHEN l.external_id IS NULL THEN '{{first}}'
-    WHEN $full AND l.accepted_hash IS NULL THEN '{{first}}'
+    WHEN l.external_id IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
+    WHEN $full AND l.accepted_hash IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
     WHEN $full THEN 'update'
     WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
     -- Rejected for good: not again until the payload or the map changes.
     WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
     -- Never accepted, or found deleted in the org (state missing).
-    WHEN l.accepted_hash IS NULL THEN '{{first}}'
+    WHEN l.accepted_hash IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
     -- The payload changed, or somebody changed the record in the org (state changed).
     ELSE 'update'
   END AS action,
