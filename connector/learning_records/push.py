@@ -11,20 +11,20 @@ import asyncio
 import logging
 import random
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from connector.build import load_maps
+from connector.canonical.build import load_maps
 from connector.errors import BadRequestError, LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
 from connector.learning_records.content import FIELDS, canonical, fingerprint, said
 from connector.learning_records.ledger import Item, Ledger, Unsettled, read
 from connector.learning_records.models import LearningRecord
 from connector.progress import Progress, Silent
-from connector.salesforce.push import PushOptions, push_lock
-from connector.salesforce.reports import PushReport, TargetReport
+from connector.push.reports import PushReport, TargetReport
+from connector.salesforce.push.objects import PushOptions, push_lock
 from connector.settings import Settings, require_learning_records
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
