@@ -18,8 +18,8 @@ from connector.canonical.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
 from connector.progress import Progress
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport
-from connector.salesforce.push.objects import PushOptions
 from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, readback
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now

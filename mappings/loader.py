@@ -108,6 +108,7 @@ class FieldMap:
     source: str
     kind: str
     required: bool
+    longest: int | None = None  # characters of a text: what is sent is cut to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def load_mapping(folder: Path | None = None) -> Mapping:
         no_longer_tracking_after_days=parameters[0],
         pace_tolerance=parameters[1],
         learner_rules=tuple(_learner_rule(row, number) for number, row in _rows(folder, "learner_matching.csv")),
-        fields=tuple(_field(row, number) for number, row in _rows(folder, "salesforce_fields.csv")),
+        fields=_fields(folder),
         errors=tuple(_error_rule(row, number) for number, row in _rows(folder, "salesforce_errors.csv")),
         items=tuple(crosswalk.item_rule(row, number) for number, row in _rows(folder, crosswalk.FILE)),
         learnings=learning_fields(_rows(folder, LEARNINGS_FILE)),
@@ -233,7 +234,8 @@ def _locate(folder: Path | None, name: str) -> Path:
     return own if own is not None and own.is_file() else PACKAGED / name
 
 
-def _rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, cells by column). The column `optional` may be missing."""
     path = _locate(folder, name)
     try:
         text = path.read_text("utf-8-sig")
@@ -247,13 +249,14 @@ def _rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, str]]
     except csv.Error as failure:
         line = numbered[min(reader.line_num, len(numbered)) - 1][0] if numbered else 1
         raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
-    if list(reader.fieldnames or []) != expected:
+    given = list(reader.fieldnames or [])
+    if given not in (expected, [column for column in expected if column != optional]):
         raise MappingError(f"{path}: the header must be {','.join(expected)}")
     if len(rows) != len(numbered) - 1:
         raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
     for (number, _), row in zip(numbered[1:], rows, strict=True):
         if None in row or None in row.values():
-            raise MappingError(f"{path} line {number}: needs exactly {len(expected)} cells")
+            raise MappingError(f"{path} line {number}: needs exactly {len(given)} cells")
         yield number, {key: value.strip() for key, value in row.items()}
 
 
@@ -327,6 +330,17 @@ def _learner_rule(row: dict[str, str], number: int) -> LearnerRule:
     return LearnerRule(row["rule"], row["absorb_field"], target, name, row["active_only"] == "yes")
 
 
+def _fields(folder: Path | None) -> tuple[FieldMap, ...]:
+    """The rows of salesforce_fields.csv. A file without the column `longest` has the packaged file's lengths."""
+    name = "salesforce_fields.csv"
+    known = {(row["object"], row["source"], row["kind"]): row["longest"] for _, row in _rows(None, name)}
+    found = []
+    for number, row in _rows(folder, name, optional="longest"):
+        row.setdefault("longest", known.get((row["object"], row["source"], row["kind"]), ""))
+        found.append(_field(row, number))
+    return tuple(found)
+
+
 def _field(row: dict[str, str], number: int) -> FieldMap:
     where = f"salesforce_fields.csv line {number}"
     if not _API_NAME.match(row["field"]) or not _API_NAME.match(row["object"]) or not _NAME.match(row["source"]):
@@ -335,7 +349,13 @@ def _field(row: dict[str, str], number: int) -> FieldMap:
         raise MappingError(f"{where}: kind must be one of {', '.join(_KINDS)}; required yes or no")
     if (row["kind"] == "parent") != ("." in row["field"]):
         raise MappingError(f"{where}: a parent is written Relationship__r.External_Id__c, and only a parent is")
-    return FieldMap(row["object"], row["field"], row["source"], row["kind"], row["required"] == "yes")
+    longest = row["longest"]
+    if longest and not (longest.isdecimal() and int(longest) and row["kind"] == "text"):
+        raise MappingError(f"{where}: longest is a number of characters, for a text only")
+    required = row["required"] == "yes"
+    return FieldMap(
+        row["object"], row["field"], row["source"], row["kind"], required, int(longest) if longest else None
+    )
 
 
 def _error_rule(row: dict[str, str], number: int) -> ErrorRule:

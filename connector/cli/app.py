@@ -27,7 +27,7 @@ from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.destinations import NAMES
 from connector.errors import LearnsyncError, SettingsError
-from connector.salesforce.push.objects import SAMPLE_ROWS, PushOptions
+from connector.push.options import SAMPLE_ROWS, PushOptions
 from connector.salesforce.readback.readback import ReadbackOptions
 from connector.settings import load_settings
 from connector.streams.details import DETAIL_STREAMS

@@ -27,32 +27,14 @@ _SOURCE = """
       AND (len($streams) = 0 OR list_contains($streams, stream))
       AND (len($ids) = 0 OR list_contains($ids, source_id))
 """
-# What another org refused does not concern the one that is pushed to now.
 _REFUSED = """
-    FROM (
-      SELECT tenant_id, org_id AS place, target_object, external_id, state, error_code, error_text, attempts,
-        last_sent_at
-      FROM salesforce.push_ledger
-      WHERE org_id = (
-        SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id ORDER BY last_sent_at DESC LIMIT 1
-      )
-      UNION ALL
-      SELECT tenant_id, destination, 'LearningRecord', record_id, state, error_code, error_text, attempts, last_sent_at
-      FROM ops.learning_record_ledger
-      WHERE destination = (
-        SELECT destination FROM ops.learning_record_ledger WHERE tenant_id = $tenant_id
-        ORDER BY last_sent_at DESC LIMIT 1
-      )
-    )
+    FROM salesforce.current_ledger
     WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred') AND NOT $only_source
       AND (len($objects) = 0 OR list_contains($objects, target_object))
       AND (len($codes) = 0 OR list_contains($codes, error_code))
       AND (len($ids) = 0 OR list_contains($ids, external_id))
 """
-_DUE_AGAIN = {
-    "salesforce.push_ledger": "(tenant_id, org_id, target_object, external_id)",
-    "ops.learning_record_ledger": "(tenant_id, destination, 'LearningRecord', record_id)",
-}
+_KEY = "(tenant_id, org_id, target_object, external_id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +150,12 @@ def _retry(settings: Settings, chosen: Filter, warehouse: Warehouse, run_id: str
             report.loaded[stream] = _reload(settings, warehouse, stream, run_id, chosen)
         shutil.rmtree(folder, ignore_errors=True)
     with warehouse.transaction() as connection:
-        for ledger, key in _DUE_AGAIN.items():
-            update = (
-                f"UPDATE {ledger} SET state = 'deferred' WHERE state = 'rejected'"
-                f" AND {key} IN (SELECT (tenant_id, place, target_object, external_id) {_REFUSED})"
-            )
-            due = connection.execute(update, chosen.values(settings.tenant_id, update)).fetchone()
-            report.pushes_due += int(due[0]) if due else 0
+        update = (
+            "UPDATE salesforce.push_ledger SET state = 'deferred' WHERE state = 'rejected'"
+            f" AND {_KEY} IN (SELECT {_KEY} {_REFUSED})"
+        )
+        due = connection.execute(update, chosen.values(settings.tenant_id, update)).fetchone()
+        report.pushes_due = int(due[0]) if due else 0
         unfit = f"SELECT count(*) AS n {_SOURCE} AND stage = 'load'"
         report.still_unfit = _rows(settings, chosen, connection, unfit)[0]["n"]
 

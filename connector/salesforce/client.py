@@ -31,6 +31,7 @@ from connector.errors import (
 )
 from connector.http.ratelimit import Gate
 from connector.http.session import Answer, HttpSession, QueryParams
+from connector.push.outcomes import RowResult
 from connector.salesforce import login as auth
 from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
 from connector.times import parse_http_date, to_salesforce, utc_now
@@ -54,17 +55,6 @@ class Grant:
     org_id: str
     # The run-as user, from the identity URL; empty where the answer has none.
     user_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """The org's word on one record of a collection."""
-
-    success: bool
-    created: bool
-    salesforce_id: str | None
-    code: str | None
-    text: str | None
 
 
 class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
@@ -280,7 +270,7 @@ def _row_result(result: Mapping[str, Any]) -> RowResult:
     return RowResult(
         success=bool(result.get("success")),
         created=bool(result.get("created")),
-        salesforce_id=result.get("id"),
+        remote_id=result.get("id"),
         code=first.get("statusCode"),
         text=first.get("message"),
     )

@@ -11,6 +11,8 @@ from typing import Any
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 
+INTERRUPTED = "the process ended before the run did (killed, or the machine stopped)"
+
 
 def new_run_id(now: datetime | None = None) -> str:
     """A run id that sorts by time."""
@@ -28,13 +30,13 @@ def begin(warehouse: Warehouse, tenant_id: str, command: str) -> str:
     return run_id
 
 
-def bury(warehouse: Warehouse, tenant_id: str, command: str, run_id: str) -> None:
-    """End earlier runs of a command that a kill left open. Only for a caller whose lock shows that none is alive."""
+def mark_interrupted(warehouse: Warehouse, tenant_id: str, command: str, run_id: str) -> None:
+    """End earlier runs of a command that are still open. Only for a caller whose lock shows that none is alive."""
     with warehouse.transaction() as connection:
         connection.execute(
-            "UPDATE ops.runs SET finished_at = ?, outcome = 'interrupted', message = 'ended without a word: killed?'"
+            "UPDATE ops.runs SET finished_at = ?, outcome = 'interrupted', message = ?"
             " WHERE tenant_id = ? AND command = ? AND run_id <> ? AND finished_at IS NULL",
-            [utc_now(), tenant_id, command, run_id],
+            [utc_now(), INTERRUPTED, tenant_id, command, run_id],
         )
 
 

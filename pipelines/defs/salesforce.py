@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 
 from connector.canonical.build import load_maps
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport, TargetReport
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.targets import COURSE, ENROLLMENT, Target
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.settings import Settings
 from connector.sync import run_push
 from pipelines import checks
@@ -27,7 +27,7 @@ class PreviewConfig(dg.Config):
     samples: int = 20
 
 
-def _shared(target: Target) -> dict[str, Any]:
+def _shared(target: OrgObject) -> dict[str, Any]:
     """What the two assets have in common."""
     complete = "The org has every record that may be sent: none rejected, deferred or held back."
     return {
@@ -100,7 +100,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def _push(target: OrgObject, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
             return skipped(SKIPPED)
@@ -116,7 +116,7 @@ def skipped(reason: str) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"skipped": reason}, check_results=[nothing])
 
 
-def _described(settings: Settings, target: Target) -> Metadata:
+def _described(settings: Settings, target: OrgObject) -> Metadata:
     maps = load_maps(settings)
     return {
         "dagster/table_name": target.object,

@@ -159,7 +159,7 @@ def pull(
     options = options or PullOptions()
     _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "pull", run_id)
+        runs.mark_interrupted(Warehouse.of(settings), settings.tenant_id, "pull", run_id)
         return asyncio.run(Puller(settings, run_id, options, progress or Silent()).run())
 
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from connector.errors import BadRequestError, NotFoundError, ProtocolError
 from connector.http.session import Answer
-from connector.salesforce.client import RowResult, SalesforceClient
+from connector.push.outcomes import RowResult
+from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.models import (
     CreateLearning,
     CreateLearnings,
@@ -49,7 +50,7 @@ class LearningsGraph:
         return await self._get(learning_id, {})
 
     async def create(self, learning: CreateLearning) -> RowResult:
-        """Create a learning. Not repeated by itself: whoever gets no answer must look before another try.
+        """Create a learning. Not repeated by itself: without an answer, look for it before another try.
 
         Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether the learning was made.
         """
@@ -102,7 +103,7 @@ def _result(document: dict[str, Any], *, created: bool) -> RowResult | None:
         return RowResult(True, created, details[0].learning_id, None, None)
     text = "; ".join(f"{e.field}: {e.message}" if e.field else str(e.message) for e in details[0].errors or [])
     found = _CODE.search(text)
-    return RowResult(False, False, None, found[0] if found else NO_CODE, text or "refused without a reason")
+    return RowResult.refused(found[0] if found else NO_CODE, text or "refused without a reason")
 
 
 def _refused(refusal: BadRequestError) -> RowResult:
@@ -111,7 +112,7 @@ def _refused(refusal: BadRequestError) -> RowResult:
         result = _result(json.loads(refusal.body), created=False)
     except (ValueError, TypeError, ValidationError):
         result = None
-    return result or RowResult(False, False, None, refusal.code or NO_CODE, refusal.message)
+    return result or RowResult.refused(refusal.code or NO_CODE, refusal.message)
 
 
 def _json(answer: Answer) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 
 Edges = Mapping[str, Iterable[str]]  # course id → ids of the courses it requires
 
@@ -57,15 +58,10 @@ def _pop_group(stack: list[str], on_stack: set[str], node: str) -> list[str]:
 def in_order(ids: Iterable[str], edges: Edges) -> list[str]:
     """The ids, each after those of them that it requires; otherwise by id. The edges must be free of cycles."""
     wanted = set(ids)
-    placed: dict[str, None] = {}
-    for root in sorted(wanted):
-        work = [(root, iter(sorted(set(edges.get(root, ())) & wanted)))]
-        while work:
-            node, children = work[-1]
-            child = next((entry for entry in children if entry not in placed), None)
-            if child is None:
-                work.pop()
-                placed.setdefault(node)
-            else:
-                work.append((child, iter(sorted(set(edges.get(child, ())) & wanted))))
-    return list(placed)
+    sorter = TopologicalSorter({course: wanted.intersection(edges.get(course, ())) for course in wanted})
+    sorter.prepare()
+    order: list[str] = []
+    while ready := sorted(sorter.get_ready()):
+        order += ready
+        sorter.done(*ready)
+    return order
