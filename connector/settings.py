@@ -1,4 +1,4 @@
-"""The one settings model (contract section 3): environment, then `.env`, then `learnsync.toml`; the environment wins.
+"""The one settings model (README.md lists it): environment, then `.env`, then `learnsync.toml`; the environment wins.
 
 A wrong or missing value is reported under the name of its variable, with what to put there. Values of secrets are
 never part of a message.
@@ -44,7 +44,7 @@ DELIMITER = "__"
 TOML_FILE = "learnsync.toml"
 DEFAULT_TENANT = "default"
 
-# REST gateways by region (facts/absorb.md section 1).
+# REST gateways by region (docs/facts/absorb.md section 1).
 REGIONS = {
     "us": "https://rest.myabsorb.com",
     "ca": "https://rest.myabsorb.ca",
@@ -58,7 +58,7 @@ REGIONS = {
 # What lies inside a course enrollment; attempts are found through lesson enrollments (connector/absorb/details.py).
 DETAIL_STREAMS = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-# Assignments that did not fail (facts/salesforce.md section 1a); a status that is not set yet counts as none.
+# Assignments that did not fail (docs/facts/salesforce.md section 1a); a status that is not set yet counts as none.
 ASSIGNMENT_QUERY = (
     "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
 )
@@ -195,7 +195,7 @@ class SalesforceSettings(_Section):
 
 
 class LearningRecordsSettings(_Section):
-    """The LearningRecord API (seed 002). No BASE_URL means: no push to it."""
+    """The LearningRecord API (docs/facts/learning-records.md). No BASE_URL means: no push to it."""
 
     base_url: str | None = None
     api_key: SecretStr | None = None

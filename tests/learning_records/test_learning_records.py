@@ -1,4 +1,4 @@
-"""LearningRecords in the API of seed 002: created once, whatever happens to the answers."""
+"""LearningRecords in their API: created once, whatever happens to the answers."""
 
 from __future__ import annotations
 
