@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import os
+from pathlib import Path
 from typing import TextIO
 
-from connector.errors import WarehouseLockedError
+from connector.errors import WarehouseError, WarehouseLockedError
+
+
+def lock_file(folder: Path, name: str, warehouse: Path) -> TextIO:
+    """A lock file to `claim`, in a folder beside the warehouse that is made where it is missing.
+
+    Raises WarehouseError when the folder cannot be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("a+")
+    except OSError as failure:
+        raise WarehouseError(
+            f"LEARNSYNC_WAREHOUSE__PATH = {warehouse}: the folder cannot be used ({failure.strerror}).",
+            remedy="Point the variable at a file in a folder that this user may write to.",
+        ) from None
 
 
 def claim(handle: TextIO, what: str, run_id: str) -> None:

@@ -55,7 +55,7 @@ REGIONS = {
     "sandbox-eu": "https://rest.sandbox.myabsorb.eu",
     "sandbox-au": "https://rest.sandbox.myabsorb.com.au",
 }
-# What lies inside a course enrollment; attempts are found through lesson enrollments (connector/absorb/details.py).
+# What lies inside a course enrollment; attempts are found through lesson enrollments (connector/streams/details.py).
 DETAIL_STREAMS = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # Assignments that did not fail (docs/facts/salesforce.md section 1a); a status that is not set yet counts as none.

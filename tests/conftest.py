@@ -11,7 +11,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from connector import redact
-from connector.absorb import auth
+from connector.absorb.login import auth
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from support import COURSE, USER, Row, enrollment, load, new_id, query, records
 
-from connector.build import build, build_one
+from connector.canonical.build import build, build_one
 from connector.errors import WarehouseError
-from connector.ids import learning_record_id
 from connector.settings import Settings, load_settings
 from connector.times import parse_instant
 from connector.warehouse.database import Warehouse
+from tests.ulid import learning_record_id
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

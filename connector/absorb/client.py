@@ -14,13 +14,13 @@ from typing import Any, Self, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from connector.absorb.auth import Authenticator
 from connector.absorb.faults import explain
-from connector.absorb.oauth import OAuthAuthenticator
-from connector.absorb.paging import Ask, Page
+from connector.absorb.login.auth import Authenticator
+from connector.absorb.login.oauth import OAuthAuthenticator
+from connector.absorb.walk.paging import Ask, Page
 from connector.errors import ApiError, ProtocolError
-from connector.http import Answer, HttpSession, QueryParams
-from connector.ratelimit import Gate
+from connector.http.ratelimit import Gate
+from connector.http.session import Answer, HttpSession, QueryParams
 from connector.settings import OAuthLogin, Settings, require_absorb
 from connector.times import parse_http_date, parse_instant, to_absorb
 

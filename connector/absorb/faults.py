@@ -14,7 +14,7 @@ from connector.errors import (
     ThrottledError,
     WrongPathError,
 )
-from connector.http import Answer
+from connector.http.session import Answer
 
 # What AWS API Gateway says for a path it does not know: with and without an Authorization header, which it blames.
 _WRONG_PATH = (b"not a valid key=value pair", b"Missing Authentication Token")

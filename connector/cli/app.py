@@ -15,9 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from connector import __version__
-from connector.absorb.details import DETAIL_STREAMS
-from connector.absorb.pull import ORDER
-from connector.absorb.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions
+from connector.absorb.pull.pull import ORDER
+from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions
 from connector.cli import doctor as doctoring
 from connector.cli import explain as explaining
 from connector.cli import rejects as rejecting
@@ -28,9 +27,10 @@ from connector.cli.auth import auth_app
 from connector.cli.console import Bar, complain, err, out, print_json, set_up_logging
 from connector.destinations import NAMES
 from connector.errors import LearnsyncError, SettingsError
-from connector.salesforce.push import SAMPLE_ROWS, PushOptions
-from connector.salesforce.readback import ReadbackOptions
+from connector.salesforce.push.objects import SAMPLE_ROWS, PushOptions
+from connector.salesforce.readback.readback import ReadbackOptions
 from connector.settings import load_settings
+from connector.streams.details import DETAIL_STREAMS
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_readback, run_reconcile, run_sync
 from connector.times import parse_instant
 

@@ -22,8 +22,8 @@ from rich.table import Table
 
 from connector.cli.console import err, out
 from connector.errors import IncompleteError
-from connector.http import HttpSession
-from connector.ratelimit import Gate
+from connector.http.ratelimit import Gate
+from connector.http.session import HttpSession
 
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60

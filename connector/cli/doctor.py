@@ -7,18 +7,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
 from connector.absorb.client import AbsorbClient
-from connector.absorb.models import STREAMS
-from connector.absorb.paging import Ask
-from connector.absorb.pull import pull_lock
-from connector.build import load_maps
+from connector.absorb.pull.pull import pull_lock
+from connector.absorb.walk.paging import Ask
+from connector.canonical.build import load_maps
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
-from connector.salesforce import auth, learnings_plan, preflight
+from connector.salesforce import login as auth
+from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.native import SETTING
+from connector.salesforce.learnings import plan as learnings_plan
+from connector.salesforce.push.native import SETTING
 from connector.salesforce.targets import TARGETS, Target
 from connector.settings import Settings, load_settings
+from connector.streams.rows import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 

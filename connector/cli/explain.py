@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 from typing import Any
 
-from connector.absorb.models import GUID_PATTERN
-from connector.build import load_maps
+from connector.canonical.build import load_maps
 from connector.cli.console import out
 from connector.cli.render import show_pairs
 from connector.errors import IncompleteError, SettingsError
 from connector.settings import Settings
+from connector.streams.rows import GUID_PATTERN
 from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
 
 
 def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
@@ -21,9 +23,8 @@ def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
     wanted = enrollment_id.strip().lower()
     if not re.match(GUID_PATTERN, wanted):
         raise SettingsError(f"{enrollment_id!r} is not an enrollment id.", remedy="It is a GUID, as Absorb shows it.")
-    text = files("connector.cli").joinpath("sql", "explain.sql").read_text("utf-8")
     with Warehouse.of(settings).connect() as connection:
-        story = _one(connection, text, {"tenant_id": settings.tenant_id, "id": wanted})
+        story = _one(connection, sql("explain"), {"tenant_id": settings.tenant_id, "id": wanted})
     if story is None or not any(story.values()):
         raise IncompleteError(
             f"No enrollment {wanted} in the warehouse of tenant {settings.tenant_id}.",

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from connector.absorb.pull import pull_lock
+from connector.absorb.pull.pull import pull_lock
 from connector.cli.console import out
 from connector.cli.render import ago, table
 from connector.settings import Settings

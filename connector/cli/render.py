@@ -9,12 +9,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from connector.absorb.pull import PullReport
-from connector.absorb.reconcile import ReconcileReport
-from connector.build import BuildReport
+from connector.absorb.pull.pull import PullReport
+from connector.absorb.pull.reconcile import ReconcileReport
+from connector.canonical.build import BuildReport
 from connector.cli.console import out
-from connector.salesforce.readback import ReadbackReport
-from connector.salesforce.reports import PushReport, TargetReport
+from connector.push.reports import PushReport, TargetReport
+from connector.salesforce.readback.readback import ReadbackReport
 from connector.sync import SyncReport
 from connector.times import utc_now
 from connector.warehouse.publish import PublishReport

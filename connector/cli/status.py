@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 from rich.markup import escape
@@ -14,6 +13,9 @@ from connector.cli.console import out
 from connector.cli.render import ago, count, show_drift, table
 from connector.settings import Settings
 from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
 
 
 @dataclass(slots=True)
@@ -45,12 +47,8 @@ TABLES = (
 )  # fmt: skip
 
 
-def _query(name: str) -> str:
-    return files("connector.cli").joinpath("sql", f"{name}.sql").read_text("utf-8")
-
-
 def _rows(connection: Connection, name: str, tenant_id: str) -> list[dict[str, Any]]:
-    found = connection.execute(_query(name), {"tenant_id": tenant_id})
+    found = connection.execute(sql(name), {"tenant_id": tenant_id})
     columns = [column[0] for column in found.description or []]
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 

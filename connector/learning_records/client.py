@@ -26,9 +26,9 @@ from connector.errors import (
     ServerFaultError,
     ThrottledError,
 )
-from connector.http import Answer, HttpSession
+from connector.http.ratelimit import Gate
+from connector.http.session import Answer, HttpSession
 from connector.learning_records.models import LearningRecord
-from connector.ratelimit import Gate
 from connector.settings import Settings, require_learning_records
 
 PATH = "/api/v1/performance/learning-records"

@@ -29,9 +29,9 @@ from connector.errors import (
     SettingsError,
     ThrottledError,
 )
-from connector.http import Answer, HttpSession, QueryParams
-from connector.ratelimit import Gate
-from connector.salesforce import auth
+from connector.http.ratelimit import Gate
+from connector.http.session import Answer, HttpSession, QueryParams
+from connector.salesforce import login as auth
 from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
 from connector.times import parse_http_date, to_salesforce, utc_now
 

@@ -6,12 +6,9 @@ operating system drops the lock when a process dies, so waiting always ends.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -22,26 +19,6 @@ from connector.settings import Settings
 
 PATH_VARIABLE = "LEARNSYNC_WAREHOUSE__PATH"
 Connection = duckdb.DuckDBPyConnection
-
-
-def sql(name: str, **parts: str) -> str:
-    """The text of `sql/<name>.sql` with each `{{part}}` filled in. Parts are identifiers and lists, never values."""
-    text = files("connector.warehouse").joinpath("sql", f"{name}.sql").read_text("utf-8")
-    return fill(text, **parts)
-
-
-def fill(text: str, **parts: str) -> str:
-    """Replace each `{{name}}`; a placeholder without a part is a programming error."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
-
-
-def rows_param(rows: Iterable[object]) -> str:
-    """Many rows as one JSON parameter, for `from_json`: binding values one by one costs DuckDB 0.1 ms apiece."""
-    return json.dumps([dataclasses.asdict(row) if _is_record(row) else row for row in rows], default=str)  # type: ignore[call-overload]
-
-
-def _is_record(row: object) -> bool:
-    return dataclasses.is_dataclass(row) and not isinstance(row, type)
 
 
 def _is_lock_error(failure: BaseException) -> bool:

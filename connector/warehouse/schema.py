@@ -9,7 +9,7 @@ from typing import cast
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from connector.absorb.models import AbsorbRow, Column
+from connector.streams.rows import AbsorbRow, Column
 
 # Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
 OWN_COLUMNS = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.build import BuildReport
+from connector.canonical.build import BuildReport
 from connector.settings import Settings
 from connector.sync import run_build, watermark_lag
 from pipelines import checks, lineage

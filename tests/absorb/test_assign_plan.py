@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from connector.assignments_query import check_query, read_record
+from connector.assignments.query import check_query, read_record
 from connector.cli.assign import MEANINGS
 from connector.errors import SettingsError
 from connector.settings import AssignmentSettings, load_settings
-from connector.warehouse.database import Connection, Warehouse, sql
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import statements
+
+sql = statements("connector.assignments")
 
 ADA, BEA = (f"a0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
 AID, FIRE = (f"c0000000-0000-4000-8000-00000000000{n}" for n in (1, 2))

@@ -38,9 +38,9 @@ from hostile import (
 from support import query
 from test_pull import assert_truth, held
 
-from connector import retry
-from connector.absorb import auth, client
-from connector.absorb.pull import PullReport, pull
+from connector.absorb import client
+from connector.absorb.login import auth
+from connector.absorb.pull.pull import PullReport, pull
 from connector.errors import (
     ApiError,
     AuthenticationError,
@@ -53,7 +53,8 @@ from connector.errors import (
     UnreachableError,
     WrongPathError,
 )
-from connector.ratelimit import Gate
+from connector.http import retry
+from connector.http.ratelimit import Gate
 from connector.sandbox.generator import generate
 from connector.sandbox.portal import Portal
 from connector.settings import Settings

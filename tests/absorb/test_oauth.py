@@ -25,11 +25,11 @@ from oauth_browser import EXCHANGES, REFRESHES, calls, decide, follow, query_of
 from support import query
 
 from connector import redact
-from connector.absorb import oauth
 from connector.absorb.client import AbsorbClient
-from connector.absorb.oauth import exchange, refresh, stored_login
-from connector.absorb.oauth_login import Receiver, authorize_url, new_state, read_answer
-from connector.absorb.oauth_tokens import StoredTokens, TokenFile
+from connector.absorb.login import oauth
+from connector.absorb.login.oauth import exchange, refresh, stored_login
+from connector.absorb.login.oauth_login import Receiver, authorize_url, new_state, read_answer
+from connector.absorb.login.oauth_tokens import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
 from connector.sandbox.gateway import AbsorbOptions
 from connector.sandbox.oauth import CODE_SECONDS, OAuthClient, OAuthServer, Refused

@@ -15,18 +15,18 @@ import httpx
 import pytest
 import respx
 
-from connector.absorb.api import AbsorbApi
-from connector.absorb.api_calls import guid
+from connector.absorb.api.calls import guid
+from connector.absorb.api.groups import AbsorbApi
+from connector.absorb.api.operations import BY_NAME, OPERATIONS, Operation
+from connector.absorb.api.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.absorb.client import AbsorbClient
-from connector.absorb.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
-from connector.absorb.models import AbsorbRow
-from connector.absorb.operations import BY_NAME, OPERATIONS, Operation
-from connector.absorb.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError
 from connector.sandbox.absorb_app import ROUTES
 from connector.sandbox.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
+from connector.streams.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
+from connector.streams.rows import AbsorbRow
 from connector.warehouse.schema import source_columns
 
 SEED = Path(__file__).resolve().parents[3] / "shared" / "seeds" / "004_a05380caa5490963.txt"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.absorb.paging import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
+from connector.absorb.walk.paging import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE_BLOCK = EPOCH - timedelta(milliseconds=1)  # where the key stops before rows of the first millisecond

@@ -29,14 +29,15 @@ import pytest
 from hostile import DENIED, HTML, Call, Fault, Stage, reply, reset, staged, truncated
 from test_pull import fitting, held
 
-import connector.absorb.pull as pulling
-from connector import redact, retry
-from connector.absorb import auth
+import connector.absorb.pull.pull as pulling
+from connector import redact
 from connector.absorb.client import AbsorbClient
-from connector.absorb.paging import Walk
-from connector.absorb.pull import PullOptions, pull
-from connector.absorb.reconcile import ReconcileOptions, reconcile
+from connector.absorb.login import auth
+from connector.absorb.pull.pull import PullOptions, pull
+from connector.absorb.pull.reconcile import ReconcileOptions, reconcile
+from connector.absorb.walk.paging import Walk
 from connector.errors import LearnsyncError
+from connector.http import retry
 from connector.sandbox.portal import Portal
 from connector.settings import Settings, load_settings
 from connector.warehouse import drift, load
@@ -390,7 +391,7 @@ PULL = """
 import json
 import resource
 import time
-from connector.absorb.pull import pull
+from connector.absorb.pull.pull import pull
 from connector.settings import load_settings
 
 began = time.monotonic()

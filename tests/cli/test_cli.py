@@ -25,7 +25,7 @@ from support import query
 from typer.testing import CliRunner
 
 from connector import redact
-from connector.absorb import auth
+from connector.absorb.login import auth
 from connector.cli.app import app, main
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings

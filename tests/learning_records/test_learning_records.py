@@ -21,8 +21,8 @@ from connector.learning_records import client as api
 from connector.learning_records import push as engine
 from connector.learning_records.ledger import Ledger
 from connector.learning_records.models import LearningRecord, NewLearningRecord
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import TargetReport
+from connector.push.reports import TargetReport
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox import records_app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -306,7 +306,7 @@ DIES = """
 import time
 from connector.learning_records import client, push
 from connector.learning_records.ledger import Ledger
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push.objects import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 

@@ -21,10 +21,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Row, enrollment, load, new_id, query, records
 
-from connector.build import BuildReport, build
-from connector.ids import learning_record_id
+from connector.canonical.build import BuildReport, build
 from connector.settings import Settings, load_settings
 from connector.warehouse.database import Warehouse
+from tests.ulid import learning_record_id
 
 MICROSECOND = timedelta(microseconds=1)
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)

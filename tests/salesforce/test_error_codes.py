@@ -18,10 +18,10 @@ from support import records
 
 import mappings.loader
 from connector.errors import IncompleteError
-from connector.salesforce import bulk
-from connector.salesforce import collections_push as engine
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import PushReport
+from connector.push.reports import PushReport
+from connector.salesforce.push import bulk_jobs as bulk
+from connector.salesforce.push import collections as engine
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

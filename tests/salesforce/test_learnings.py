@@ -19,9 +19,10 @@ import mappings
 from connector.cli.render import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
 from connector.progress import Silent
-from connector.salesforce import learnings_push as engine
-from connector.salesforce.learnings_api import LearningsGraph
-from connector.salesforce.learnings_models import (
+from connector.push.reports import TargetReport
+from connector.salesforce.learnings import push as engine
+from connector.salesforce.learnings.api import LearningsGraph
+from connector.salesforce.learnings.models import (
     Contributor,
     CreateLearning,
     FoundationItemRef,
@@ -31,8 +32,7 @@ from connector.salesforce.learnings_models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import TargetReport
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.generator import generate
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -460,7 +460,7 @@ def test_a_learning_that_was_deleted_in_the_org_is_made_again_when_its_course_ch
 DIES = """
 import time
 from connector.salesforce import learnings_push as engine
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push.objects import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 

@@ -10,7 +10,7 @@ from support import query
 
 import mappings.loader
 from connector.errors import PreflightError
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

@@ -20,10 +20,11 @@ from support import Row, query, records
 import mappings.loader
 from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
 from connector.progress import Silent
-from connector.salesforce import collections_push, outcomes
-from connector.salesforce.preview import same
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import PushReport
+from connector.push import outcomes
+from connector.push.reports import PushReport
+from connector.salesforce.push import collections as collections_push
+from connector.salesforce.push.objects import PushOptions
+from connector.salesforce.push.preview import same
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
@@ -731,7 +732,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
 # -- a process that dies ----------------------------------------------------------------------------------------------
 
 PUSH = """
-import connector.salesforce.collections_push as engine
+import connector.salesforce.push.collections as engine
 from connector.settings import load_settings
 from connector.sync import run_push
 

@@ -16,9 +16,10 @@ from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, load_settings
-from connector.warehouse.database import Warehouse, fill
+from connector.warehouse.database import Warehouse
 from connector.warehouse.migrate import available, migrate
 from connector.warehouse.publish import publish
+from connector.warehouse.statements import fill
 
 HOLD = """
 import sys, duckdb

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support import Row, enrollment, load, new_id, query, records
 
-from connector.absorb.models import STREAMS, AbsorbRow
+from connector.streams.rows import STREAMS, AbsorbRow
 from connector.times import calendar_day, utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, Watermark, load_batch, pending_quarantine, read_watermarks

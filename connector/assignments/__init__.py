@@ -1,0 +1,1 @@
+"""Assignments of Salesforce → enrollments in Absorb, on request only."""
