@@ -12,7 +12,13 @@ import pytest
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.locks import claim, claim_beside
 
-HOLD = "import sys, pathlib, connector.locks as l; h = l.claim(pathlib.Path(sys.argv[1]), 'x', 'r-1'); print(flush=True); input()"
+HOLD = """
+import pathlib, sys
+from connector.locks import claim
+held = claim(pathlib.Path(sys.argv[1]), "x", "r-1")
+print(flush=True)
+input()
+"""
 
 
 @pytest.fixture
