@@ -25,7 +25,7 @@ from test_push import (
     writes,
 )  # fmt: skip
 
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
 from connector.http.session import Answer
 from connector.progress import Silent
