@@ -27,7 +27,7 @@ from test_push import (
 
 from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
-from connector.http.session import Answer
+from connector.http.answers import Answer
 from connector.progress import Silent
 from connector.push.outcomes import classify
 from connector.salesforce.client import RowResult
