@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 # Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (docs/facts/absorb.md section 5).
@@ -38,14 +38,6 @@ def parse_instant(text: str) -> datetime:
         return parsed - offset if sign == "+" else parsed + offset
     except OverflowError:
         raise ValueError(f"not an instant of the years 1 to 9999: {text[:40]!r}") from None
-
-
-def calendar_day(text: str | None) -> date | None:
-    """The day a source value names when its own time of day is 00:00:00, else None (docs/status-map.md)."""
-    found = _INSTANT.fullmatch(text) if text else None
-    if found is None or any(int(part or 0) for part in found.group(4, 5, 6, 7)):
-        return None
-    return date(int(found[1]), int(found[2]), int(found[3]))
 
 
 def floor_millisecond(moment: datetime) -> datetime:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support import Row, query, records
 
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import AuthenticationError, LearnsyncError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import push as engine

@@ -25,9 +25,9 @@ from test_push import (
     writes,
 )  # fmt: skip
 
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
-from connector.http.session import Answer
+from connector.http.answers import Answer
 from connector.progress import Silent
 from connector.push.outcomes import classify
 from connector.salesforce.client import RowResult

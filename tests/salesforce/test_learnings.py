@@ -16,7 +16,7 @@ import pytest
 from support import Row, query, records
 
 import mappings
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
 from connector.progress import Silent
 from connector.push.reports import TargetReport

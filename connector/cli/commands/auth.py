@@ -6,6 +6,7 @@ import asyncio
 import webbrowser
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,20 +15,19 @@ import typer
 from connector.absorb.login.oauth import exchange, stored_login
 from connector.absorb.login.oauth_login import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
 from connector.absorb.login.oauth_tokens import StoredTokens, TokenFile
-from connector.cli.console import err, out, print_json, set_up_logging
+from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.commands import SUMMARIES
+from connector.cli.console import err, out
 from connector.errors import AuthenticationError, LearnsyncError, SettingsError
-from connector.settings import OAuthLogin, Settings, check_url, load_settings, require_absorb, require_oauth
+from connector.settings import OAuthLogin, Settings, check_url, require_absorb, require_oauth
 from connector.times import utc_now
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr.")]
-
-auth_app = typer.Typer(help="Log in to the Absorb portal by OAuth 2.0, instead of username and password.")
+app = new_app(help=SUMMARIES["auth"], no_args_is_help=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How the login to the portal stands."""
+class LoginState:
+    """Whether learnsync can log in to the portal, how, and until when; `problem` and `remedy` where it cannot."""
 
     mode: str
     portal: str | None
@@ -40,8 +40,9 @@ class Standing:
     remedy: str = ""
 
 
-@auth_app.command()
+@command(app)
 def login(
+    run: Run,
     *,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address; open it yourself.")] = False,
     redirect_uri: Annotated[
@@ -52,61 +53,52 @@ def login(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Wait this many seconds for the answer.")] = TIMEOUT_SECONDS,
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> None:
+) -> Outcome:
     """Permit the access on the portal's page, and store the login in LEARNSYNC_ABSORB__TOKEN_FILE."""
-    set_up_logging(verbose)
-    settings = load_settings()
-    client = require_oauth(settings)
+    client = require_oauth(run.settings)
     _refuse_to_displace(client)
     if redirect_uri is None:
-        code, used = _by_loopback(client, settings.absorb.redirect_port, timeout, browse=not no_browser)
+        code, used = _by_loopback(client, run.settings.absorb.redirect_port, timeout, browse=not no_browser)
     else:
         used = _checked(redirect_uri)
         code = _by_hand(client, used, browse=not no_browser)
     stored = asyncio.run(_store(client, code, used))
-    _show(_standing(client, stored), as_json=as_json)
+    state = _state(client, stored)
+    return Outcome(asdict(state), partial(_show, state))
 
 
-@auth_app.command()
-def status(*, as_json: Json = False, verbose: Verbose = False) -> None:
+@command(app)
+def status(run: Run) -> Outcome:
     """How learnsync logs in, and until when the stored login lasts; exit code 1 where it cannot log in."""
-    set_up_logging(verbose)
-    standing = standing_of(load_settings())
-    _show(standing, as_json=as_json)
-    if not standing.ready:
-        raise typer.Exit(1)
+    state = state_of(run.settings)
+    return Outcome(asdict(state), partial(_show, state), 0 if state.ready else 1)
 
 
-@auth_app.command()
-def logout(*, as_json: Json = False, verbose: Verbose = False) -> None:
+@command(app)
+def logout(run: Run) -> Outcome:
     """Delete the stored login. At the portal its tokens stay valid until they expire."""
-    set_up_logging(verbose)
-    path = load_settings().absorb.token_file
+    path = run.settings.absorb.token_file
     deleted = asyncio.run(_delete(path)) if path.parent.is_dir() else False
-    if as_json:
-        print_json({"deleted": deleted, "token_file": path})
-    else:
-        out.print(f"Deleted {path}." if deleted else f"There was no login in {path}.", soft_wrap=True, markup=False)
+    said = f"Deleted {path}." if deleted else f"There was no login in {path}."
+    return Outcome({"deleted": deleted, "token_file": path}, partial(out.print, said, soft_wrap=True, markup=False))
 
 
-def standing_of(settings: Settings) -> Standing:
-    """How the login stands, without asking the portal."""
+def state_of(settings: Settings) -> LoginState:
+    """The state of the login, without asking the portal."""
     absorb = settings.absorb
     mode, portal = ("oauth", absorb.portal_url) if absorb.uses_oauth else ("password", absorb.url)
     try:
         found = require_absorb(settings)
         if isinstance(found, OAuthLogin):
-            return _standing(found, stored_login(found))
+            return _state(found, stored_login(found))
     except (SettingsError, AuthenticationError) as failure:
         file = absorb.token_file if absorb.uses_oauth else None
-        return Standing(mode, portal, False, token_file=file, problem=failure.message, remedy=failure.remedy)
-    return Standing(mode, portal, True, account=found.username)
+        return LoginState(mode, portal, False, token_file=file, problem=failure.message, remedy=failure.remedy)
+    return LoginState(mode, portal, True, account=found.username)
 
 
-def _standing(client: OAuthLogin, stored: StoredTokens) -> Standing:
-    standing = Standing(
+def _state(client: OAuthLogin, stored: StoredTokens) -> LoginState:
+    state = LoginState(
         "oauth",
         client.portal_url,
         True,
@@ -115,8 +107,8 @@ def _standing(client: OAuthLogin, stored: StoredTokens) -> Standing:
         login_ends_at=stored.login_ends.replace(microsecond=0),
     )
     if utc_now() >= stored.login_ends:
-        return replace(standing, ready=False, problem="The login has ended.", remedy="Run `learnsync auth login`.")
-    return standing
+        return replace(state, ready=False, problem="The login has ended.", remedy="Run `learnsync auth login`.")
+    return state
 
 
 def _refuse_to_displace(client: OAuthLogin) -> None:
@@ -176,26 +168,23 @@ async def _delete(path: Path) -> bool:
         return file.delete()
 
 
-def _show(standing: Standing, *, as_json: bool) -> None:
-    if as_json:
-        print_json(asdict(standing))
-        return
-    for name, value in _lines(standing):
+def _show(state: LoginState) -> None:
+    for name, value in _lines(state):
         out.print(f"{name:<10} {value}", soft_wrap=True, markup=False)
 
 
-def _lines(standing: Standing) -> list[tuple[str, Any]]:
-    lines: list[tuple[str, Any]] = [("login", standing.mode), ("portal", standing.portal or "not set")]
-    if standing.account:
-        lines.append(("account", standing.account))
-    if standing.token_file:
-        lines.append(("stored in", standing.token_file))
-    if standing.access_token_expires_at and standing.login_ends_at:
-        lasting = standing.login_ends_at > standing.access_token_expires_at
+def _lines(state: LoginState) -> list[tuple[str, Any]]:
+    lines: list[tuple[str, Any]] = [("login", state.mode), ("portal", state.portal or "not set")]
+    if state.account:
+        lines.append(("account", state.account))
+    if state.token_file:
+        lines.append(("stored in", state.token_file))
+    if state.access_token_expires_at and state.login_ends_at:
+        lasting = state.login_ends_at > state.access_token_expires_at
         note = "refreshed by itself" if lasting else "and no longer: the portal gave no refresh token"
-        lines.append(("token", f"until {standing.access_token_expires_at:%Y-%m-%d %H:%M} UTC, {note}"))
+        lines.append(("token", f"until {state.access_token_expires_at:%Y-%m-%d %H:%M} UTC, {note}"))
         if lasting:
-            lines.append(("log in", f"again by {standing.login_ends_at:%Y-%m-%d} (a year, as documented)"))
-    if standing.problem:
-        lines += [("problem", standing.problem), ("remedy", standing.remedy)]
+            lines.append(("log in", f"again by {state.login_ends_at:%Y-%m-%d} (a year, as documented)"))
+    if state.problem:
+        lines += [("problem", state.problem), ("remedy", state.remedy)]
     return lines

@@ -1,4 +1,4 @@
-"""`learnsync demo`: the whole way, against a sandbox in a process of its own, run by Dagster, told as a story.
+"""`learnsync demo`: the whole way, against a sandbox in a process of its own, run by Dagster, told step by step.
 
 Nothing here is special to the demo: the same assets, settings and HTTP as against a real portal and org.
 """
@@ -14,28 +14,38 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
+import typer
 from rich.table import Table
 
+from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import err, out
 from connector.errors import IncompleteError
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession
 
+app = new_app()
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60
 JOB = "incremental_sync"
 
 
-def run(folder: Path, scale: int, *, quiet: bool = False) -> dict[str, Any]:
-    """Play the demo into a fresh `folder`; returns the figures of its three syncs. Raises IncompleteError."""
+@command(app, has_verbose=False)
+def demo(
+    run: Run,
+    *,
+    scale: Annotated[int, typer.Option(min=100, help="How many enrollments the demo portal has, about.")] = 5000,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("data/demo"),
+) -> Outcome:
+    """Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again."""
     _fresh(folder)
 
     def say(text: str) -> None:
-        if not quiet:
+        if not run.as_json:
             out.print(text)
 
     with _sandbox(folder, scale) as settings:
@@ -47,10 +57,8 @@ def run(folder: Path, scale: int, *, quiet: bool = False) -> dict[str, Any]:
         syncs.append(_sync(folder, environment, "2nd: changes"))
         syncs.append(_sync(folder, environment, "3rd: nothing"))
     example = (changed["edits"] or changed["inserts"])[0]
-    story = {"folder": str(folder), "changed": {key: len(ids) for key, ids in changed.items()}, "syncs": syncs}
-    if not quiet:
-        _tell(folder, syncs, example)
-    return story
+    figures = {"folder": str(folder), "changed": {key: len(ids) for key, ids in changed.items()}, "syncs": syncs}
+    return Outcome(figures, partial(_show, folder, syncs, example))
 
 
 def _fresh(folder: Path) -> None:
@@ -76,8 +84,7 @@ def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
     with (folder / "sandbox.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise IncompleteError("The sandbox did not start.", remedy=f"See {folder / 'sandbox.log'}.")
             yield json.loads(line)["settings"]
@@ -89,7 +96,7 @@ def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
 def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
     """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller.
 
-    The story is of one portal and one org: the LearningRecord API is left out.
+    The demo shows one portal and one org: the LearningRecord API is left out.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEARNSYNC_")}
     settings = {name: value for name, value in settings.items() if "LEARNING_RECORDS" not in name}
@@ -140,22 +147,22 @@ def _figures(folder: Path, after: str) -> dict[str, Any]:
         "requests": 0, "read": 0, "inserted": 0, "updated": 0, "quarantined": 0, "pushed": 0, "created": 0,
         "rejected": 0, "blocked": {}, "statuses": dict(statuses), "stages": {}, "api_calls": 0,
     }  # fmt: skip
-    for command, stats, seconds in rows:
-        figures["stages"][command] = figures["stages"].get(command, 0.0) + (seconds or 0.0)
-        _add(figures, command, json.loads(stats))
+    for stage, stats, seconds in rows:
+        figures["stages"][stage] = figures["stages"].get(stage, 0.0) + (seconds or 0.0)
+        _add(figures, stage, json.loads(stats))
     return figures
 
 
-def _add(figures: dict[str, Any], command: str, stats: dict[str, Any]) -> None:
-    if command == "pull":
+def _add(figures: dict[str, Any], stage: str, stats: dict[str, Any]) -> None:
+    if stage == "pull":
         for stream in stats["streams"].values():
             figures["requests"] += stream["requests"]
             if stream["stream"] == "enrollments":
                 for key in ("read", "inserted", "updated", "quarantined"):
                     figures[key] += stream["counts"][key]
-    if command in {"push", "readback"}:
+    if stage in {"push", "readback"}:
         figures["api_calls"] += stats["calls"]
-    if command == "push":
+    if stage == "push":
         for target in stats["targets"].values():
             figures["pushed"] += target["accepted"]
             figures["created"] += target["created"]
@@ -172,7 +179,7 @@ async def _change(base_url: str) -> dict[str, list[str]]:
     return changed
 
 
-def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
+def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     made = Table(title="\nThree syncs, run by Dagster", title_justify="left", title_style="bold", header_style="dim")
     made.add_column("")
     for sync in syncs:
@@ -189,18 +196,18 @@ def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
     out.print(made)
     last = syncs[-1]
-    _tell_statuses(last["statuses"])
+    _show_statuses(last["statuses"])
     reasons = {"unmatched": "nobody in Salesforce has their external id or email",
                "ambiguous": "several people in Salesforce match"}  # fmt: skip
     for reason, rows in sorted(last["blocked"].items()):
         out.print(f"Blocked: {rows:,} enrollments, learner {reason}: {reasons.get(reason, '')}", soft_wrap=True)
     prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
     out.print("\n[bold]Try next[/]")
-    for command in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
-        out.print(f"  {command}", soft_wrap=True)
+    for line in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
+        out.print(f"  {line}", soft_wrap=True)
 
 
-def _tell_statuses(statuses: dict[str, int]) -> None:
+def _show_statuses(statuses: dict[str, int]) -> None:
     made = Table(
         title="Where learners stand (ProgressStatus)", title_justify="left", title_style="bold", show_header=False
     )

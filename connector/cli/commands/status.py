@@ -9,13 +9,13 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
-from connector.cli.render import ago, count, show_drift, table
+from connector.cli.tables import ago, count, records, reported, show_drift, sql, table
 from connector.settings import Settings
-from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.statements import statements
+from connector.warehouse.database import Warehouse
 
-sql = statements(__package__)
+app = new_app()
 
 
 @dataclass(slots=True)
@@ -47,30 +47,29 @@ TABLES = (
 )  # fmt: skip
 
 
-def _rows(connection: Connection, name: str, tenant_id: str) -> list[dict[str, Any]]:
-    found = connection.execute(sql(name), {"tenant_id": tenant_id})
-    columns = [column[0] for column in found.description or []]
-    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+@command(app)
+def status(run: Run) -> Outcome:
+    """Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used."""
+    return reported(collect(run.settings), show)
 
 
 def collect(settings: Settings) -> Status:
     """Read the figures. Raises WarehouseError."""
-    tenant = settings.tenant_id
-    status = Status(tenant)
+    mine = {"tenant_id": settings.tenant_id}
+    found = Status(settings.tenant_id)
     with Warehouse.of(settings).connect() as connection:
-        status.watermarks = _rows(connection, "watermarks", tenant)
+        found.watermarks = records(connection, sql("watermarks"), mine)
         for name in TABLES:
-            counted = connection.execute(f"SELECT count(*) FROM {name} WHERE tenant_id = ?", [tenant]).fetchone()
-            status.tables[name] = int(counted[0]) if counted else 0
-        status.accounting = _rows(connection, "accounting", tenant)
-        status.runs = _rows(connection, "runs", tenant)
-        status.pending = {row["kind"]: row["pending"] for row in _rows(connection, "pending", tenant)}
-        status.drift = {row["kind"]: row["differences"] for row in _rows(connection, "drift", tenant)}
-        calls = _rows(connection, "api_calls", tenant)
-        status.api_calls = calls[0] if calls else {}
-    accounted = sum(row["enrollments"] for row in status.accounting)
-    status.balanced = accounted == status.tables["absorb.enrollments"]
-    return status
+            [counted] = records(connection, f"SELECT count(*) AS n FROM {name} WHERE tenant_id = $tenant_id", mine)
+            found.tables[name] = counted["n"]
+        found.accounting = records(connection, sql("accounting"), mine)
+        found.runs = records(connection, sql("runs"), mine)
+        found.pending = {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)}
+        found.drift = {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)}
+        [found.api_calls] = records(connection, sql("api_calls"), mine)
+    accounted = sum(row["enrollments"] for row in found.accounting)
+    found.balanced = accounted == found.tables["absorb.enrollments"]
+    return found
 
 
 def show(status: Status) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.paging import Ask
 from connector.canonical.build import load_maps
+from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
@@ -24,6 +26,7 @@ from connector.streams.rows import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
+app = new_app()
 MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
 
 
@@ -36,9 +39,13 @@ class Finding:
     text: str
     remedy: str = ""
 
-    def as_dict(self) -> dict[str, str]:
-        """For JSON."""
-        return asdict(self)
+
+@command(app)
+def doctor(_: Run) -> Outcome:
+    """Check settings, maps, warehouse, portal and org; one line each, with the remedy."""
+    findings = examine()
+    ok = healthy(findings)
+    return Outcome({"checks": [asdict(one) for one in findings], "ok": ok}, partial(show, findings), 0 if ok else 2)
 
 
 def healthy(findings: list[Finding]) -> bool:

@@ -8,11 +8,12 @@ import typer
 from rich.markup import escape
 
 from connector.assignments.assign import AssignOptions, AssignReport
-from connector.cli.console import Bar, out, print_json, set_up_logging
-from connector.cli.render import count, table
-from connector.settings import load_settings
-from connector.sync import as_stats, run_assign
+from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.console import out
+from connector.cli.tables import count, reported, table
+from connector.sync import run_assign
 
+app = new_app()
 # Outcome of the plan → what it means, in the order in which a person asks.
 MEANINGS = {
     "enroll": "due: not enrolled yet",
@@ -29,29 +30,19 @@ MEANINGS = {
 }
 
 
+@command(app)
 def assign(
+    run: Run,
     *,
     apply: Annotated[
         bool, typer.Option("--apply", help="Enroll; needs LEARNSYNC_ASSIGNMENTS__ENABLED=true. Without: a dry run.")
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Enroll at most this many learners.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try what Absorb refused before again.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr.")] = False,
-) -> None:
+) -> Outcome:
     """Salesforce → Absorb: enroll who was assigned a course in Salesforce. A dry run unless told to --apply."""
-    set_up_logging(verbose)
-    settings = load_settings()
-    with Bar() as bar:
-        report = run_assign(settings, AssignOptions(apply=apply, limit=limit, retry=retry), bar)
-    if as_json:
-        print_json(as_stats(report))
-    else:
-        show(report)
-    if not report.complete:
-        raise typer.Exit(1)
+    options = AssignOptions(apply=apply, limit=limit, retry=retry)
+    return reported(run_assign(run.settings, options, run.progress), show)
 
 
 def show(report: AssignReport) -> None:
