@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.types import ASGIApp
 
-from connector.sandbox.absorb_app import create_absorb_app
-from connector.sandbox.answer_faults import AnswerFaults
-from connector.sandbox.faults import FaultMiddleware
-from connector.sandbox.gateway import AbsorbOptions
-from connector.sandbox.generator import generate
-from connector.sandbox.oulad import load_oulad
-from connector.sandbox.portal import Portal
-from connector.sandbox.records_app import PATH as RECORDS_PATH
-from connector.sandbox.records_app import Records, create_records_app
+from connector.sandbox.kit.answer_faults import AnswerFaults
+from connector.sandbox.kit.faults import FaultMiddleware
+from connector.sandbox.portal.app import create_absorb_app
+from connector.sandbox.portal.gateway import AbsorbOptions
+from connector.sandbox.portal.generator import generate
+from connector.sandbox.portal.oulad import load_oulad
+from connector.sandbox.portal.state import Portal
+from connector.sandbox.records.app import PATH as RECORDS_PATH
+from connector.sandbox.records.app import Records, create_records_app
 
 if TYPE_CHECKING:
-    from connector.sandbox.org import Org
+    from connector.sandbox.org.org import Org
 
 _START_SECONDS = 15.0
 # What the generator makes happened before: the first changes that a visitor makes stand out from it.
@@ -201,9 +201,9 @@ class Sandbox:
             )
 
     def _salesforce_app(self) -> ASGIApp:
-        from connector.sandbox.org import Org  # noqa: PLC0415 - the portal alone needs no org
-        from connector.sandbox.org_learning import sample  # noqa: PLC0415
-        from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
+        from connector.sandbox.org.app import create_salesforce_app  # noqa: PLC0415
+        from connector.sandbox.org.learning import sample  # noqa: PLC0415
+        from connector.sandbox.org.org import Org  # noqa: PLC0415 - the portal alone needs no org
 
         self.org = Org(now=self.options.now)
         if self.options.writable_progress:

@@ -20,10 +20,10 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connector.sandbox.absorb_app import create_absorb_app
-from connector.sandbox.faults import _BREAKS
-from connector.sandbox.gateway import AbsorbOptions
+from connector.sandbox.kit.faults import _BREAKS
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.app import create_absorb_app
+from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.settings import Settings, load_settings
 
 Row = dict[str, Any]

@@ -18,8 +18,8 @@ from connector.absorb.pull import PullOptions, PullReport, pull
 from connector.build import build
 from connector.errors import ServerFaultError, SettingsError, WrongPathError
 from connector.http import Answer
-from connector.sandbox.details import DetailStore
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import DETAIL_STREAMS as ALL
 from connector.settings import Settings, load_settings

@@ -54,8 +54,8 @@ from connector.errors import (
     WrongPathError,
 )
 from connector.ratelimit import Gate
-from connector.sandbox.generator import generate
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.generator import generate
 from connector.settings import Settings
 from connector.warehouse.database import Warehouse
 

@@ -23,8 +23,8 @@ from connector.absorb.models import AbsorbRow
 from connector.absorb.operations import BY_NAME, OPERATIONS, Operation
 from connector.absorb.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError
-from connector.sandbox.absorb_app import ROUTES
-from connector.sandbox.outlines import Outline, outline_of
+from connector.sandbox.portal.app import ROUTES
+from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.warehouse.schema import source_columns

@@ -33,7 +33,7 @@ from connector.salesforce.learnings_models import (
 )
 from connector.salesforce.push import PushOptions
 from connector.salesforce.reports import TargetReport
-from connector.sandbox.generator import generate
+from connector.sandbox.portal.generator import generate
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_pull, run_push

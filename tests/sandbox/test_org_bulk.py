@@ -13,7 +13,7 @@ import test_org_rest as rest
 from test_org_rest import COURSE, COURSE_KEY, DATA, ENROLLMENT, ENROLLMENT_KEY, Client, Host
 
 from connector.sandbox.org import Org
-from connector.sandbox.salesforce_app import create_salesforce_app
+from connector.sandbox.org.app import create_salesforce_app
 
 host = rest.host
 JOBS = f"{DATA}/jobs/ingest"

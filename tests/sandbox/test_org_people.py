@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connector.sandbox.org import Org
-from connector.sandbox.org_ids import checksum, to_18
-from connector.sandbox.org_people import People
+from connector.sandbox.org.people import People
+from connector.sandbox.org.rows.ids import checksum, to_18
 
 LEARNERS = [
     {

@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from connector.sandbox.org import Org
-from connector.sandbox.org_ids import to_18
-from connector.sandbox.salesforce_app import create_salesforce_app
+from connector.sandbox.org.app import create_salesforce_app
+from connector.sandbox.org.rows.ids import to_18
 
 DATA = "/services/data/v67.0"
 COURSE, COURSE_KEY = "LMS_Course__c", "Absorb_Course_Id__c"

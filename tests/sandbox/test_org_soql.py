@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.sandbox.org import Org
-from connector.sandbox.org_errors import RequestError
+from connector.sandbox.org.errors import RequestError
 
 
 @pytest.fixture(scope="module")
