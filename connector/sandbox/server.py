@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from connector.sandbox.kit.answer_faults import AnswerFaults
-from connector.sandbox.kit.faults import FaultMiddleware
+from connector.sandbox.kit.faults import Faults, by_profile, by_queue
 from connector.sandbox.kit.serving import Serving
+from connector.sandbox.org.app import create_salesforce_app
+from connector.sandbox.org.filling.learning import sample
+from connector.sandbox.org.filling.populate import populate
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
 from connector.sandbox.portal.app import create_absorb_app
 from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.sandbox.portal.generator import fill
@@ -24,9 +27,6 @@ from connector.sandbox.portal.oulad import load_oulad
 from connector.sandbox.portal.state import Portal
 from connector.sandbox.records.app import PATH as RECORDS_PATH
 from connector.sandbox.records.app import Records, create_records_app
-
-if TYPE_CHECKING:
-    from connector.sandbox.org.org import Org
 
 # What the generator makes happened before: the first changes that a visitor makes stand out from it.
 _SETTLED = timedelta(hours=3)
@@ -71,11 +71,11 @@ class Sandbox:
         )
         self.absorb.profile()  # an unknown profile fails here, not in the serving thread
         self.portal = Portal(now=self.options.now, seed=self.options.seed)
-        self.org: Org | None = None
+        self.org: HookedOrg | None = None
         self.records: Records | None = None
         # Faults of single answers to writes, there once the org and the LearningRecord API serve.
-        self.learning_answers: AnswerFaults | None = None
-        self.record_answers: AnswerFaults | None = None
+        self.learning_answers: Faults | None = None
+        self.record_answers: Faults | None = None
         self.absorb_url = ""
         self.salesforce_url = ""
         self.records_url = ""
@@ -183,23 +183,19 @@ class Sandbox:
         fill(self.portal, scale=chosen.scale, courses=chosen.courses, seed=chosen.seed, now=settled)
 
     def _salesforce_app(self) -> ASGIApp:
-        from connector.sandbox.org.app import create_salesforce_app  # noqa: PLC0415
-        from connector.sandbox.org.learning import sample  # noqa: PLC0415
-        from connector.sandbox.org.org import Org  # noqa: PLC0415 - the portal alone needs no org
-
-        self.org = Org(now=self.options.now)
+        self.org = HookedOrg(now=self.options.now)
         if self.options.writable_progress:
             self.org.open_learning_item_progress()
         profile = "all" if self.options.dataset is not None else "mixed"
         courses, enrollments = sample(self.portal)
-        self.org.populate(self.portal.users(), profile, courses, enrollments)
-        self.learning_answers = AnswerFaults(create_salesforce_app(self.org), "/academic-operations/learnings")
-        return self.learning_answers
+        populate(self.org, self.portal.users(), profile, courses, enrollments)
+        app, self.learning_answers = by_queue(create_salesforce_app(self.org), LEARNINGS_PATH)
+        return app
 
     def _records_app(self) -> ASGIApp:
         self.records = Records(now=self.options.now)
-        self.record_answers = AnswerFaults(create_records_app(self.records), RECORDS_PATH)
-        return FaultMiddleware(self.record_answers, self.absorb.profile(), self.options.seed)
+        app, self.record_answers = by_queue(create_records_app(self.records), RECORDS_PATH)
+        return by_profile(app, self.absorb.profile(), self.options.seed)
 
 
 def _is_loopback(host: str) -> bool:

@@ -174,7 +174,7 @@ def test_the_titles_and_parameters_are_those_of_the_page() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_every_operation_is_there(operation: Operation, api: AbsorbApi) -> None:
     assert operation.name in TRIPS, "no round-trip test"
-    served = {(verb, _shape(path)) for verbs, path, _ in ROUTES for verb in verbs}
+    served = {(verb, _shape(path)) for path, functions in ROUTES.items() for verb in functions}
     assert (operation.method, _shape(operation.path)) in served, "no sandbox route"
     group, method = operation.name.split(".")
     assert hasattr(getattr(api, group), method), "no client method"

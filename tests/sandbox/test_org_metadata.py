@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connector.sandbox.org.rows.formula import FORMULAS
-from connector.sandbox.org.schema.model import load_custom_objects
+from connector.sandbox.org.schema.metadata import load_custom_objects
 from connector.sandbox.org.schema.standard import PROGRESS_STATUSES
 
 ROOT = Path(__file__).parents[2] / "mappings" / "salesforce"

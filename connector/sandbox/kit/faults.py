@@ -1,7 +1,7 @@
-"""Faults on purpose: one readable table of profiles, and the middleware that plays them.
+"""Faults on purpose: what goes wrong under which name, which call or record meets a fault, and how it is played.
 
-Faults are repeatable (seeded) and bounded: the same request fails at most twice in a row, so that a
-client with sane retries always gets through.
+Faults are repeatable (seeded). Those of a profile are bounded: the same request fails at most twice in a row, so that
+a client with sane retries always gets through.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import asyncio
 import random
 import socket
 import struct
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connector.sandbox.portal.errors import json_response
+from connector.sandbox.kit.routes import json_response
 
 
 @dataclass(frozen=True)
@@ -50,71 +51,154 @@ PROFILES: dict[str, Profile] = {
     "shuffled": Profile("rows with equal sort values change places between requests", shuffle_ties=True),
     "malformed": Profile("some enrollments carry broken ids, dates or gaps", malformed_rows=True),
 }
+# Faults of single writes, for calls that must not be made twice: "lost" carries the call out and resets the
+# connection, "503-after" carries it out and answers 503, a bare status refuses it, "served" lets it pass so that a
+# later one meets its fault.
+WRITE_FAULTS = ("lost", "503-after", "429", "503", "302", "408", "422", "served")
 _MOST_IN_A_ROW = 2
+_RETRY_AFTER: dict[str, Callable[[], str]] = {
+    "429": lambda: "0",
+    "429-seconds": lambda: "1",
+    "429-date": lambda: format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True),
+}
+
+
+class Faults:
+    """Which fault comes next: a queued one first, else one by chance."""
+
+    def __init__(self, known: Collection[str] | None = None) -> None:
+        self.met = 0
+        self._known = known
+        self._queue: deque[str] = deque()
+        self._kinds: tuple[str, ...] = ()
+        self._share = 0.0
+        self._random = random.Random(0)  # noqa: S311 - repeatable choices, not secrets
+        self._in_a_row: Counter[Hashable] = Counter()
+
+    def queue(self, kinds: Iterable[str]) -> None:
+        """Let the next calls or records meet these faults, one each. Raises ValueError for an unknown one."""
+        kinds = list(kinds)
+        unknown = sorted(set(kinds) - set(self._known)) if self._known is not None else []
+        if unknown:
+            raise ValueError(f"unknown fault {unknown[0]!r}: expected one of {', '.join(self._known or ())}")
+        self._queue.extend(kinds)
+
+    def share(self, share: float, kinds: Iterable[str], seed: int) -> None:
+        """From now on this share meets a fault, each by chance, the kinds taken in turn."""
+        self._share, self._kinds = share, tuple(kinds)
+        self._random = random.Random(seed)  # noqa: S311
+
+    def clear(self) -> None:
+        """Forget what is queued."""
+        self._queue.clear()
+
+    def next(self, subject: Hashable = None) -> str | None:
+        """The fault that this one meets, or None. What has a `subject` fails by chance twice in a row at most."""
+        if self._queue:
+            kind = self._queue.popleft()
+            self.met += kind != "served"
+            return None if kind == "served" else kind
+        tired = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
+        if self._random.random() >= self._share or tired:
+            self._in_a_row.pop(subject, None)
+            return None
+        if subject is not None:
+            self._in_a_row[subject] += 1
+        self.met += 1
+        return self._kinds[self.met % len(self._kinds)]
 
 
 class FaultMiddleware:
     """The outermost layer: decides per request whether it is answered, and how badly."""
 
-    def __init__(self, app: ASGIApp, profile: Profile, seed: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        faults: Faults,
+        concerns: Callable[[Scope], bool],
+        body: Callable[[int], Any],
+        delay_seconds: float = 0.0,
+    ) -> None:
         self._app = app
-        self._profile = profile
-        self._random = random.Random(seed)  # noqa: S311 - repeatable choices, not secrets
-        self._in_a_row: Counter[tuple[str, str, bytes]] = Counter()
-        self._met = 0
+        self._faults = faults
+        self._concerns = concerns
+        self._body = body
+        self._delay = delay_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
+        if scope["type"] != "http" or not self._concerns(scope):
             await self._app(scope, receive, send)
             return
-        if self._profile.delay_seconds:
-            await asyncio.sleep(self._profile.delay_seconds)
-        fault = self._choose(scope)
+        if self._delay:
+            await asyncio.sleep(self._delay)
+        fault = self._faults.next((scope["method"], scope["path"], scope["query_string"]))
         if fault is None:
             await self._app(scope, receive, send)
-        elif fault in _BREAKS:
-            await _BREAKS[fault](self._app, scope, receive, send)
+        elif fault in BREAKS:
+            await BREAKS[fault](self._app, scope, receive, send)
         else:
-            await _answer(fault)(scope, receive, send)
-
-    def _choose(self, scope: Scope) -> str | None:
-        """The next fault of the table in turn, unless this request has already failed enough."""
-        request = (scope["method"], scope["path"], scope["query_string"])
-        if self._random.random() >= self._profile.share or self._in_a_row[request] >= _MOST_IN_A_ROW:
-            self._in_a_row.pop(request, None)
-            return None
-        self._in_a_row[request] += 1
-        self._met += 1
-        return self._profile.faults[self._met % len(self._profile.faults)]
+            if fault.endswith("-after"):
+                await self._app(scope, receive, _swallow)
+            await _refusal(fault, self._body)(scope, receive, send)
 
 
-def _answer(fault: str) -> Response:
-    """A refusal in place of the answer."""
-    if fault == "502-html":
-        return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", status_code=502)
-    status, _, hint = fault.partition("-")
-    texts = {"429": "Too Many Requests", "500": "Internal server error", "502": "Bad Gateway"}
-    response = json_response({"message": texts.get(status, "Service Unavailable")}, int(status))
-    if hint == "seconds":
-        response.headers["Retry-After"] = "1"
-    elif hint == "date":
-        response.headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+def by_profile(app: ASGIApp, profile: Profile, seed: int) -> FaultMiddleware:
+    """The app under a profile; the control endpoints stay unharmed."""
+    faults = Faults()
+    faults.share(profile.share, profile.faults, seed)
+    return FaultMiddleware(
+        app, faults, lambda scope: not scope["path"].startswith("/_sandbox"), _gateway_body, profile.delay_seconds
+    )
+
+
+def by_queue(app: ASGIApp, part: str) -> tuple[FaultMiddleware, Faults]:
+    """The app, with a queue of faults that the writes to paths with this part meet."""
+    faults = Faults(WRITE_FAULTS)
+
+    def concerns(scope: Scope) -> bool:
+        return scope["method"] in {"POST", "PATCH"} and part in scope["path"]
+
+    return FaultMiddleware(app, faults, concerns, _write_body), faults
+
+
+def _gateway_body(status: int) -> Any:
+    texts = {429: "Too Many Requests", 500: "Internal server error", 502: "Bad Gateway"}
+    return {"message": texts.get(status, "Service Unavailable")}
+
+
+def _write_body(_status: int) -> Any:
+    return [{"message": "The request was refused by an injected fault", "errorCode": "SERVER_UNAVAILABLE"}]
+
+
+def _refusal(fault: str, body: Callable[[int], Any]) -> Response:
+    """An answer in place of the app's own."""
+    status = int(fault[:3])
+    if fault.endswith("-html"):
+        return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", status_code=status)
+    response = json_response(body(status), status)
+    if fault in _RETRY_AFTER:
+        response.headers["Retry-After"] = _RETRY_AFTER[fault]()
     return response
+
+
+async def _swallow(_message: Message) -> None:
+    """Where an answer goes that nobody will hear."""
 
 
 async def _reset(_app: ASGIApp, _scope: Scope, receive: Receive, send: Send) -> None:
     """Reset the connection without an answer; the call itself is never made."""
-    await reset_connection(receive, send)
-
-
-async def reset_connection(receive: Receive, send: Send) -> None:
-    """End the connection so that the client sees a reset."""
     transport = _transport(send)
     connection = transport.get_extra_info("socket")
     # Lingering for zero seconds turns the close into a reset.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
     await _gone(receive)
+
+
+async def _lose(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Make the call, then reset the connection."""
+    await app(scope, receive, _swallow)
+    await _reset(app, scope, receive, send)
 
 
 async def _truncate(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,7 +227,8 @@ async def _gone(receive: Receive) -> None:
         continue
 
 
-_BREAKS: dict[str, Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]] = {
+BREAKS: dict[str, Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]] = {
+    "lost": _lose,
     "reset": _reset,
     "truncated": _truncate,
 }

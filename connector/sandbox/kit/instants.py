@@ -1,7 +1,7 @@
-"""Reading and writing the portal's timestamps.
+"""Reading and writing timestamps, each house in its own way.
 
-The portal mixes naive UTC, ``Z`` and offsets with 0 to 7 fractional digits (facts/absorb.md section 5).
-Comparisons happen on one canonical text: naive UTC with exactly seven digits, which sorts as text.
+The portal mixes naive UTC, ``Z`` and offsets with 0 to 7 fractional digits (facts/absorb.md section 5). Comparisons
+happen on one canonical text: naive UTC with exactly seven digits, which sorts as text. The org keeps whole seconds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ def canonical(text: object) -> str | None:
     return f"{moment.isoformat()}.{(fraction or ''):0<7}"
 
 
+def moment_of(value: object) -> datetime | None:
+    """An instant of a portal's row, or None; the seventh digit is cut."""
+    text = canonical(value)
+    return None if text is None else datetime.fromisoformat(text[:26]).replace(tzinfo=UTC)
+
+
 def _offset(zone: str) -> timedelta:
     digits = zone[1:].replace(":", "")
     size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
@@ -51,3 +57,19 @@ def timespan(ticks: int) -> str:
     text = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
     text = f"{days}.{text}" if days else text
     return f"{text}.{fraction:07d}" if fraction else text
+
+
+def org_text(moment: datetime) -> str:
+    """UTC text as the org's REST API prints it. Sorts in the order of time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000").rjust(28, "0")
+
+
+def offset_instant(value: str) -> datetime | None:
+    """The instant of an ISO text with a time and an offset, or None."""
+    if len(value) < 19 or value[10] not in "Tt":
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

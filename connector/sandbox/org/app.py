@@ -1,73 +1,46 @@
 """The sandbox org over HTTP: OAuth, REST, query and bulk resources, plus control endpoints under ``/_sandbox/``.
 
-``create_salesforce_app`` joins lists of routes; another API family is one more function
-that returns such a list.
+Another API family is one more table of ``RESOURCES``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import Route
 
-from connector.sandbox.org.bulk.routes import bulk_routes
-from connector.sandbox.org.call import NEWEST, OLDEST, Call, open_route, resource
-from connector.sandbox.org.errors import RequestError
-from connector.sandbox.org.learnings.routes import learning_routes
+from connector.sandbox.kit import routes
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.routes import Table, application, json_response, open_door
+from connector.sandbox.org.bulk.routes import BULK
+from connector.sandbox.org.call import NEWEST, OLDEST, PREFIX, Call, door
+from connector.sandbox.org.errors import not_found, org_shape
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.learnings.routes import LEARNINGS
 from connector.sandbox.org.oauth import oauth_routes
-from connector.sandbox.org.org import Org
-from connector.sandbox.org.query.run import Page
-from connector.sandbox.org.rest.sobjects import sobject_routes
+from connector.sandbox.org.query.routes import QUERY
+from connector.sandbox.org.rest.sobjects import SOBJECTS
 
-_NAMES = {"sobjects": "sobjects", "query": "query", "queryAll": "queryAll", "limits": "limits", "jobs": "jobs"}
+_NAMES = ("sobjects", "query", "queryAll", "limits", "jobs")
 
 
-def create_salesforce_app(org: Org, extra_routes: Sequence[BaseRoute] = ()) -> Starlette:
+def create_salesforce_app(org: HookedOrg) -> Starlette:
     """The ASGI application that serves one org."""
-    routes: list[BaseRoute] = [
-        *oauth_routes(org),
-        *_service_routes(org),
-        *sobject_routes(org),
-        *_query_routes(org),
-        *bulk_routes(org),
-        *learning_routes(org),
-        *extra_routes,
-        *_control_routes(org),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, RequestError: _refused})
-
-
-def _service_routes(org: Org) -> list[Route]:
-    def versions(_request: Request, _body: bytes) -> Response:
-        listed = [
-            {"label": f"v{number}.0", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
-            for number in range(OLDEST, NEWEST + 1)
-        ]
-        return JSONResponse(listed)
-
-    return [
-        open_route("/services/data", versions),
-        open_route("/services/data/", versions),
-        resource(org, "", GET=_resources),
-        resource(org, "/", GET=_resources),
-        resource(org, "/limits", GET=_limits),
-        resource(org, "/limits/", GET=_limits),
-    ]
+    served = [*oauth_routes(org), *_open_routes(org), *door(org).routes(RESOURCES, PREFIX)]
+    return application(served, _unknown, org_shape)
 
 
 def _resources(call: Call) -> Response:
-    return JSONResponse({name: f"/services/data/v{call.version}/{path}" for name, path in _NAMES.items()})
+    return json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})
 
 
 def _limits(call: Call) -> Response:
-    sessions = call.org.sessions
+    sessions = call.house.sessions
     daily = {"Max": sessions.api_max, "Remaining": max(0, sessions.api_max - sessions.api_used)}
-    return JSONResponse(
+    return json_response(
         {
             "DailyApiRequests": daily,
             "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
@@ -77,85 +50,55 @@ def _limits(call: Call) -> Response:
     )
 
 
-def _query_routes(org: Org) -> list[Route]:
-    return [
-        resource(org, "/query", GET=_query),
-        resource(org, "/query/", GET=_query),
-        resource(org, "/queryAll", GET=_query_all),
-        resource(org, "/queryAll/", GET=_query_all),
-        resource(org, "/query/{locator}", GET=_query_more),
-        resource(org, "/queryAll/{locator}", GET=_query_more),
+RESOURCES: Table[Call] = {
+    "[/]": {"GET": _resources},
+    "/limits[/]": {"GET": _limits},
+    **SOBJECTS,
+    **QUERY,
+    **BULK,
+    **LEARNINGS,
+}
+
+
+def _open_routes(org: HookedOrg) -> list[Route]:
+    """What needs no session: the list of versions, and the control endpoints."""
+    return open_door(org, org_shape).routes(
+        {
+            "/services/data[/]": {"GET": _versions},
+            "/_sandbox/org": {"GET": _state},
+            "/_sandbox/records/{object}": {"GET": _records},
+            # Somebody else of the org, to see what becomes of their edits.
+            "/_sandbox/session/{user}": {"POST": _session},
+        }
+    )
+
+
+def _versions(_call: routes.Call[HookedOrg]) -> Response:
+    listed = [
+        {"label": f"v{number}.0", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+        for number in range(OLDEST, NEWEST + 1)
     ]
+    return json_response(listed)
 
 
-def _query(call: Call) -> Response:
-    return _first_page(call, include_deleted=False)
+def _state(call: routes.Call[HookedOrg]) -> Response:
+    org = call.house
+    with org.lock:
+        calls: dict[str, Any] = {"used": org.sessions.api_used, "max": org.sessions.api_max}
+        calls["by_resource"] = dict(org.calls)
+        return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
 
 
-def _query_all(call: Call) -> Response:
-    return _first_page(call, include_deleted=True)
+def _records(call: routes.Call[HookedOrg]) -> Response:
+    return json_response(call.house.records(call.path["object"]))
 
 
-def _first_page(call: Call, *, include_deleted: bool) -> Response:
-    soql = call.request.query_params.get("q")
-    if not soql:
-        raise RequestError(400, "MALFORMED_QUERY", "A query string has to be specified")
-    page = call.org.query(soql, version=call.version, batch=_batch(call), include_deleted=include_deleted)
-    return _page(call, page)
+def _session(call: routes.Call[HookedOrg]) -> Response:
+    return json_response({"access_token": call.house.session_of(call.path["user"])})
 
 
-def _query_more(call: Call) -> Response:
-    return _page(call, call.org.query_more(call.path["locator"], version=call.version, batch=_batch(call)))
-
-
-def _page(call: Call, page: Page) -> Response:
-    return JSONResponse(page.as_dict(call.version))
-
-
-def _batch(call: Call) -> int:
-    """``Sforce-Query-Options: batchSize=n``, held to 200–2,000 (facts/salesforce.md section 5)."""
-    for option in call.request.headers.get("sforce-query-options", "").split(","):
-        name, _, value = option.partition("=")
-        if name.strip().lower() == "batchsize" and value.strip().isdigit():
-            return min(2000, max(200, int(value)))
-    return 2000
-
-
-def _control_routes(org: Org) -> list[Route]:
-    def state(_request: Request, _body: bytes) -> Response:
-        with org.lock:
-            calls: dict[str, Any] = {"used": org.sessions.api_used, "max": org.sessions.api_max}
-            calls["by_resource"] = dict(org.calls)
-            return JSONResponse({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
-
-    def records(request: Request, _body: bytes) -> Response:
-        try:
-            return JSONResponse(org.records(request.path_params["object"]))
-        except RequestError as refusal:
-            return JSONResponse(refusal.as_list(), status_code=refusal.status)
-
-    def session(request: Request, _body: bytes) -> Response:
-        try:
-            return JSONResponse({"access_token": org.session_of(request.path_params["user"])})
-        except RequestError as refusal:
-            return JSONResponse(refusal.as_list(), status_code=refusal.status)
-
-    return [
-        open_route("/_sandbox/org", state),
-        open_route("/_sandbox/records/{object}", records),
-        # Somebody else of the org, to see what becomes of their edits.
-        open_route("/_sandbox/session/{user}", session, ["POST"]),
-    ]
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code, message = "NOT_FOUND", "The requested resource does not exist"
+def _unknown(request: Request, status: int) -> Refusal:
     if status == 405:
-        code, message = "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed"
-    return JSONResponse([{"message": message, "errorCode": code}], status_code=status)
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    return JSONResponse(error.as_list(), status_code=error.status)
+        return Refusal(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed")
+    found = not_found()
+    return Refusal(status, found.code, found.message)

@@ -1,119 +1,90 @@
-"""What every resource of the sandbox org shares: sessions, versions, counting, headers and error bodies.
-
-Facts: facts/salesforce.md section 3f. A resource is a plain function from a ``Call`` to a ``Response``.
-"""
+"""What every resource of the org shares: sessions, versions, counting, headers (facts/salesforce.md section 3f)."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
-from connector.sandbox.org.errors import RequestError
+from connector.sandbox.kit import routes
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.oauth import authorization
+from connector.sandbox.org.errors import not_found, org_shape, refused
 from connector.sandbox.org.org import Org
+from connector.sandbox.org.schema.model import ObjectSchema
 
 NEWEST = 67
 OLDEST = 31
+PREFIX = "/services/data/{version}"
 _VERSION = re.compile(r"v(\d{1,3})\.0")
 _MAX_URI = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One authenticated request."""
+@dataclass(frozen=True)
+class Call(routes.Call[Org]):
+    """One authenticated request: the API version asked for, and the id of the user whom it acts for."""
 
-    org: Org
-    request: Request
-    body: bytes
     version: str
     user: str
 
-    @property
-    def path(self) -> dict[str, Any]:
-        """Parameters of the path."""
-        return self.request.path_params
-
-    def json(self) -> Any:
-        """The body as JSON; 415 or 400 where it is none."""
+    def expect_type(self, wanted: str) -> None:
+        """415 where the body is said to be something else."""
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise RequestError(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported")
-        try:
-            return json.loads(self.body)
-        except ValueError as fault:
-            raise RequestError(400, "JSON_PARSER_ERROR", f"{fault}") from fault
+        if kind != wanted:
+            raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported")
 
     def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object."""
-        value = self.json()
+        """The body as a JSON object; 415 or 400 where it is none."""
+        self.expect_type("application/json")
+        value = self.parsed(unreadable)
         if not isinstance(value, dict):
-            raise RequestError(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
+            raise unreadable("The HTTP entity body must be a JSON object")
         return value
 
-
-Resource = Callable[[Call], Response]
-
-
-def resource(org: Org, path: str, **methods: Resource) -> Route:
-    """A route under ``/services/data/{version}`` with one function per HTTP method."""
-
-    async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        return serve(org, request, body, path, methods)
-
-    full = "/services/data/{version}" + path
-    route = Route(full, endpoint, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-    route.name = path
-    return route
+    def schema(self) -> ObjectSchema:
+        """The object that the path names; 404 where the version does not know it."""
+        schema = self.house.schema(self.path["object"])
+        if float(self.version) < schema.since:
+            raise not_found()
+        return schema
 
 
-def serve(org: Org, request: Request, body: bytes, path: str, methods: dict[str, Resource]) -> Response:
-    """Admits a request, runs its function and dresses the answer."""
-    try:
-        version = api_version(request)
+def door(org: Org) -> routes.Door[Call]:
+    """The way to all resources under ``PREFIX``: a version that exists and a live session are needed."""
+
+    def admit(request: Request, body: bytes, path: str) -> Call:
+        version = _api_version(request)
         with org.lock:
             org.calls[f"{request.method} {path or '/'}"] += 1
-            user = org.sessions.admit(request.headers.get("authorization")) or org.user_id
-        function = methods.get("GET" if request.method == "HEAD" else request.method)
-        if function is None:
-            raise not_allowed(request.method, list(methods))
-        response = function(Call(org, request, body, version, user))
-    except RequestError as refusal:
-        response = JSONResponse(refusal.as_list(), status_code=refusal.status)
-    response.headers["Sforce-Limit-Info"] = org.sessions.usage
-    return response
+            user = org.sessions.admit(*authorization(request)) or org.user_id
+        return Call(org, request, body, version, user)
+
+    def dress(response: Response) -> None:
+        response.headers["Sforce-Limit-Info"] = org.sessions.usage
+
+    return routes.Door(admit, org_shape, dress, _not_allowed)
 
 
-def api_version(request: Request) -> str:
+def _api_version(request: Request) -> str:
     """The version in the path; 404 for one that does not exist, 410 for one that is retired."""
     if len(request.url.path) + len(request.url.query) > _MAX_URI:
-        raise RequestError(414, "URI_TOO_LONG", "The request URI exceeds 16384 bytes")
+        raise Refusal(414, "URI_TOO_LONG", "The request URI exceeds 16384 bytes")
     match = _VERSION.fullmatch(request.path_params["version"])
     if match is None or int(match[1]) > NEWEST:
-        raise RequestError(404, "NOT_FOUND", "The requested resource does not exist")
+        raise not_found()
     if int(match[1]) < OLDEST:
-        raise RequestError(410, "UNSUPPORTED_API_VERSION", "The requested API version is retired")
+        raise Refusal(410, "UNSUPPORTED_API_VERSION", "The requested API version is retired")
     return f"{match[1]}.0"
 
 
-def not_allowed(method: str, allowed: Sequence[str]) -> RequestError:
-    """The refusal of a method."""
-    return RequestError(
-        405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {','.join(allowed)}"
-    )
+def _not_allowed(method: str, allowed: Iterable[str]) -> Refusal:
+    return Refusal(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {','.join(allowed)}")
 
 
-def open_route(path: str, function: Callable[[Request, bytes], Response], methods: Sequence[str] = ("GET",)) -> Route:
-    """A route without session, version or count."""
-
-    async def endpoint(request: Request) -> Response:
-        return function(request, await request.body())
-
-    handler: Callable[[Request], Awaitable[Response]] = endpoint
-    return Route(path, handler, methods=list(methods))
+def unreadable(message: str) -> Refusal:
+    """400 for a body that is not what the resource reads."""
+    return refused("JSON_PARSER_ERROR", message)

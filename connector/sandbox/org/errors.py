@@ -1,49 +1,39 @@
-"""The two kinds of refusal an org gives: of one record, and of a whole request."""
+"""How the org prints a refusal: of a whole request, and of one record among others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-
-class RecordError(Exception):
-    """One record refused; an entry of ``errors`` in an UpsertResult (facts/salesforce.md section 3b)."""
-
-    def __init__(self, code: str, message: str, *fields: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.fields = list(fields)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The entry as the REST API prints it inside a result."""
-        return {"statusCode": self.code, "message": self.message, "fields": self.fields}
+from connector.sandbox.kit.errors import Refusal
 
 
-class RequestError(Exception):
-    """A whole request refused; becomes ``[{message, errorCode}]`` (facts/salesforce.md section 3f)."""
+def org_shape(refusal: Refusal) -> list[Any]:
+    """``[{message, errorCode, fields?}]`` (facts/salesforce.md section 3f).
 
-    def __init__(self, status: int, code: str, message: str, *fields: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.fields = list(fields)
-
-    def as_list(self) -> list[Any]:
-        """The error body as the REST API prints it."""
-        entry: dict[str, Any] = {"message": self.message, "errorCode": self.code}
-        if self.fields:
-            entry["fields"] = self.fields
-        return [entry]
+    300 Multiple Choices lists the addresses of the records in place of an error (section 3b).
+    """
+    if refusal.status == 300:
+        return list(refusal.details)
+    entry: dict[str, Any] = {"message": refusal.message, "errorCode": refusal.code}
+    return [entry | ({"fields": list(refusal.details)} if refusal.details else {})]
 
 
-class SeveralMatches(RequestError):  # noqa: N818 - an answer of its own kind, 300 Multiple Choices
-    """An external id that several records have: the body is the list of their addresses (section 3b)."""
+def as_entry(refusal: Refusal) -> dict[str, Any]:
+    """An entry of ``errors`` in an UpsertResult (section 3b)."""
+    return {"statusCode": refusal.code, "message": refusal.message, "fields": list(refusal.details)}
 
-    def __init__(self, addresses: list[str]) -> None:
-        super().__init__(300, "MULTIPLE_CHOICES", f"The external id matches {len(addresses)} records")
-        self.addresses = addresses
 
-    def as_list(self) -> list[Any]:
-        """The addresses, in place of an error."""
-        return list(self.addresses)
+def refused(code: str, message: str, *fields: str) -> Refusal:
+    """The refusal of one record, or of a request that is not well-formed (400)."""
+    return Refusal(400, code, message, *fields)
+
+
+def not_found(message: str = "The requested resource does not exist") -> Refusal:
+    """404, whatever was asked for."""
+    return Refusal(404, "NOT_FOUND", message)
+
+
+def no_such_key(name: str = "") -> Refusal:
+    """404 for a record or an external id field that is not there."""
+    text = "Provided external ID field does not exist or is not accessible"
+    return not_found(f"{text}: {name}" if name else text)

@@ -14,19 +14,12 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from connector.sandbox.kit.oauth import oauth_error
+
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LONGEST_SECONDS = 300
 # The sandbox stands for a production org: test.salesforce.com is the audience of others.
 PRODUCTION = "https://login.salesforce.com"
-
-
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
-    """The answer {error, error_description} to an assertion."""
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(f"{error}: {description}")
-        self.error = error
-        self.description = description
 
 
 class JwtApp:
@@ -53,19 +46,19 @@ class JwtApp:
         """
         claims = self._claims(assertion)
         if claims.get("iss") != self._client_id:
-            raise Refusal("invalid_client_id", "client identifier invalid")
+            raise oauth_error("invalid_client_id", "client identifier invalid")
         if not isinstance(claims.get("aud"), str) or claims["aud"].rstrip("/") not in {PRODUCTION, site}:
-            raise Refusal("invalid_grant", "audience is invalid")
+            raise oauth_error("invalid_grant", "audience is invalid")
         expires = _seconds(claims.get("exp"))
         if expires <= now:
-            raise Refusal("invalid_grant", "expired authorization code")
+            raise oauth_error("invalid_grant", "expired authorization code")
         if expires > now + LONGEST_SECONDS:
-            raise Refusal("invalid_grant", "invalid assertion")
+            raise oauth_error("invalid_grant", "invalid assertion")
         subject = str(claims.get("sub"))
         if subject not in users or (self.approved is not None and subject not in self.approved):
-            raise Refusal("invalid_grant", "user hasn't approved this consumer")
+            raise oauth_error("invalid_grant", "user hasn't approved this consumer")
         if not users[subject]:
-            raise Refusal("invalid_grant", "inactive user")
+            raise oauth_error("invalid_grant", "inactive user")
         return subject
 
     def _claims(self, assertion: str) -> dict[str, Any]:
@@ -78,11 +71,11 @@ class JwtApp:
                 options={"verify_aud": False, "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
         except jwt.InvalidTokenError:
-            raise Refusal("invalid_grant", "invalid assertion") from None
+            raise oauth_error("invalid_grant", "invalid assertion") from None
 
 
 def _seconds(value: Any) -> float:
     try:
         return float(value)  # some clients send the number as text
     except (TypeError, ValueError):
-        raise Refusal("invalid_grant", "invalid assertion") from None
+        raise oauth_error("invalid_grant", "invalid assertion") from None

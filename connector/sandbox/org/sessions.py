@@ -1,16 +1,13 @@
-"""Access tokens and the daily call allowance of the sandbox org (facts/salesforce.md sections 3f and 4)."""
+"""Access tokens and the daily call allowance of the org (facts/salesforce.md sections 3f and 4)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import secrets
 from collections import deque
 from collections.abc import Iterable
 
-from connector.sandbox.org.errors import RequestError
-from connector.sandbox.org.rows.ids import checksum
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.org.rows.ids import long_form
 
 
 class Sessions:
@@ -18,8 +15,7 @@ class Sessions:
 
     def __init__(self, api_max: int = 100_000) -> None:
         # A sandbox that starts anew is another org, as a refreshed Salesforce sandbox is: its id tells them apart.
-        id15 = "00D5g" + secrets.token_hex(5)
-        self.org_id = id15 + checksum(id15)
+        self.org_id = long_form("00D5g" + secrets.token_hex(5))
         self.api_used = 0
         self.api_max = api_max
         # Token → the user it acts for; empty for the integration user.
@@ -40,26 +36,19 @@ class Sessions:
         """Queues answers (HTTP status, error code) for the next calls, in place of serving them."""
         self._refusals.extend(refusals)
 
-    def admit(self, authorization: str | None) -> str:
+    def admit(self, scheme: str, token: str) -> str:
         """Counts one call and returns whom it acts for (empty: the integration user), or says why it is not served."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() not in {"bearer", "oauth"} or token.strip() not in self._tokens:
-            raise RequestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        if scheme not in {"bearer", "oauth"} or token not in self._tokens:
+            raise Refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
         if self._refusals:
             status, code = self._refusals.popleft()
-            raise RequestError(status, code, "The request was refused by an injected fault")
+            raise Refusal(status, code, "The request was refused by an injected fault")
         if self.api_used >= self.api_max:
-            raise RequestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            raise Refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         self.api_used += 1
-        return self._tokens[token.strip()]
+        return self._tokens[token]
 
     @property
     def usage(self) -> str:
         """The value of ``Sforce-Limit-Info``."""
         return f"api-usage={self.api_used}/{self.api_max}"
-
-
-def sign(secret: str, text: str) -> str:
-    """The signature member of a token response."""
-    digest = hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()

@@ -6,30 +6,23 @@ Operations: facts/absorb.md section 1. To add one, write a handler and name it i
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from functools import partial
 
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connector.sandbox.kit.faults import FaultMiddleware
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.faults import by_profile
+from connector.sandbox.kit.routes import Door, Table, application, json_response
 from connector.sandbox.portal import detail_routes as details
 from connector.sandbox.portal import writes
-from connector.sandbox.portal.context import Context, Handler, body_of, folded
+from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
 from connector.sandbox.portal.control import control_routes
 from connector.sandbox.portal.details import DetailStore
-from connector.sandbox.portal.errors import (
-    ApiError,
-    json_response,
-    not_found,
-    portal_error,
-    unknown_path,
-    unprocessable,
-)
+from connector.sandbox.portal.errors import bad_request, not_found, portal_shape, unknown_path, unprocessable
 from connector.sandbox.portal.gateway import AbsorbOptions, Gateway
 from connector.sandbox.portal.listing import Lister
 from connector.sandbox.portal.malformed import spoil
@@ -38,6 +31,8 @@ from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Portal
 
 EVERYTHING = Condition("1 = 1")
+_LOGIN = "/authenticate"
+_WITHIN = ("", "/chapters/{chapter_id}")
 
 
 def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> ASGIApp:
@@ -46,23 +41,31 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     profile = options.profile()
     if profile.malformed_rows:
         spoil(portal)
-    context = Context(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
-    routes = [Route(path, _guarded(context, path, handler), methods=methods) for methods, path, handler in ROUTES]
-    middleware = [Middleware(_LowerCasePath)]
-    if options.gzip:
-        middleware.append(Middleware(GZipMiddleware))
-    app = Starlette(
-        routes=[
-            *routes,
-            *oauth_routes(context.gateway.oauth, context.gateway.requests),
-            *control_routes(portal, context.gateway),
-        ],
-        middleware=middleware,
-        exception_handlers={404: _no_route, 405: _no_route},
-    )
+    house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
+    gateway = house.gateway
+    routes = [
+        *Door(partial(_admit, house), portal_shape).routes(ROUTES),
+        *oauth_routes(gateway.oauth, gateway.requests),
+        *control_routes(house),
+    ]
+    middleware = [Middleware(_LowerCasePath), *([Middleware(GZipMiddleware)] if options.gzip else [])]
+    app = application(routes, _unknown, portal_shape, middleware)
     app.router.redirect_slashes = False
     # Outside Starlette, because hanging up takes the server's own send method.
-    return FaultMiddleware(app, profile=profile, seed=options.seed)
+    return by_profile(app, profile, options.seed)
+
+
+def _admit(house: House, request: Request, body: bytes, path: str) -> Call:
+    """Count the call, admit it, and check its token, which logging in has not got yet."""
+    house.gateway.requests[f"{request.method} {path}"] += 1
+    house.gateway.admit(request)
+    if path != _LOGIN:
+        house.gateway.authorize(request)
+    return Call(house, request, body)
+
+
+def _unknown(request: Request, _status: int) -> Refusal:
+    return unknown_path(request.headers.get("authorization"))
 
 
 class _LowerCasePath:
@@ -77,62 +80,41 @@ class _LowerCasePath:
         await self._app(scope, receive, send)
 
 
-def _guarded(context: Context, template: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Count the call, admit it, check its token, and turn refusals into answers."""
-
-    async def endpoint(request: Request) -> Response:
-        context.gateway.requests[f"{request.method} {template}"] += 1
-        try:
-            context.gateway.admit(request)
-            if handler is not authenticate:
-                context.gateway.authorize(request)
-            return await handler(context, request)
-        except ApiError as error:
-            return error.response()
-
-    return endpoint
-
-
-async def _no_route(request: Request, _error: Exception) -> Response:
-    return unknown_path(request.headers.get("authorization")).response()
-
-
-async def authenticate(context: Context, request: Request) -> Response:
+def authenticate(call: Call) -> Response:
     """Mint a token: a bare JSON string (facts/absorb.md section 2)."""
     try:
-        fields = folded(await body_of(request))
-    except ApiError as error:
-        raise portal_error(400, "The request body is missing or not JSON.", "ErrorBadRequest") from error
+        fields = folded(body_of(call))
+    except Refusal as error:
+        raise bad_request("The request body is missing or not JSON.") from error
     wanted = ("username", "password", "privatekey")
     missing = [name for name in wanted if not isinstance(fields.get(name), str) or not fields[name]]
     if missing:
-        texts = [f"The {name} field is required." for name in missing]
-        raise portal_error(400, "The request is invalid.", "ErrorBadRequest", texts)
-    return json_response(context.gateway.mint(*(fields[name] for name in wanted)))
+        raise bad_request("The request is invalid.", *(f"The {name} field is required." for name in missing))
+    return json_response(call.house.gateway.mint(*(fields[name] for name in wanted)))
 
 
 def _collection(stream: str) -> Handler:
-    async def handler(context: Context, request: Request) -> Response:
-        return context.lister.answer(stream, request.query_params, EVERYTHING)
+    def handler(call: Call) -> Response:
+        return call.house.lister.answer(stream, call.query, EVERYTHING)
 
     return handler
 
 
-def _scoped(stream: str, parameter: str, column: str) -> Handler:
+def _scoped(stream: str, column: str) -> Handler:
     """The enrollments of one course or one user; 404 when there is no such thing any more."""
 
-    async def handler(context: Context, request: Request) -> Response:
-        owner = request.path_params[parameter]
-        if not context.portal.has(stream, owner):
+    def handler(call: Call) -> Response:
+        owner = call.path[column]
+        if not call.house.portal.has(stream, owner):
             raise not_found()
-        return context.lister.answer("enrollments", request.query_params, Condition(f"{column} = ?", (owner,)))
+        return call.house.lister.answer("enrollments", call.query, Condition(f"{column} = ?", (owner,)))
 
     return handler
 
 
 def _single(stream: str) -> Handler:
-    async def handler(context: Context, request: Request) -> Response:
-        row = context.portal.get(stream, request.path_params["row_id"])
+    def handler(call: Call) -> Response:
+        row = call.house.portal.get(stream, call.path["row_id"])
         if row is None:
             raise not_found()
         return json_response(row)
@@ -140,35 +122,35 @@ def _single(stream: str) -> Handler:
     return handler
 
 
-async def create_for_course(context: Context, request: Request) -> Response:
+def create_for_course(call: Call) -> Response:
     """POST /users/{userId}/enrollments/{courseId}"""
-    path = request.path_params
-    again = writes.flag(request.query_params, "reEnroll")
-    return details.enrolled(context, path["user_id"], path["course_id"], {}, again=again)
+    path = call.path
+    again = writes.flag(call.query, "reEnroll")
+    return details.enrolled(call.house, path["user_id"], path["course_id"], {}, again=again)
 
 
-async def create_or_update(context: Context, request: Request) -> Response:
+def create_or_update(call: Call) -> Response:
     """POST /users/{userId}/enrollments; the body names the course and the settable properties."""
-    fields = folded(await body_of(request))
+    fields = folded(body_of(call))
     course = writes.guid(fields.get("courseid"), "courseId")
-    again = writes.flag(request.query_params, "reEnroll")
+    again = writes.flag(call.query, "reEnroll")
     changes = writes.settable(fields)
-    return details.enrolled(context, request.path_params["user_id"], course, changes, again=again)
+    return details.enrolled(call.house, call.path["user_id"], course, changes, again=again)
 
 
-async def unenroll(context: Context, request: Request) -> Response:
+def unenroll(call: Call) -> Response:
     """The body is a JSON array of enrollment ids; the rows vanish."""
-    return json_response(writes.unenroll(context.portal, await body_of(request)))
+    return json_response(writes.unenroll(call.house.portal, body_of(call)))
 
 
-async def bulk(context: Context, request: Request) -> Response:
+def bulk(call: Call) -> Response:
     """Every enrollment of these users in these courses, as a plain array.
 
     How ids are listed is not known (facts/absorb.md section 1): repeated keys and comma lists both work.
     """
     conditions, parameters = [], []
     for name, column in (("userIds", "user_id"), ("courseIds", "course_id")):
-        listed = ",".join(request.query_params.getlist(name))
+        listed = ",".join(call.request.query_params.getlist(name))
         ids = [writes.guid(text.strip(), name) for text in listed.split(",") if text.strip()]
         if ids:
             conditions.append(f"{column} IN ({', '.join('?' * len(ids))})")
@@ -176,71 +158,64 @@ async def bulk(context: Context, request: Request) -> Response:
     if not conditions:
         raise unprocessable("userIds or courseIds is required.")
     where = " AND ".join(conditions)
-    found = context.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
+    found = call.house.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
     return json_response([json.loads(text) for (text,) in found])
 
 
-async def my_enrollments(context: Context, request: Request) -> Response:
+def my_enrollments(call: Call) -> Response:
     """GET /my-enrollments"""
-    scope = Condition("user_id = ?", (context.me(),))
-    return context.lister.answer("enrollments", request.query_params, scope)
+    scope = Condition("user_id = ?", (call.house.me(),))
+    return call.house.lister.answer("enrollments", call.query, scope)
 
 
-async def my_enrollment(context: Context, request: Request) -> Response:
+def my_enrollment(call: Call) -> Response:
     """GET /my-enrollments/{courseId}"""
-    return details.current_enrollment(context, context.me(), request.path_params["course_id"], request)
+    return details.current_enrollment(call, call.house.me())
 
 
-async def enroll_me(context: Context, request: Request) -> Response:
+def enroll_me(call: Call) -> Response:
     """POST /enroll/{courseId}"""
-    return details.enrolled(context, context.me(), request.path_params["course_id"], {}, again=False)
+    return details.enrolled(call.house, call.house.me(), call.path["course_id"], {}, again=False)
 
 
 PAIR = "/users/{user_id}/enrollments/{course_id}"
-ROUTES: list[tuple[list[str], str, Handler]] = [
-    (["POST"], "/authenticate", authenticate),
-    (["GET"], "/users", _collection("users")),
-    (["GET"], "/courses", _collection("courses")),
-    (["GET"], "/departments", _collection("departments")),
-    (["GET"], "/users/{row_id}", _single("users")),
-    (["GET"], "/courses/{row_id}", _single("courses")),
-    (["GET"], "/departments/{row_id}", _single("departments")),
-    (["GET"], "/courses/{course_id}/enrollments", _scoped("courses", "course_id", "course_id")),
-    (["GET"], "/users/{user_id}/enrollments", _scoped("users", "user_id", "user_id")),
-    (["POST"], "/users/{user_id}/enrollments", create_or_update),
+ROUTES: Table[Call] = {
+    _LOGIN: {"POST": authenticate},
+    **{f"/{stream}": {"GET": _collection(stream)} for stream in ("users", "courses", "departments")},
+    **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
+    "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
+    "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},
     # The method is not known (facts/absorb.md section 1, row 9): both plausible ones work.
-    (["POST", "DELETE"], "/enrollments/unenroll", unenroll),
-    (["GET"], "/enrollments/{row_id}", _single("enrollments")),
-    (["GET"], f"{PAIR}", details.enrollment_of_pair),
-    (["POST"], f"{PAIR}", create_for_course),
-    (["GET"], "/courses/{course_id}/enrollments/{user_id}", details.enrollment_of_pair),
-    (["GET"], "/bulk/student-courses", bulk),
+    "/enrollments/unenroll": {"POST": unenroll, "DELETE": unenroll},
+    "/enrollments/{row_id}": {"GET": _single("enrollments")},
+    PAIR: {"GET": details.enrollment_of_pair, "POST": create_for_course},
+    "/courses/{course_id}/enrollments/{user_id}": {"GET": details.enrollment_of_pair},
+    "/bulk/student-courses": {"GET": bulk},
     # Session enrollments
-    (["GET"], f"{PAIR}/sessions", details.array("session_enrollments")),
-    (["GET"], f"{PAIR}/sessions/{{session_id}}", details.single("session_enrollments", "session_id")),
-    (["POST"], f"{PAIR}/sessions/{{session_id}}", details.enroll_in_session),
-    (["GET"], "/courses/{course_id}/sessions/{session_id}/enrollments", details.of_session),
+    f"{PAIR}/sessions": {"GET": details.array("session_enrollments")},
+    f"{PAIR}/sessions/{{session_id}}": {
+        "GET": details.single("session_enrollments", "session_id"),
+        "POST": details.enroll_in_session,
+    },
+    "/courses/{course_id}/sessions/{session_id}/enrollments": {"GET": details.of_session},
     # Chapter enrollments
-    (["GET"], f"{PAIR}/chapters", details.array("chapter_enrollments")),
-    (["GET"], f"{PAIR}/chapters/{{chapter_id}}", details.single("chapter_enrollments", "chapter_id")),
+    f"{PAIR}/chapters": {"GET": details.array("chapter_enrollments")},
+    f"{PAIR}/chapters/{{chapter_id}}": {"GET": details.single("chapter_enrollments", "chapter_id")},
     # Lesson enrollments
-    (["GET"], f"{PAIR}/lessons", details.array("lesson_enrollments")),
-    (["GET"], f"{PAIR}/lessons/{{lesson_id}}", details.single("lesson_enrollments", "lesson_id")),
-    (["GET"], f"{PAIR}/chapters/{{chapter_id}}/lessons", details.array("lesson_enrollments")),
-    (
-        ["GET"],
-        f"{PAIR}/chapters/{{chapter_id}}/lessons/{{lesson_id}}",
-        details.single("lesson_enrollments", "lesson_id"),
-    ),
-    (["GET"], "/courses/{course_id}/lessons/{lesson_id}/enrollments", details.of_lesson),
+    **{f"{PAIR}{within}/lessons": {"GET": details.array("lesson_enrollments")} for within in _WITHIN},
+    **{
+        f"{PAIR}{within}/lessons/{{lesson_id}}": {"GET": details.single("lesson_enrollments", "lesson_id")}
+        for within in _WITHIN
+    },
+    "/courses/{course_id}/lessons/{lesson_id}/enrollments": {"GET": details.of_lesson},
     # Attempts; whether one is finished by PUT or by POST is not known (facts/absorb.md section 1, row 19)
-    (["GET"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.attempts),
-    (["POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.start_attempt),
-    (["PUT", "POST"], "/attempts/{attempt_id}", details.finish_attempt),
-    (["PUT", "POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts/{{attempt_id}}", details.finish_attempt),
+    f"{PAIR}/lessons/{{lesson_id}}/attempts": {"GET": details.attempts, "POST": details.start_attempt},
+    **{
+        f"{start}/attempts/{{attempt_id}}": {"PUT": details.finish_attempt, "POST": details.finish_attempt}
+        for start in ("", f"{PAIR}/lessons/{{lesson_id}}")
+    },
     # The account's own; enrolling oneself has two plausible paths (facts/absorb.md section 1, row 21)
-    (["GET"], "/my-enrollments", my_enrollments),
-    (["GET"], "/my-enrollments/{course_id}", my_enrollment),
-    (["POST"], "/enroll/{course_id}", enroll_me),
-    (["POST"], "/my-enrollments/{course_id}", enroll_me),
-]
+    "/my-enrollments": {"GET": my_enrollments},
+    "/my-enrollments/{course_id}": {"GET": my_enrollment, "POST": enroll_me},
+    "/enroll/{course_id}": {"POST": enroll_me},
+}

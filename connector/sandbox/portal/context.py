@@ -1,15 +1,14 @@
-"""What every handler of the Absorb half works with, and reading a request's body."""
+"""What every handler of the portal works with, and reading a request's body."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
+from connector.sandbox.kit import routes
 from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.portal.errors import not_found, unprocessable
 from connector.sandbox.portal.gateway import Gateway
@@ -18,8 +17,8 @@ from connector.sandbox.portal.state import Portal
 
 
 @dataclass
-class Context:
-    """What a handler works with."""
+class House:
+    """The portal with all that its API needs."""
 
     portal: Portal
     gateway: Gateway
@@ -35,15 +34,13 @@ class Context:
         return str(found["id"]).lower()
 
 
-Handler = Callable[[Context, Request], Awaitable[Response]]
+Call = routes.Call[House]
+Handler = Callable[[Call], Response]
 
 
-async def body_of(request: Request) -> Any:
+def body_of(call: Call) -> Any:
     """The request's JSON body, or a 422."""
-    try:
-        return json.loads(await request.body())
-    except ValueError as error:
-        raise unprocessable("The request body is not valid JSON.") from error
+    return call.parsed(lambda _fault: unprocessable("The request body is not valid JSON."))
 
 
 def folded(body: object) -> dict[str, Any]:

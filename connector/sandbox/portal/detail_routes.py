@@ -9,16 +9,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from connector.sandbox.kit.instants import canonical, naive_text
+from connector.sandbox.kit.instants import canonical, moment_of, naive_text
+from connector.sandbox.kit.routes import json_response
 from connector.sandbox.portal import writes
-from connector.sandbox.portal.context import Context, Handler, body_of, folded
-from connector.sandbox.portal.errors import json_response, not_found, unprocessable
-from connector.sandbox.portal.lessons import LessonState, moment_of, new_attempt, retell
+from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
+from connector.sandbox.portal.errors import not_found, unprocessable
+from connector.sandbox.portal.lessons import LessonState, new_attempt, retell
 from connector.sandbox.portal.listing import deprecated_conditions
-from connector.sandbox.portal.odata import Condition, FilterError
+from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Row
 
 _LONGEST_ATTEMPT = timedelta(hours=12)
@@ -29,45 +29,38 @@ _CLOSED = {2, 6, 8}
 # -- course enrollments that others lean on ----------------------------------------------------------
 
 
-def narrowed(request: Request) -> Condition:
-    """What ``status`` and ``modifiedSince`` ask for."""
-    try:
-        return deprecated_conditions(request.query_params)
-    except FilterError as error:
-        raise unprocessable(str(error)) from error
-
-
-async def enrollment_of_pair(context: Context, request: Request) -> Response:
+def enrollment_of_pair(call: Call) -> Response:
     """A user's current enrollment in a course, narrowed by ``status`` and ``modifiedSince``."""
-    return current_enrollment(context, request.path_params["user_id"], request.path_params["course_id"], request)
+    return current_enrollment(call, call.path["user_id"])
 
 
-def current_enrollment(context: Context, user_id: str, course_id: str, request: Request) -> Response:
+def current_enrollment(call: Call, user_id: str) -> Response:
     """The newest enrollment of a pair that the query lets pass, or a 404."""
-    condition = narrowed(request)
-    found = context.portal.enrollments_of(user_id, course_id, where=condition.sql, parameters=condition.parameters)
+    only = deprecated_conditions(call.query)
+    course_id = call.path["course_id"]
+    found = call.house.portal.enrollments_of(user_id, course_id, where=only.sql, parameters=only.parameters)
     if not found:
         raise not_found()
     return json_response(found[0])
 
 
-def enrolled(context: Context, user_id: str, course_id: str, changes: dict[str, Any], *, again: bool) -> Response:
+def enrolled(house: House, user_id: str, course_id: str, changes: dict[str, Any], *, again: bool) -> Response:
     """Create, re-enroll or update; multi-session ILCs are refused (facts/absorb.md section 1)."""
-    if context.details.outline(course_id).multi_session:
+    if house.details.outline(course_id).multi_session:
         raise unprocessable("Multi-Session ILCs are not supported.")
-    body, status = writes.enroll(context.portal, user_id, course_id, changes, again=again)
+    body, status = writes.enroll(house.portal, user_id, course_id, changes, again=again)
     if status == 201:
-        context.details.adopt(body["enrollmentId"])
+        house.details.adopt(body["enrollmentId"])
     return json_response(body, status)
 
 
-def _current(context: Context, request: Request) -> Row:
+def _current(call: Call) -> Row:
     """The enrollment of the path's user and course, the current one first, with its inside up to date."""
-    path = request.path_params
-    found = context.portal.enrollments_of(path["user_id"], path["course_id"])
+    path = call.path
+    found = call.house.portal.enrollments_of(path["user_id"], path["course_id"])
     if not found:
         raise not_found()
-    context.details.look_into(str(found[0]["id"]))
+    call.house.details.look_into(str(found[0]["id"]))
     return found[0]
 
 
@@ -77,8 +70,8 @@ def _current(context: Context, request: Request) -> Row:
 def array(stream: str) -> Handler:
     """What one enrollment holds of a stream, as a plain array; within one chapter where the path names it."""
 
-    async def handler(context: Context, request: Request) -> Response:
-        return json_response(_found(context, request, stream))
+    def handler(call: Call) -> Response:
+        return json_response(_found(call, stream))
 
     return handler
 
@@ -86,8 +79,8 @@ def array(stream: str) -> Handler:
 def single(stream: str, parameter: str) -> Handler:
     """One of them, or a 404."""
 
-    async def handler(context: Context, request: Request) -> Response:
-        found = _found(context, request, stream, parameter)
+    def handler(call: Call) -> Response:
+        found = _found(call, stream, parameter)
         if not found:
             raise not_found()
         return json_response(found[0])
@@ -95,51 +88,51 @@ def single(stream: str, parameter: str) -> Handler:
     return handler
 
 
-def _found(context: Context, request: Request, stream: str, parameter: str | None = None) -> list[Row]:
-    condition, path = narrowed(request), request.path_params
+def _found(call: Call, stream: str, parameter: str | None = None) -> list[Row]:
+    condition, path = deprecated_conditions(call.query), call.path
     sql, parameters = condition.sql, [*condition.parameters]
     if parameter is not None:
         sql += " AND item_id = ?"
         parameters.append(path[parameter])
-    enrollment = _current(context, request)
+    enrollment = _current(call)
     if stream == "lesson_enrollments" and "chapter_id" in path:
-        chapters = dict(context.details.outline(path["course_id"]).chapters)
+        chapters = dict(call.house.details.outline(path["course_id"]).chapters)
         if path["chapter_id"] not in chapters:
             raise not_found()
         sql += " AND parent_id = ?"
         parameters.append(path["chapter_id"])
-    return context.details.rows(stream, str(enrollment["id"]), Condition(sql, tuple(parameters)))
+    return call.house.details.rows(stream, str(enrollment["id"]), Condition(sql, tuple(parameters)))
 
 
-async def of_lesson(context: Context, request: Request) -> Response:
+def of_lesson(call: Call) -> Response:
     """GET /courses/{courseId}/lessons/{lessonId}/enrollments, paged under ``lessonEnrollments``."""
-    course_id, lesson_id = request.path_params["course_id"], request.path_params["lesson_id"]
-    if lesson_id not in {lesson.lesson_id for lesson in context.details.outline(course_id).lessons}:
+    course_id, lesson_id = call.path["course_id"], call.path["lesson_id"]
+    if lesson_id not in {lesson.lesson_id for lesson in call.house.details.outline(course_id).lessons}:
         raise not_found()
-    context.details.look_into_course(course_id)
+    call.house.details.look_into_course(course_id)
     scope = Condition("course_id = ? AND item_id = ?", (course_id, lesson_id))
-    return context.lister.answer("lesson_enrollments", request.query_params, scope, collection="lessonEnrollments")
+    return call.house.lister.answer("lesson_enrollments", call.query, scope, collection="lessonEnrollments")
 
 
-async def of_session(context: Context, request: Request) -> Response:
+def of_session(call: Call) -> Response:
     """GET /courses/{courseId}/sessions/{sessionId}/enrollments, paged under ``enrollments``."""
-    course_id, session_id = request.path_params["course_id"], request.path_params["session_id"]
-    if session_id not in dict(context.details.outline(course_id).sessions):
+    course_id, session_id = call.path["course_id"], call.path["session_id"]
+    if session_id not in dict(call.house.details.outline(course_id).sessions):
         raise not_found()
-    context.details.look_into_course(course_id)
+    call.house.details.look_into_course(course_id)
     scope = Condition("course_id = ? AND item_id = ?", (course_id, session_id))
-    return context.lister.answer("session_enrollments", request.query_params, scope, collection="enrollments")
+    return call.house.lister.answer("session_enrollments", call.query, scope, collection="enrollments")
 
 
-async def attempts(context: Context, request: Request) -> Response:
+def attempts(call: Call) -> Response:
     """A user's attempts at a lesson; the lesson enrollment's own id is a 404 (facts/absorb.md section 1)."""
-    return json_response(_lesson(context, request)[1].attempts)
+    return json_response(_lesson(call)[1].attempts)
 
 
-def _lesson(context: Context, request: Request) -> tuple[Row, LessonState, list[LessonState]]:
-    enrollment = _current(context, request)
-    lessons = context.details.lessons(str(enrollment["id"]))
-    return enrollment, _one(lessons, request.path_params["lesson_id"]), lessons
+def _lesson(call: Call) -> tuple[Row, LessonState, list[LessonState]]:
+    enrollment = _current(call)
+    lessons = call.house.details.lessons(str(enrollment["id"]))
+    return enrollment, _one(lessons, call.path["lesson_id"]), lessons
 
 
 def _one(lessons: list[LessonState], lesson_id: str) -> LessonState:
@@ -152,42 +145,42 @@ def _one(lessons: list[LessonState], lesson_id: str) -> LessonState:
 # -- writing -----------------------------------------------------------------------------------------
 
 
-async def enroll_in_session(context: Context, request: Request) -> Response:
+def enroll_in_session(call: Call) -> Response:
     """Enroll into an instructor-led course and one of its sessions.
 
     Reasoned from the parameters' descriptions: ``reEnroll`` turns the current enrollment into history and makes a new
     one; ``cancelSession`` moves the learner over from another session, and without it such a learner is refused.
     """
-    path = request.path_params
+    path = call.path
     user_id, course_id, session_id = path["user_id"], path["course_id"], path["session_id"]
-    again, cancel = (writes.flag(request.query_params, name) for name in ("reEnroll", "cancelSession"))
-    store = context.details
+    again, cancel = (writes.flag(call.query, name) for name in ("reEnroll", "cancelSession"))
+    store = call.house.details
     if session_id not in dict(store.outline(course_id).sessions):
         raise not_found()
-    with context.portal.lock:
-        enrolled(context, user_id, course_id, {}, again=again)
-        enrollment = _current(context, request)
+    with call.house.portal.lock:
+        enrolled(call.house, user_id, course_id, {}, again=again)
+        enrollment = _current(call)
         held = store.rows("session_enrollments", str(enrollment["id"]))
         row = next((one for one in held if one["sessionId"] == session_id), None)
         status = 200
         if row is None:
             if held and not cancel:
                 raise unprocessable("The user is already enrolled in another session of this course.")
-            row, status = store.add_session(str(enrollment["id"]), session_id, context.portal.stamp()), 201
+            row, status = store.add_session(str(enrollment["id"]), session_id, call.house.portal.stamp()), 201
     ids = {"enrollmentId": enrollment["id"], "sessionEnrollmentId": row["id"]}
     return json_response({"userId": user_id, "courseId": course_id, "sessionId": session_id, **ids}, status)
 
 
-async def start_attempt(context: Context, request: Request) -> Response:
+def start_attempt(call: Call) -> Response:
     """Open an attempt in a current enrollment; the course enrollment counts as begun."""
-    with context.portal.lock:
-        enrollment, lesson, lessons = _lesson(context, request)
-        now = context.portal.stamp()
+    with call.house.portal.lock:
+        enrollment, lesson, lessons = _lesson(call)
+        now = call.house.portal.stamp()
         _may_begin(enrollment, now)
-        attempt = new_attempt(lesson, now, context.details.new_id())
+        attempt = new_attempt(lesson, now, call.house.details.new_id())
         retell(lesson, now)
-        context.details.save_lessons(enrollment, lessons, now)
-    path = request.path_params
+        call.house.details.save_lessons(enrollment, lessons, now)
+    path = call.path
     return json_response({"attemptId": attempt["id"], "courseId": path["course_id"], "userId": path["user_id"]}, 201)
 
 
@@ -200,29 +193,29 @@ def _may_begin(enrollment: Row, now: datetime) -> None:
         raise unprocessable("The course cannot be started before its access date.")
 
 
-async def finish_attempt(context: Context, request: Request) -> Response:
+def finish_attempt(call: Call) -> Response:
     """Close an attempt and bring its lesson, chapter and course enrollments in line, dateEdited included.
 
     Finishing twice is taken as a correction. Reasoned.
     """
-    fields, path = folded(await body_of(request)), request.path_params
+    fields, path = folded(body_of(call)), call.path
     changes = _result(fields)
-    with context.portal.lock:
-        place = context.details.attempt_place(path["attempt_id"])
-        enrollment = context.portal.get("enrollments", place[0]) if place else None
+    with call.house.portal.lock:
+        place = call.house.details.attempt_place(path["attempt_id"])
+        enrollment = call.house.portal.get("enrollments", place[0]) if place else None
         if place is None or enrollment is None or not _is_there(enrollment, place[1], path):
             raise not_found()
-        context.details.look_into(place[0])
-        lessons = context.details.lessons(place[0])
+        call.house.details.look_into(place[0])
+        lessons = call.house.details.lessons(place[0])
         lesson = _one(lessons, place[1])
         attempt = next(one for one in lesson.attempts if str(one["id"]).lower() == path["attempt_id"])
-        now = context.portal.stamp()
+        now = call.house.portal.stamp()
         attempt |= changes
         if attempt["status"] != 1:
             attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
             attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
         retell(lesson, now)
-        context.details.save_lessons(enrollment, lessons, now)
+        call.house.details.save_lessons(enrollment, lessons, now)
     return json_response({"attemptId": attempt["id"]})
 
 

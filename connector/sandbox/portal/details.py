@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.sandbox.kit.instants import canonical, naive_text, timespan
+from connector.sandbox.kit.instants import canonical, moment_of, naive_text, timespan
 from connector.sandbox.portal.lessons import (
     LessonState,
     blank_lessons,
     bring_forward,
     chapter_rows,
-    moment_of,
     number,
     session_row,
     spread,

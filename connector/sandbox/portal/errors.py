@@ -1,54 +1,43 @@
-"""The portal's error bodies (facts/absorb.md section 3)."""
+"""The portal's refusals and their bodies (facts/absorb.md section 3)."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from starlette.responses import Response
-
-SEMANTIC = "Submitted resource cannot be processed due to semantic errors"
+from connector.sandbox.kit.errors import Refusal
 
 
-class ApiError(Exception):
-    """An answer other than the one that was asked for."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(body.get("message", ""))
-        self.status = status
-        self.body = body
-
-    def response(self) -> Response:
-        return json_response(self.body, self.status)
+def portal_shape(refusal: Refusal) -> dict[str, Any]:
+    """The API gateway in front of the portal answers with a bare message, the portal itself with its own shape."""
+    if not refusal.code:
+        return {"message": refusal.message}
+    validations = [{"message": text} for text in refusal.details]
+    named = {"code": refusal.status, "message": refusal.message, "term": refusal.code}
+    return {"validations": validations, **named, "_meta": {}}
 
 
-def json_response(body: object, status: int = 200) -> Response:
-    """Any JSON answer."""
-    return Response(json.dumps(body).encode(), status_code=status, media_type="application/json")
+def gateway_error(status: int, message: str) -> Refusal:
+    """A refusal by the gateway."""
+    return Refusal(status, "", message)
 
 
-def gateway_error(status: int, message: str) -> ApiError:
-    """The API gateway in front of the portal answers with a bare message."""
-    return ApiError(status, {"message": message})
+def not_found(*validations: str) -> Refusal:
+    """The portal has no such row any more."""
+    return Refusal(404, "ErrorNotFound", "The requested resource was not found.", *validations)
 
 
-def portal_error(status: int, message: str, term: str, validations: list[str] | None = None) -> ApiError:
-    """The portal itself answers with its own shape."""
-    details = [{"message": text} for text in validations or []]
-    body = {"validations": details, "code": status, "message": message, "term": term, "_meta": {}}
-    return ApiError(status, body)
+def bad_request(message: str, *validations: str) -> Refusal:
+    """A body that is not the one that was asked for."""
+    return Refusal(400, "ErrorBadRequest", message, *validations)
 
 
-def not_found() -> ApiError:
-    return portal_error(404, "The requested resource was not found.", "ErrorNotFound")
-
-
-def unprocessable(detail: str) -> ApiError:
+def unprocessable(detail: str) -> Refusal:
     """A query or a body that the portal cannot make sense of; the term is facts/absorb.md section 3."""
-    return portal_error(422, SEMANTIC, "ErrorGeneric", [detail])
+    message = "Submitted resource cannot be processed due to semantic errors"
+    return Refusal(422, "ErrorGeneric", message, detail)
 
 
-def unknown_path(authorization: str | None) -> ApiError:
+def unknown_path(authorization: str | None) -> Refusal:
     """What the gateway says about a path it has no route for: it reads like an auth fault and is none."""
     if not authorization:
         return gateway_error(403, "Missing Authentication Token")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
 import uuid
@@ -12,8 +11,10 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.faults import PROFILES, Profile
-from connector.sandbox.portal.errors import ApiError, gateway_error, portal_error
+from connector.sandbox.kit.oauth import same
+from connector.sandbox.portal.errors import gateway_error
 from connector.sandbox.portal.oauth import OAuthClient, OAuthServer
 from connector.sandbox.portal.people import ACCOUNT
 
@@ -89,7 +90,7 @@ class Gateway:
 
     def admit(self, request: Request) -> None:
         """Refuse calls without the key (compared with case) and calls over the limit."""
-        if not _same(request.headers.get("x-api-key", ""), self._options.api_key):
+        if not same(request.headers.get("x-api-key", ""), self._options.api_key):
             raise gateway_error(403, "Forbidden")
         if not self._bucket.take():
             raise gateway_error(429, "Too Many Requests")
@@ -101,7 +102,7 @@ class Gateway:
             offered = offered[7:].strip()
         if self.oauth.accepts(offered):
             return
-        token = next((t for t in self._current.values() if _same(t.value, offered)), None)
+        token = next((t for t in self._current.values() if same(t.value, offered)), None)
         if token is None or self._options.clock() >= token.expires:
             raise gateway_error(401, DENIED)
         if token.strays > 0:
@@ -112,7 +113,7 @@ class Gateway:
         """Issue a token and revoke that user's previous one (facts/absorb.md section 2)."""
         wanted = self._options
         offered = ((username.lower(), wanted.username.lower()), (password, wanted.password))
-        if not all(_same(a, b) for a, b in (*offered, (private_key, wanted.api_key))):
+        if not all(same(a, b) for a, b in (*offered, (private_key, wanted.api_key))):
             raise bad_credentials()
         value = secrets.token_urlsafe(48)
         expires = wanted.clock() + self._lifetime
@@ -121,9 +122,6 @@ class Gateway:
         return value
 
 
-def bad_credentials() -> ApiError:
-    return portal_error(401, "The username, password or private key is not valid.", "ErrorInvalidCredentials")
-
-
-def _same(offered: str, wanted: str) -> bool:
-    return hmac.compare_digest(offered.encode(), wanted.encode())
+def bad_credentials() -> Refusal:
+    """The answer to a wrong login."""
+    return Refusal(401, "ErrorInvalidCredentials", "The username, password or private key is not valid.")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from connector.sandbox.kit.instants import canonical, naive_text, timespan
+from connector.sandbox.kit.instants import canonical, moment_of, naive_text, timespan
 from connector.sandbox.portal.generator import stable_guid
 from connector.sandbox.portal.outlines import Outline
 
@@ -40,12 +40,6 @@ class LessonState:
 def number(value: object, default: float = 0.0) -> float:
     """A number of a row that may be malformed."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
-
-
-def moment_of(value: object) -> datetime | None:
-    """An instant of a row, or None; the seventh digit is cut."""
-    text = canonical(value)
-    return None if text is None else datetime.fromisoformat(text[:26]).replace(tzinfo=UTC)
 
 
 def blank_lessons(enrollment: Mapping[str, Any], outline: Outline) -> list[LessonState]:

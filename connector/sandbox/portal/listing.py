@@ -11,7 +11,7 @@ from starlette.responses import Response
 from connector.sandbox.kit.faults import Profile
 from connector.sandbox.kit.instants import canonical
 from connector.sandbox.portal.errors import unprocessable
-from connector.sandbox.portal.odata import Condition, FilterError, compile_filter, compile_sort
+from connector.sandbox.portal.odata import Condition, compile_filter, compile_sort
 from connector.sandbox.portal.schema import DETAILS, STREAMS, Stream
 from connector.sandbox.portal.state import Portal
 
@@ -35,11 +35,8 @@ class Lister:
         stream = (STREAMS | DETAILS)[stream_name]
         limit = _whole(query, "limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
         offset = _whole(query, "offset", 0, lowest=0, highest=MAX_OFFSET)
-        try:
-            where = _where(stream, query, scope)
-            order = self._order(stream, query.get("_sort", ""))
-        except FilterError as error:
-            raise unprocessable(str(error)) from error
+        where = _where(stream, query, scope)
+        order = self._order(stream, query.get("_sort", ""))
         total, texts = self.portal.page(
             stream_name,
             where=where.sql,
@@ -56,7 +53,7 @@ class Lister:
 
     def _order(self, stream: Stream, sort: str) -> str:
         if sort and self.profile.refuse_sort:
-            raise FilterError(f"The field '{sort}' does not support sorting.")
+            raise unprocessable(f"The field '{sort}' does not support sorting.")
         wanted = compile_sort(sort, stream) if sort and not self.profile.ignore_sort else []
         ties = self._ties(sorted_by_client=bool(wanted))
         wanted = wanted or [(stream.expression(stream.default_sort), False)]
@@ -96,13 +93,13 @@ def modified_since(text: str) -> Condition:
     """Strictly later than the given instant; a value without a zone is UTC."""
     moment = canonical(text)
     if moment is None:
-        raise FilterError(f"'{text}' is not a valid modifiedSince.")
+        raise unprocessable(f"'{text}' is not a valid modifiedSince.")
     return Condition("date_edited > ?", (moment,))
 
 
 def status_number(text: str) -> int:
     if not text.isdecimal() or int(text) > 12:
-        raise FilterError(f"'{text}' is not a valid status.")
+        raise unprocessable(f"'{text}' is not a valid status.")
     return int(text)
 
 

@@ -7,17 +7,18 @@ the two behaviours that the documentation leaves open. Error answers follow RFC 
 
 from __future__ import annotations
 
-import hmac
 import html
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlencode, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode, urlsplit
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from connector.sandbox.kit.oauth import form_of, oauth_error, oauth_shape, same
+from connector.sandbox.kit.routes import Call, json_response, open_door
 
 SCOPE = "admin.v1"
 CODE_SECONDS = 60.0
@@ -44,15 +45,6 @@ class OAuthClient:
             return False
 
 
-class Refused(Exception):  # noqa: N818 - an outcome of the protocol
-    """An error answer of the token endpoint."""
-
-    def __init__(self, error: str, status: int = 400) -> None:
-        super().__init__(error)
-        self.error = error
-        self.status = status
-
-
 class OAuthServer:
     """Codes and tokens that are good at the moment. Tokens do not revoke one another."""
 
@@ -76,29 +68,28 @@ class OAuthServer:
         return code
 
     def grant(self, form: Mapping[str, str]) -> dict[str, object]:
-        """The token endpoint: a pair for a code or for a refresh token. Raises Refused."""
-        known = hmac.compare_digest(form.get("client_id", "").encode(), self.client.client_id.encode())
-        proved = hmac.compare_digest(form.get("client_secret", "").encode(), self.client.client_secret.encode())
-        if not (known and proved):
-            raise Refused("invalid_client", 401)
+        """The token endpoint: a pair for a code or for a refresh token. Raises Refusal."""
+        known = same(form.get("client_id", ""), self.client.client_id)
+        if not (known and same(form.get("client_secret", ""), self.client.client_secret)):
+            raise oauth_error("invalid_client", status=401)
         grant = form.get("grant_type", "")
         if grant == "authorization_code":
             self._spend_code(form)
         elif grant == "refresh_token":
             self._spend_refresh(form)
         else:
-            raise Refused("unsupported_grant_type" if grant else "invalid_request")
+            raise oauth_error("unsupported_grant_type" if grant else "invalid_request")
         return self._issue()
 
     def _spend_code(self, form: Mapping[str, str]) -> None:
         redirect_uri, ends = self._codes.pop(form.get("code", ""), ("", 0.0))
         if not redirect_uri or self._clock() >= ends or redirect_uri != form.get("redirect_uri"):
-            raise Refused("invalid_grant")
+            raise oauth_error("invalid_grant")
 
     def _spend_refresh(self, form: Mapping[str, str]) -> None:
         ends = self._refresh.pop(form.get("refresh_token", ""), None)
         if ends is None or self._clock() >= ends:
-            raise Refused("invalid_grant")
+            raise oauth_error("invalid_grant")
 
     def _issue(self) -> dict[str, object]:
         access, refresh = secrets.token_urlsafe(48), secrets.token_urlsafe(48)
@@ -117,14 +108,14 @@ class OAuthServer:
 def oauth_routes(server: OAuthServer, requests: Counter[str]) -> list[Route]:
     """GET and POST /oauth/authorize, POST /oauth/token. They ask for no API key: a browser has none."""
 
-    async def page(request: Request) -> Response:
+    def page(call: Call[OAuthServer]) -> Response:
         requests["GET /oauth/authorize"] += 1
-        asked = {name: request.query_params.get(name, "") for name in _ASKED}
+        asked = {name: call.query.get(name, "") for name in _ASKED}
         return _obstacle(server, asked) or HTMLResponse(_form(asked))
 
-    async def decide(request: Request) -> Response:
+    def decide(call: Call[OAuthServer]) -> Response:
         requests["POST /oauth/authorize"] += 1
-        form = _fields(await request.body())
+        form = form_of(call.body)
         asked = {name: form.get(name, "") for name in _ASKED}
         obstacle = _obstacle(server, asked)
         if obstacle is not None:
@@ -133,24 +124,17 @@ def oauth_routes(server: OAuthServer, requests: Counter[str]) -> list[Route]:
             return _back(asked, {"error": "access_denied", "error_description": "The user denied the request."})
         return _back(asked, {"code": server.permit(asked["redirect_uri"])})
 
-    async def token(request: Request) -> Response:
-        form = _fields(await request.body())
+    def token(call: Call[OAuthServer]) -> Response:
+        form = form_of(call.body)
         requests[f"POST /oauth/token {form.get('grant_type', '')}".strip()] += 1
-        headers = {"Cache-Control": "no-store"}
-        try:
-            return JSONResponse(server.grant(form), headers=headers)
-        except Refused as refusal:
-            return JSONResponse({"error": refusal.error}, status_code=refusal.status, headers=headers)
+        return json_response(server.grant(form))
 
+    browser = open_door(server, oauth_shape)
+    client = replace(browser, dress=lambda response: response.headers.update({"Cache-Control": "no-store"}))
     return [
-        Route("/oauth/authorize", page, methods=["GET"]),
-        Route("/oauth/authorize", decide, methods=["POST"]),
-        Route("/oauth/token", token, methods=["POST"]),
+        *browser.routes({"/oauth/authorize": {"GET": page, "POST": decide}}),
+        *client.routes({"/oauth/token": {"POST": token}}),
     ]
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 
 def _obstacle(server: OAuthServer, asked: Mapping[str, str]) -> Response | None:

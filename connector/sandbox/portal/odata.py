@@ -1,6 +1,6 @@
 """``_filter`` and ``_sort``: a small OData-v2 parser compiled to parametrised SQL.
 
-Syntax: facts/absorb.md section 4. Anything else is a FilterError, which the app answers with 422.
+Syntax: facts/absorb.md section 4. Anything else is refused with a 422.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ import re
 from dataclasses import dataclass
 
 from connector.sandbox.kit.instants import canonical
+from connector.sandbox.portal.errors import unprocessable
 from connector.sandbox.portal.schema import Kind, Stream
-
-
-class FilterError(ValueError):
-    """A filter or sort that the portal refuses."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def compile_sort(text: str, stream: Stream) -> list[tuple[str, bool]]:
         descending = name.startswith("-")
         field = stream.find(name.lstrip("-"))
         if field is None or field in stream.closed or stream.fields[field] == "array":
-            raise FilterError(f"The field '{name.lstrip('-')}' does not support sorting.")
+            raise unprocessable(f"The field '{name.lstrip('-')}' does not support sorting.")
         order.append((stream.expression(field), descending))
     return order
 
@@ -79,12 +76,12 @@ def _tokens(text: str) -> list[_Token]:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise FilterError(f"Syntax error at position {position} in the filter.")
+            raise unprocessable(f"Syntax error at position {position} in the filter.")
         group = str(match.lastgroup)
         tokens.append(_Token(group, match.group(group)))
         position = match.end()
     if len(tokens) > _MAX_TOKENS:
-        raise FilterError("The filter is too long.")
+        raise unprocessable("The filter is too long.")
     return tokens
 
 
@@ -124,7 +121,7 @@ class _Parser:
         operator = token.text.lower() if token and token.group == "name" else ""
         if operator not in _COMPARE:
             if left.kind != "bool":
-                raise FilterError("The filter is not a true-or-false expression.")
+                raise unprocessable("The filter is not a true-or-false expression.")
             return Condition(f"coalesce({left.sql}, 0)", left.parameters)
         self._at += 1
         return _compare(left, operator, self._operand())
@@ -145,7 +142,7 @@ class _Parser:
     def _field(self, name: str) -> _Operand:
         field = self._stream.find(name)
         if field is None or field in self._stream.closed or self._stream.fields[field] == "array":
-            raise FilterError(f"The field '{name}' does not support filtering.")
+            raise unprocessable(f"The field '{name}' does not support filtering.")
         return _Operand(self._stream.expression(field), self._stream.fields[field])
 
     def _call(self, name: str) -> _Operand:
@@ -170,12 +167,12 @@ class _Parser:
     def _text_operand(self) -> _Operand:
         operand = self._operand()
         if operand.kind != "text":
-            raise FilterError("Text functions need text arguments.")
+            raise unprocessable("Text functions need text arguments.")
         return operand
 
     def finish(self) -> None:
         if self._at != len(self._tokens):
-            raise FilterError(f"Unexpected '{self._tokens[self._at].text}' in the filter.")
+            raise unprocessable(f"Unexpected '{self._tokens[self._at].text}' in the filter.")
 
     def _peek(self) -> _Token | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
@@ -183,7 +180,7 @@ class _Parser:
     def _next(self) -> _Token:
         token = self._peek()
         if token is None:
-            raise FilterError("The filter ends too early.")
+            raise unprocessable("The filter ends too early.")
         self._at += 1
         return token
 
@@ -201,7 +198,7 @@ class _Parser:
 
     def _expect(self, mark: str) -> None:
         if not self._mark(mark):
-            raise FilterError(f"Expected '{mark}' in the filter.")
+            raise unprocessable(f"Expected '{mark}' in the filter.")
 
 
 def _literal(token: _Token) -> _Operand:
@@ -214,18 +211,18 @@ def _literal(token: _Token) -> _Operand:
         return _Operand("?", "text", (inner.replace("''", "'"),), literal=True)
     if token.group == "number":
         return _Operand("?", "number", (float(token.text.rstrip("MmDdFfLl")),), literal=True)
-    raise FilterError(f"Unexpected {token.text} in the filter.")
+    raise unprocessable(f"Unexpected {token.text} in the filter.")
 
 
 def _compare(left: _Operand, operator: str, right: _Operand) -> Condition:
     parameters = left.parameters + right.parameters
     if left.kind is None or right.kind is None:
         if operator not in {"eq", "ne"}:
-            raise FilterError("null can only be compared with eq and ne.")
+            raise unprocessable("null can only be compared with eq and ne.")
         return Condition(f"({left.sql} {_COMPARE[operator]} {right.sql})", parameters)
     if left.kind != right.kind:
         # A quoted text is no date and no guid here: whether the portal takes it is not known.
-        raise FilterError(f"Cannot compare {left.kind} with {right.kind}.")
+        raise unprocessable(f"Cannot compare {left.kind} with {right.kind}.")
     # Text compares without case, as the vendor's example startsWith(lastname,'leb') implies.
     collate = " COLLATE NOCASE" if left.kind == "text" and not _exact(left, right) else ""
     # '=' is served by an index where IS is not, and no literal is null here.

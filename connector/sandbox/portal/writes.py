@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.sandbox.kit.instants import canonical, naive_text
-from connector.sandbox.portal.errors import not_found, portal_error, unprocessable
+from connector.sandbox.portal.errors import not_found, unprocessable
 from connector.sandbox.portal.state import Portal
 
 # Settable properties as the vendor's page lists them for "Create or update course enrollment".
@@ -82,7 +82,6 @@ def unenroll(portal: Portal, ids: object) -> dict[str, Any]:
     wanted = [guid(value, "enrollment id") for value in ids]
     missing = [row_id for row_id in wanted if not portal.has("enrollments", row_id)]
     if missing:
-        texts = [f"Enrollment {row_id} was not found." for row_id in missing]
-        raise portal_error(404, "The requested resource was not found.", "ErrorNotFound", texts)
+        raise not_found(*(f"Enrollment {row_id} was not found." for row_id in missing))
     portal.delete(wanted)
     return {"validations": [], "code": 200, "message": "Success", "term": "Success", "_meta": {}}

@@ -8,20 +8,23 @@ and stamps, lists leave deleted records out, and there is no update and no delet
 from __future__ import annotations
 
 import base64
-import json
 import math
 import secrets
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.oauth import authorization, same
+from connector.sandbox.kit.routes import Call, Door, Table, json_response
 
 PATH = "/api/v1/performance/learning-records"
 SOURCE_TYPES = ("frontend", "backend", "server", "system", "api")
@@ -38,14 +41,12 @@ STAMPED = (
 Row = dict[str, Any]
 
 
-class RefusalError(Exception):
-    """A request that is not served."""
+def _refusal(status: int, code: str, message: str, **fields: str) -> Refusal:
+    return Refusal(status, code, message, *({"field": name, "message": text} for name, text in fields.items()))
 
-    def __init__(self, status: int, code: str, message: str, **fields: str) -> None:
-        super().__init__(message)
-        details = [{"field": name, "message": text} for name, text in fields.items()]
-        self.status = status
-        self.body = {"error": {"code": code, "message": message, "details": details}}
+
+def _shape(refusal: Refusal) -> dict[str, Any]:
+    return {"error": {"code": refusal.code, "message": refusal.message, "details": list(refusal.details)}}
 
 
 class Records:
@@ -59,7 +60,7 @@ class Records:
         self._now = now or (lambda: datetime.now(UTC))
 
     def create(self, body: Row) -> Row:
-        """Stores a record; raises RefusalError where the body is not one."""
+        """Stores a record; raises Refusal where the body is not one."""
         given = _check(body)
         with self.lock:
             moment = self._now().astimezone(UTC)
@@ -87,62 +88,53 @@ class Records:
 
 def create_records_app(records: Records) -> Starlette:
     """The ASGI application."""
-
-    async def listing(request: Request) -> Response:
-        params = dict(request.query_params)
-        limit = _limit(params.pop("limit", str(DEFAULT_LIMIT)))
-        after = _after(params.pop("cursor", ""))
-        unknown = sorted(set(params) - {*WRITABLE, *STAMPED})
-        if unknown:
-            raise RefusalError(400, "invalid_parameter", f"Unknown query parameter {unknown[0]}")
-        rows, last = records.page({name: value.lower() for name, value in params.items()}, after, limit)
-        cursor = base64.urlsafe_b64encode(last.encode()).decode() if last else None
-        return JSONResponse({"items": rows, "next_cursor": cursor})
-
-    async def create(request: Request) -> Response:
-        try:
-            body = json.loads(await request.body())
-        except ValueError as fault:
-            raise RefusalError(400, "invalid_json", str(fault)) from fault
-        return JSONResponse(records.create(body), status_code=201)
-
-    async def get(request: Request) -> Response:
-        row = records.rows.get(request.path_params["id"])
-        if row is None:
-            raise RefusalError(404, "not_found", "No such learning record")
-        return JSONResponse(row)
-
-    def guarded(methods: dict[str, Callable[[Request], Awaitable[Response]]]) -> Callable[..., Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            records.calls[request.method] += 1
-            try:
-                _admit(records, request, methods)
-                return await methods[request.method](request)
-            except RefusalError as refusal:
-                return JSONResponse(refusal.body, status_code=refusal.status)
-
-        return endpoint
-
-    verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    return Starlette(
-        routes=[
-            Route(PATH, guarded({"GET": listing, "POST": create}), methods=verbs),
-            Route(PATH + "/{id}", guarded({"GET": get}), methods=verbs),
-        ]
-    )
+    table: Table[Call[Records]] = {
+        PATH: {"GET": _listing, "POST": _create},
+        PATH + "/{id}": {"GET": _get},
+    }
+    door = Door(partial(_admit, records), _shape, other_method=_not_offered)
+    return Starlette(routes=door.routes(table))
 
 
-def _admit(records: Records, request: Request, methods: Container[str]) -> None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secrets.compare_digest(key.encode(), records.api_key.encode()):
-        raise RefusalError(401, "unauthorized", "The API key is missing or not valid")
-    if request.method not in methods:
-        raise RefusalError(405, "method_not_allowed", f"{request.method} is not offered")
+def _admit(records: Records, request: Request, body: bytes, _path: str) -> Call[Records]:
+    records.calls[request.method] += 1
+    scheme, key = authorization(request)
+    if scheme != "bearer" or not same(key, records.api_key):
+        raise _refusal(401, "unauthorized", "The API key is missing or not valid")
+    return Call(records, request, body)
+
+
+def _not_offered(method: str, _offered: Iterable[str]) -> Refusal:
+    return _refusal(405, "method_not_allowed", f"{method} is not offered")
+
+
+def _listing(call: Call[Records]) -> Response:
+    params = dict(call.query)
+    limit = _limit(params.pop("limit", str(DEFAULT_LIMIT)))
+    after = _after(params.pop("cursor", ""))
+    unknown = sorted(set(params) - {*WRITABLE, *STAMPED})
+    if unknown:
+        raise _refusal(400, "invalid_parameter", f"Unknown query parameter {unknown[0]}")
+    rows, last = call.house.page({name: value.lower() for name, value in params.items()}, after, limit)
+    cursor = base64.urlsafe_b64encode(last.encode()).decode() if last else None
+    return json_response({"items": rows, "next_cursor": cursor})
+
+
+def _create(call: Call[Records]) -> Response:
+    body = call.parsed(lambda fault: _refusal(400, "invalid_json", fault))
+    return json_response(call.house.create(body), 201)
+
+
+def _get(call: Call[Records]) -> Response:
+    row = call.house.rows.get(call.path["id"])
+    if row is None:
+        raise _refusal(404, "not_found", "No such learning record")
+    return json_response(row)
 
 
 def _limit(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
-        raise RefusalError(400, "invalid_parameter", f"limit must be a whole number from 1 to {MAX_LIMIT}")
+        raise _refusal(400, "invalid_parameter", f"limit must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 
 
@@ -150,13 +142,13 @@ def _after(cursor: str) -> str:
     try:
         return base64.urlsafe_b64decode(cursor.encode()).decode()
     except ValueError:
-        raise RefusalError(400, "invalid_parameter", "cursor is not one of ours") from None
+        raise _refusal(400, "invalid_parameter", "cursor is not one of ours") from None
 
 
 def _check(body: Any) -> Row:
-    """The values of a create; raises RefusalError naming every field at fault."""
+    """The values of a create; raises Refusal naming every field at fault."""
     if not isinstance(body, dict):
-        raise RefusalError(422, "validation_error", "The body must be a JSON object")
+        raise _refusal(422, "validation_error", "The body must be a JSON object")
     faults = {name: "is assigned by the server" for name in body if name in STAMPED}
     faults |= {name: "is not a field of LearningRecord" for name in body if name not in {*STAMPED, *WRITABLE}}
     for name in WRITABLE:
@@ -164,7 +156,7 @@ def _check(body: Any) -> Row:
         if fault:
             faults[name] = fault
     if faults:
-        raise RefusalError(422, "validation_error", "The record is not valid", **faults)
+        raise _refusal(422, "validation_error", "The record is not valid", **faults)
     return {name: value for name, value in body.items() if value is not None}
 
 

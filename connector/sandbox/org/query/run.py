@@ -1,6 +1,6 @@
-"""Runs parsed SOQL over the records of the sandbox org, and pages the result by locator.
+"""Runs parsed SOQL over the records of the sandbox org.
 
-Paging and its errors: facts/salesforce.md section 5. Text compares without regard to case; a null differs
+Text compares without regard to case; a null differs
 from every value and is neither below nor above one, as in SOQL.
 """
 
@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connector.sandbox.org.errors import RequestError
+from connector.sandbox.kit.instants import offset_instant, org_text
+from connector.sandbox.org.errors import refused
 from connector.sandbox.org.query.soql import Comparison, Condition, Group, Literal, Order, Query, parse
 from connector.sandbox.org.rows.formula import evaluate
-from connector.sandbox.org.rows.ids import record_ids, to_18
-from connector.sandbox.org.rows.table import Row, Table
-from connector.sandbox.org.rows.values import format_datetime, parse_datetime
+from connector.sandbox.org.rows.ids import to_18
+from connector.sandbox.org.rows.table import Row, Table, attributes
 from connector.sandbox.org.schema.model import FieldSchema
 
 Getter = Callable[[Row], Any]
 Test = Callable[[Row], bool]
-_MAX_CURSORS = 10
 _NUMERIC = {"double", "percent", "int"}
 
 
@@ -33,55 +32,6 @@ class Result:
     rows: list[Row]
     project: Callable[[Row, str], Row]
     count_only: bool = False
-
-
-@dataclass(slots=True)
-class Page:
-    """One batch of a result."""
-
-    total: int
-    records: list[Row]
-    locator: str | None
-
-    def as_dict(self, version: str) -> dict[str, Any]:
-        """The QueryResult as the REST API prints it."""
-        out: dict[str, Any] = {"totalSize": self.total, "done": self.locator is None}
-        if self.locator:
-            out["nextRecordsUrl"] = f"/services/data/v{version}/query/{self.locator}"
-        return out | {"records": self.records}
-
-
-class Cursors:
-    """Open results by locator; an org keeps ten per user and drops the oldest."""
-
-    def __init__(self) -> None:
-        self._ids = record_ids("01g")
-        self._open: dict[str, Result] = {}
-
-    def first(self, result: Result, version: str, batch: int) -> Page:
-        """The first batch, keeping the rest for ``more``."""
-        if result.count_only:
-            return Page(len(result.rows), [], None)
-        cursor = next(self._ids)
-        if len(result.rows) > batch:
-            self._open[cursor] = result
-            while len(self._open) > _MAX_CURSORS:
-                del self._open[next(iter(self._open))]
-        return _page(cursor, result, version, 0, batch)
-
-    def more(self, locator: str, version: str, batch: int) -> Page:
-        """The batch at a locator of the form ``01g…-2000``."""
-        cursor, _, start = locator.partition("-")
-        result = self._open.get(cursor)
-        if result is None or not start.isdigit() or int(start) > len(result.rows):
-            raise RequestError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        return _page(cursor, result, version, int(start), batch)
-
-
-def _page(cursor: str, result: Result, version: str, start: int, batch: int) -> Page:
-    end = start + batch
-    records = [result.project(row, version) for row in result.rows[start:end]]
-    return Page(len(result.rows), records, f"{cursor}-{end}" if end < len(result.rows) else None)
 
 
 def run(tables: Mapping[str, Table], text: str, now: datetime, *, include_deleted: bool = False) -> Result:
@@ -96,8 +46,7 @@ class _Runner:
         self._now = now
         table = tables.get(query.object.lower())
         if table is None:
-            raise RequestError(
-                400,
+            raise refused(
                 "INVALID_TYPE",
                 f"{query.text}\nERROR at Row:1:Column:1\nsObject type '{query.object}' is not supported."
                 " If you are attempting to use a custom object, be sure to append the '__c' after the"
@@ -165,8 +114,7 @@ class _Runner:
         field = table.schema.relationships.get(relationship.lower())
         parent = self._tables.get((field.reference_to or "").lower()) if field else None
         if parent is None:
-            raise RequestError(
-                400,
+            raise refused(
                 "INVALID_FIELD",
                 f"{self._query.text}\nERROR at Row:1:Column:1\nDidn't understand relationship"
                 f" '{relationship}' in field path. If you are attempting to use a custom relationship,"
@@ -177,8 +125,7 @@ class _Runner:
     def _own_field(self, table: Table, name: str) -> tuple[Getter, FieldSchema]:
         field = table.schema.field(name)
         if field is None:
-            raise RequestError(
-                400,
+            raise refused(
                 "INVALID_FIELD",
                 f"{self._query.text}\nERROR at Row:1:Column:1\nNo such column '{name}' on"
                 f" entity '{table.schema.name}'. If you are attempting to use a custom field, be sure to"
@@ -228,7 +175,7 @@ class _Runner:
 
 def _projector(table: Table, printers: list[tuple[list[tuple[str, Table]], str, Getter]]) -> Callable[[Row, str], Row]:
     def project(row: Row, version: str) -> Row:
-        out: Row = {"attributes": attributes(table, row["Id"], version)}
+        out: Row = {"attributes": attributes(table.schema, row["Id"], version)}
         for steps, name, get in printers:
             target = _descend(out, row, table, steps, version)
             if target is not None:
@@ -246,15 +193,9 @@ def _descend(out: Row, row: Row, table: Table, steps: list[tuple[str, Table]], v
         if up is None:
             out[relationship] = None
             return None
-        out = out.setdefault(relationship, {"attributes": attributes(parent, up["Id"], version)})
+        out = out.setdefault(relationship, {"attributes": attributes(parent.schema, up["Id"], version)})
         row, table = up, parent
     return out
-
-
-def attributes(table: Table, record_id: str, version: str) -> dict[str, str]:
-    """Type and address of a record."""
-    name = table.schema.name
-    return {"type": name, "url": f"/services/data/v{version}/sobjects/{name}/{record_id}"}
 
 
 def _fold(value: Any) -> Any:
@@ -272,7 +213,7 @@ def _operand(field: FieldSchema, literal: Literal) -> Any:
     if field.type in {"id", "reference"} and literal.kind == "string":
         full = to_18(literal.value)
         if full is None:
-            raise RequestError(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {literal.value}")
+            raise refused("INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {literal.value}")
         return full
     wanted = {"datetime": "datetime", "boolean": "boolean"}.get(field.type, "string")
     if field.type in _NUMERIC:
@@ -281,14 +222,13 @@ def _operand(field: FieldSchema, literal: Literal) -> Any:
         return literal.value
     if literal.kind != wanted:
         quoted = " and should not be enclosed in quotes" if literal.kind == "string" else ""
-        raise RequestError(
-            400,
+        raise refused(
             "INVALID_FIELD",
             f"value of filter criterion for field '{field.name}' must be of type {field.type}{quoted}",
         )
     if wanted == "datetime":
-        moment = parse_datetime(literal.value)
+        moment = offset_instant(literal.value)
         if moment is None:
-            raise RequestError(400, "MALFORMED_QUERY", f"invalid dateTime: {literal.value}")
-        return format_datetime(moment).lower()
+            raise refused("MALFORMED_QUERY", f"invalid dateTime: {literal.value}")
+        return org_text(moment).lower()
     return _fold(literal.value)

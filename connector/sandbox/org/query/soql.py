@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.sandbox.org.errors import RequestError
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.org.errors import refused
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -79,13 +80,13 @@ class Query:
     offset: int = 0
 
 
-def malformed(message: str) -> RequestError:
+def malformed(message: str) -> Refusal:
     """The refusal of text that is not a query."""
-    return RequestError(400, "MALFORMED_QUERY", message)
+    return refused("MALFORMED_QUERY", message)
 
 
 def parse(text: str) -> Query:
-    """Parses a query; raises RequestError where an org would answer 400."""
+    """Parses a query; raises Refusal where an org would answer 400."""
     return _Parser(text).query()
 
 
@@ -110,7 +111,7 @@ class _Parser:
         if self._accept("offset"):
             out.offset = self._count()
             if out.offset > 2000:
-                raise RequestError(400, "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
+                raise refused("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
         if self._at < len(self._tokens):
             raise self._unexpected()
         return out
@@ -234,7 +235,7 @@ class _Parser:
         if not self._accept(word):
             raise self._unexpected()
 
-    def _unexpected(self) -> RequestError:
+    def _unexpected(self) -> Refusal:
         found = self._tokens[self._at][1] if self._at < len(self._tokens) else "<EOF>"
         return malformed(f"unexpected token: '{found}'")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from connector.sandbox.org.errors import RequestError
-from connector.sandbox.org.rows.values import format_datetime, parse_datetime
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.instants import offset_instant, org_text
+from connector.sandbox.org.errors import refused
 
 UPDATED_DAYS, DELETED_DAYS = 30, 15
 ID_LIMIT = 600_000
@@ -37,18 +38,18 @@ class Replication:
             raise _refusal("start date must be before end date by at least one minute")
         if moments[0] < self._now() - timedelta(days=days):
             raise _refusal(f"start date is more than {days} days ago")
-        return format_datetime(moments[0]), format_datetime(min(moments[1], self._now()))
+        return org_text(moments[0]), org_text(min(moments[1], self._now()))
 
     def capped(self, ids: Iterable[str]) -> list[str]:
         """The ids, if they are not too many."""
         found = sorted(ids)
         if len(found) > self.id_limit:
-            raise RequestError(400, "EXCEEDED_ID_LIMIT", f"more than {self.id_limit} ids; use a smaller window")
+            raise refused("EXCEEDED_ID_LIMIT", f"more than {self.id_limit} ids; use a smaller window")
         return found
 
     def covered(self, end: str) -> str:
         """Up to when an answer is whole."""
-        return min(end, format_datetime(self.held_back)) if self.held_back else end
+        return min(end, org_text(self.held_back)) if self.held_back else end
 
     def earliest(self) -> datetime:
         """The first instant that the log of deletions still covers."""
@@ -57,11 +58,11 @@ class Replication:
 
 
 def _minute(text: str | None, name: str) -> datetime:
-    moment = parse_datetime(text or "")
+    moment = offset_instant(text or "")
     if moment is None:
-        raise RequestError(400, "INVALID_FIELD", f"{name} must be a dateTime with an offset")
+        raise refused("INVALID_FIELD", f"{name} must be a dateTime with an offset")
     return moment.replace(second=0, microsecond=0)
 
 
-def _refusal(text: str) -> RequestError:
-    return RequestError(400, "INVALID_REPLICATION_DATE", text)
+def _refusal(text: str) -> Refusal:
+    return refused("INVALID_REPLICATION_DATE", text)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from connector.sandbox.org.rows.values import parse_datetime
+from connector.sandbox.kit.instants import offset_instant
 
 
 def _days_in_progress(row: dict[str, Any], now: datetime) -> float | None:
-    assigned = parse_datetime(row.get("Assigned_Date__c") or "")
+    assigned = offset_instant(row.get("Assigned_Date__c") or "")
     if assigned is None:
         return None
-    end = parse_datetime(row.get("Completed_Date__c") or "") or now
+    end = offset_instant(row.get("Completed_Date__c") or "") or now
     # FLOOR of a Salesforce formula goes towards zero for negative numbers.
     return float(math.trunc((end - assigned).total_seconds() / 86_400))
 

@@ -121,3 +121,13 @@ class Table:
                 index.pop(before[field].lower(), None)
             if after[field]:
                 index[after[field].lower()] = row["Id"]
+
+
+def address(schema: ObjectSchema, record_id: str, version: str) -> str:
+    """Where the REST API serves a record."""
+    return f"/services/data/v{version}/sobjects/{schema.name}/{record_id}"
+
+
+def attributes(schema: ObjectSchema, record_id: str, version: str) -> dict[str, str]:
+    """Type and address of a record."""
+    return {"type": schema.name, "url": address(schema, record_id, version)}

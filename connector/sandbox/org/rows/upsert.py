@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.org.errors import RecordError
+from connector.sandbox.org.errors import refused
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table
 from connector.sandbox.org.rows.values import coerce
@@ -32,10 +32,10 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
     values = read_values(tables, table, record)
     wanted = values.get(key.name)
     if wanted is None:
-        raise RecordError("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
+        raise refused("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
     hits = table.find(key.name, wanted)
     if len(hits) > 1:
-        raise RecordError("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
+        raise refused("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
     target = table.rows[hits[0]] if hits else None
     return judge(table, target, values)
 
@@ -45,13 +45,13 @@ def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan
     given = next((value for name, value in record.items() if name.lower() == "id"), None)
     full = to_18(given) if isinstance(given, str) else None
     if given is None:
-        raise RecordError("MISSING_ARGUMENT", "Id not specified in an update call")
+        raise refused("MISSING_ARGUMENT", "Id not specified in an update call")
     if full is None:
-        raise RecordError("MALFORMED_ID", f"Record ID: id value of incorrect type: {given}", "Id")
+        raise refused("MALFORMED_ID", f"Record ID: id value of incorrect type: {given}", "Id")
     if full in table.recycled:
-        raise RecordError("ENTITY_IS_DELETED", "entity is deleted")
+        raise refused("ENTITY_IS_DELETED", "entity is deleted")
     if full not in table.rows:
-        raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
     values = {name: value for name, value in record.items() if name.lower() != "id"}
     return judge(table, table.rows[full], read_values(tables, table, values))
 
@@ -65,7 +65,7 @@ def judge(table: Table, target: Row | None, values: Row) -> Plan:
         missing = [name for name, value in values.items() if value is None and name in schema.required]
     _check_rights(table, target, values)
     if missing:
-        raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+        raise refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
     _check_unique(table, target, values)
     return Plan(target, values)
 
@@ -82,13 +82,13 @@ def read_values(tables: Tables, table: Table, record: Mapping[str, Any]) -> Row:
             field = table.schema.relationships[name.lower()]
             _put(values, field, _parent(tables, field, value))
         elif name != "attributes":
-            raise RecordError("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.schema.name}")
+            raise refused("INVALID_FIELD", f"No such column '{name}' on sobject of type {table.schema.name}")
     return values
 
 
 def _put(values: Row, field: FieldSchema, value: Any) -> None:
     if field.name in values:
-        raise RecordError(
+        raise refused(
             "INVALID_FIELD",
             f"Cannot specify both an external ID reference {field.relationship_name} and a salesforce id, {field.name}"
             if field.relationship_name
@@ -100,13 +100,11 @@ def _put(values: Row, field: FieldSchema, value: Any) -> None:
 
 def _value(tables: Tables, field: FieldSchema, value: Any) -> Any:
     if field.name == "Id":
-        raise RecordError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+        raise refused("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
     if not field.createable and not field.updateable:
         return value  # refused by the check of rights, whatever the value is
     if field.type == "boolean" and value is None:
-        raise RecordError(
-            "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: null", field.name
-        )
+        raise refused("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: null", field.name)
     stored = coerce(field, value)
     if field.reference_to and stored is not None:
         _check_reference(tables, field, stored)
@@ -116,9 +114,9 @@ def _value(tables: Tables, field: FieldSchema, value: Any) -> Any:
 def _check_reference(tables: Tables, field: FieldSchema, record_id: str) -> None:
     parent = tables.get((field.reference_to or "").lower())
     if parent is None or not record_id.startswith(parent.schema.key_prefix):
-        raise RecordError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {record_id}", field.name)
+        raise refused("MALFORMED_ID", f"{field.label}: id value of incorrect type: {record_id}", field.name)
     if record_id not in parent.rows:
-        raise RecordError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
+        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
 
 
 def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
@@ -127,49 +125,49 @@ def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
     keys = {k: v for k, v in value.items() if k != "attributes"} if isinstance(value, Mapping) else {}
     parent = tables.get((field.reference_to or "").lower())
     if parent is None or len(keys) != 1:
-        raise RecordError("INVALID_FIELD", f"{field.relationship_name} needs exactly one external id field")
+        raise refused("INVALID_FIELD", f"{field.relationship_name} needs exactly one external id field")
     (name, wanted), *_ = keys.items()
     key = parent.schema.field(name)
     if key is None or not (key.external_id or key.id_lookup):
-        raise RecordError(
+        raise refused(
             "INVALID_FIELD",
             f"Field name provided, {name} does not match an External ID for {parent.schema.name}",
         )
     hits = parent.find(key.name, wanted) if isinstance(wanted, str) else []
     if not hits:
-        raise RecordError(
+        raise refused(
             "INVALID_FIELD",
             f"Foreign key external ID: {wanted} not found for field {key.name} in entity {parent.schema.name}",
         )
     if len(hits) > 1:
-        raise RecordError("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
+        raise refused("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
     return hits[0]
 
 
 def _check_rights(table: Table, target: Row | None, values: Row) -> None:
     fields = table.schema.fields
-    refused = [
+    locked = [
         name
         for name in values
         if not (fields[name.lower()].createable if target is None else fields[name.lower()].updateable)
     ]
-    if refused:
-        raise RecordError(
+    if locked:
+        raise refused(
             "INVALID_FIELD_FOR_INSERT_UPDATE",
-            f"Unable to create/update fields: {', '.join(refused)}. Please check the security settings of"
+            f"Unable to create/update fields: {', '.join(locked)}. Please check the security settings of"
             " this field and verify that it is read/write for your profile or permission set.",
-            *refused,
+            *locked,
         )
 
 
 def _check_unique(table: Table, target: Row | None, values: Row) -> None:
-    own = target["Id"] if target else None
     for name in table.schema.indexed:
-        wanted = values.get(name)
-        others = [hit for hit in table.find(name, wanted) if hit != own] if wanted else []
-        if others:
-            raise RecordError(
-                "DUPLICATE_VALUE",
-                f"duplicate value found: {name} duplicates value on record with id: {others[0]}",
-                name,
-            )
+        refuse_duplicate(table, name, values.get(name), target)
+
+
+def refuse_duplicate(table: Table, name: str, value: Any, own: Row | None) -> None:
+    """Refuses a value that another record than ``own`` has in this field."""
+    others = [hit for hit in table.find(name, value) if hit != (own or {}).get("Id")] if value else []
+    if others:
+        text = f"duplicate value found: {name} duplicates value on record with id: {others[0]}"
+        raise refused("DUPLICATE_VALUE", text, name)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from connector.sandbox.org.errors import RecordError
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.instants import offset_instant, org_text
+from connector.sandbox.org.errors import refused
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.schema.model import FieldSchema
 
@@ -19,34 +20,18 @@ from connector.sandbox.org.schema.model import FieldSchema
 _YEARS = range(1700, 4001)
 
 
-def format_datetime(moment: datetime) -> str:
-    """UTC text as the REST API prints it; an org keeps whole seconds. Sorts in the order of time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000").rjust(28, "0")
-
-
-def parse_datetime(value: str) -> datetime | None:
-    """The instant of an ISO text that carries an offset, or None."""
-    if len(value) < 19 or value[10] not in "Tt":
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
-
-
 def coerce(field: FieldSchema, value: Any) -> Any:
-    """The value as stored; raises RecordError where an org would refuse it."""
+    """The value as stored; raises Refusal where an org would refuse it."""
     if value is None:
         return None
     convert = _COERCE.get(field.type)
     return convert(field, value) if convert else _text(field, value)
 
 
-def _bad_type(field: FieldSchema, wanted: str, value: Any) -> RecordError:
+def _bad_type(field: FieldSchema, wanted: str, value: Any) -> Refusal:
     kinds = {bool: "VALUE_BOOLEAN", str: "VALUE_STRING", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT"}
     kind = kinds.get(type(value), "START_OBJECT")
-    return RecordError(
+    return refused(
         "INVALID_TYPE_ON_FIELD_IN_RECORD",
         f"{field.label}: cannot deserialize instance of {wanted} from {kind} value {value}",
         field.name,
@@ -58,7 +43,7 @@ def _text(field: FieldSchema, value: Any) -> str | None:
         raise _bad_type(field, "string", value)
     stored = value.strip()
     if len(stored) > field.length:
-        raise RecordError(
+        raise refused(
             "STRING_TOO_LONG",
             f"{field.label}: data value too large: {stored} (max length={field.length})",
             field.name,
@@ -69,7 +54,7 @@ def _text(field: FieldSchema, value: Any) -> str | None:
 def _picklist(field: FieldSchema, value: Any) -> str | None:
     stored = _text(field, value)
     if stored is not None and field.restricted_picklist and not field.picklist.get(stored):
-        raise RecordError(
+        raise refused(
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
             f"{field.label}: bad value for restricted picklist field: {stored}",
             field.name,
@@ -87,7 +72,7 @@ def _number(field: FieldSchema, value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise _bad_type(field, "double", value)
     if abs(value) >= 10 ** (field.precision - field.scale):
-        raise RecordError(
+        raise refused(
             "NUMBER_OUTSIDE_VALID_RANGE",
             f"{field.label}: value outside of valid range on numeric field: {value}",
             field.name,
@@ -96,12 +81,12 @@ def _number(field: FieldSchema, value: Any) -> float | int:
 
 
 def _datetime(field: FieldSchema, value: Any) -> str:
-    moment = parse_datetime(value) if isinstance(value, str) else None
+    moment = offset_instant(value) if isinstance(value, str) else None
     if moment is None:
         raise _bad_type(field, "datetime", value)
     if moment.year not in _YEARS:
-        raise RecordError("NUMBER_OUTSIDE_VALID_RANGE", f"{field.label}: invalid date: {value}", field.name)
-    return format_datetime(moment)
+        raise refused("NUMBER_OUTSIDE_VALID_RANGE", f"{field.label}: invalid date: {value}", field.name)
+    return org_text(moment)
 
 
 def _id(field: FieldSchema, value: Any) -> str | None:
@@ -109,7 +94,7 @@ def _id(field: FieldSchema, value: Any) -> str | None:
         return None
     full = to_18(value) if isinstance(value, str) else None
     if full is None:
-        raise RecordError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", field.name)
+        raise refused("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", field.name)
     return full
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
+from connector.sandbox.kit.instants import offset_instant, org_text
 from connector.sandbox.org.rows.table import Row
-from connector.sandbox.org.rows.values import format_datetime, parse_datetime
 from connector.sandbox.org.schema.standard import PROGRESS_STATUSES
 from connector.sandbox.portal.state import Portal
 
@@ -89,5 +89,5 @@ def _vary(at: int, name: str) -> str:
 def _instant(row: Row | None, field: str) -> str | None:
     """A date of the portal (no offset means UTC) as the org keeps it."""
     value = str((row or {}).get(field) or "")
-    moment = parse_datetime(f"{value[:19]}Z") if value else None
-    return format_datetime(moment) if moment else None
+    moment = offset_instant(f"{value[:19]}Z") if value else None
+    return org_text(moment) if moment else None
