@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.pull import pull_lock
-from connector.absorb.walk.paging import Ask
+from connector.absorb.walk.pages import Ask
 from connector.canonical.build import load_maps
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
