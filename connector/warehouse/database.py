@@ -47,6 +47,8 @@ class Warehouse:
             connection.execute("SET TimeZone = 'UTC'")
             # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
             connection.execute("SET preserve_insertion_order = false")
+            # DuckDB would draw its bar into standard output, where `--json` puts one object and nothing else.
+            connection.execute("SET enable_progress_bar = false")
             if not self._migrated:
                 from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
 
