@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (facts/absorb.md section 5).
+# Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (docs/facts/absorb.md section 5).
 INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
@@ -41,7 +41,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def floor_millisecond(moment: datetime) -> datetime:
-    """Cut to the millisecond, the finest `modifiedSince` is documented to take (facts/absorb.md section 4)."""
+    """Cut to the millisecond, the finest `modifiedSince` is documented to take (docs/facts/absorb.md section 4)."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -24,7 +24,7 @@ from connector.http.session import Answer, HttpSession, QueryParams
 from connector.settings import OAuthLogin, Settings, require_absorb
 from connector.times import parse_http_date, parse_instant, to_absorb
 
-# Where each list lives; {scope} is a course id (facts/absorb.md section 1, operation 2, and section 6).
+# Where each list lives; {scope} is a course id (docs/facts/absorb.md section 1, operation 2, and section 6).
 LIST_PATHS = {
     "departments": "/departments",
     "users": "/users",

@@ -1,4 +1,4 @@
-"""What an Absorb answer that is not a success means, and what to do (facts/absorb.md section 3)."""
+"""What an Absorb answer that is not a success means, and what to do (docs/facts/absorb.md section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: `learnsync …` (contract section 4)."""
+"""The command line: `learnsync …` (README.md)."""
 
 from connector.cli.app import main
 

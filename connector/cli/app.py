@@ -1,4 +1,4 @@
-"""The commands. Each is thin: options in, one call of the engine, a report out, the exit code of contract section 4."""
+"""The commands. Each is thin: options in, one call of the engine, a report out, an exit code of README.md."""
 
 from __future__ import annotations
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json as jsonlib
 import logging
+import os
 import random
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +33,7 @@ from connector.times import utc_now
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 rows may take the portal up to its gateway's 29 s (facts/absorb.md section 3); reads get twice that.
+# A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3
@@ -114,6 +117,7 @@ class HttpSession:
             base_url=self.base_url,
             timeout=TIMEOUT,
             transport=transport,
+            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
@@ -236,6 +240,12 @@ class HttpSession:
             f"{reason} in {number} attempts.",
             remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
         )
+
+
+@lru_cache
+def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the variables that httpx reads
+    """Whose certificates are trusted. Reading them takes some 30 ms, so all sessions of a process share them."""
+    return httpx.create_ssl_context(trust_env=True)
 
 
 async def _read_chunks(path: Path) -> AsyncIterator[bytes]:

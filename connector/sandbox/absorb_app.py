@@ -1,6 +1,6 @@
 """The Absorb Integration API v2 over HTTP: the route table and what each operation does.
 
-Operations: facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
+Operations: docs/facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
 
 
 class _LowerCasePath:
-    """Paths are case-insensitive behind the gateway (facts/absorb.md section 1)."""
+    """Paths are case-insensitive behind the gateway (docs/facts/absorb.md section 1)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -98,7 +98,7 @@ async def _no_route(request: Request, _error: Exception) -> Response:
 
 
 async def authenticate(context: Context, request: Request) -> Response:
-    """Mint a token: a bare JSON string (facts/absorb.md section 2)."""
+    """Mint a token: a bare JSON string (docs/facts/absorb.md section 2)."""
     try:
         fields = folded(await body_of(request))
     except ApiError as error:
@@ -164,7 +164,7 @@ async def unenroll(context: Context, request: Request) -> Response:
 async def bulk(context: Context, request: Request) -> Response:
     """Every enrollment of these users in these courses, as a plain array.
 
-    How ids are listed is not known (facts/absorb.md section 1): repeated keys and comma lists both work.
+    How ids are listed is not known (docs/facts/absorb.md section 1): repeated keys and comma lists both work.
     """
     conditions, parameters = [], []
     for name, column in (("userIds", "user_id"), ("courseIds", "course_id")):
@@ -208,7 +208,7 @@ ROUTES: list[tuple[list[str], str, Handler]] = [
     (["GET"], "/courses/{course_id}/enrollments", _scoped("courses", "course_id", "course_id")),
     (["GET"], "/users/{user_id}/enrollments", _scoped("users", "user_id", "user_id")),
     (["POST"], "/users/{user_id}/enrollments", create_or_update),
-    # The method is not known (facts/absorb.md section 1, row 9): both plausible ones work.
+    # The method is not known (docs/facts/absorb.md section 1, row 9): both plausible ones work.
     (["POST", "DELETE"], "/enrollments/unenroll", unenroll),
     (["GET"], "/enrollments/{row_id}", _single("enrollments")),
     (["GET"], f"{PAIR}", details.enrollment_of_pair),
@@ -233,12 +233,12 @@ ROUTES: list[tuple[list[str], str, Handler]] = [
         details.single("lesson_enrollments", "lesson_id"),
     ),
     (["GET"], "/courses/{course_id}/lessons/{lesson_id}/enrollments", details.of_lesson),
-    # Attempts; whether one is finished by PUT or by POST is not known (facts/absorb.md section 1, row 19)
+    # Attempts; whether one is finished by PUT or by POST is not known (docs/facts/absorb.md section 1, row 19)
     (["GET"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.attempts),
     (["POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts", details.start_attempt),
     (["PUT", "POST"], "/attempts/{attempt_id}", details.finish_attempt),
     (["PUT", "POST"], f"{PAIR}/lessons/{{lesson_id}}/attempts/{{attempt_id}}", details.finish_attempt),
-    # The account's own; enrolling oneself has two plausible paths (facts/absorb.md section 1, row 21)
+    # The account's own; enrolling oneself has two plausible paths (docs/facts/absorb.md section 1, row 21)
     (["GET"], "/my-enrollments", my_enrollments),
     (["GET"], "/my-enrollments/{course_id}", my_enrollment),
     (["POST"], "/enroll/{course_id}", enroll_me),

@@ -35,7 +35,7 @@ def advance(row: Mapping[str, Any], moment: datetime, rng: random.Random) -> dic
 
 
 def new_enrollment(row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    """A course enrollment as it stands right after enrolling; fields of facts/absorb.md section 5."""
+    """A course enrollment as it stands right after enrolling; fields of docs/facts/absorb.md section 5."""
     stamp = naive_text(moment)
     return {
         "id": row_id,

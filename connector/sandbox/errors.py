@@ -1,4 +1,4 @@
-"""The portal's error bodies (facts/absorb.md section 3)."""
+"""The portal's error bodies (docs/facts/absorb.md section 3)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def not_found() -> ApiError:
 
 
 def unprocessable(detail: str) -> ApiError:
-    """A query or a body that the portal cannot make sense of; the term is facts/absorb.md section 3."""
+    """A query or a body that the portal cannot make sense of; the term is docs/facts/absorb.md section 3."""
     return portal_error(422, SEMANTIC, "ErrorGeneric", [detail])
 
 

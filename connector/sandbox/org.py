@@ -1,6 +1,6 @@
 """The sandbox org: state and rules of a Salesforce org, without the HTTP in front of it.
 
-Follows facts/salesforce.md. Every public method takes the lock, so several server threads may share one org.
+Follows docs/facts/salesforce.md. Every public method takes the lock, so several server threads may share one org.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What every resource of the sandbox org shares: sessions, versions, counting, headers and error bodies.
 
-Facts: facts/salesforce.md section 3f. A resource is a plain function from a ``Call`` to a ``Response``.
+Facts: docs/facts/salesforce.md section 3f. A resource is a plain function from a ``Call`` to a ``Response``.
 """
 
 from __future__ import annotations

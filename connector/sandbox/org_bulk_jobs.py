@@ -1,7 +1,7 @@
 """Bulk API 2.0 ingest jobs of the sandbox org: their states, their CSV, and what becomes of each row.
 
-Rules: facts/salesforce.md section 3a. Work is done when somebody asks how a job is getting on, one batch of rows per
-question, so that a test sees the same states every time. Wordings of job errors are those that users quote.
+Rules: docs/facts/salesforce.md section 3a. Work is done when somebody asks how a job is getting on, one batch of rows
+per question, so that a test sees the same states every time. Wordings of job errors are those that users quote.
 """
 
 from __future__ import annotations

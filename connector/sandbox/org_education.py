@@ -1,7 +1,8 @@
-"""Education Cloud objects of the sandbox org, as far as the Learnings Graph fills them (facts/salesforce.md section 6).
+"""Education Cloud objects of the sandbox org, as far as the Learnings Graph fills them.
 
-Read-only over the sObject resources here: the graph's own resource writes them (``org_learnings``). The external id of
-LearningCourse is read from the metadata that ships in ``mappings/salesforce/education-cloud``.
+Facts: docs/facts/salesforce.md section 6. Read-only over the sObject resources here: the graph's own resource writes
+them (``org_learnings``). The external id of LearningCourse is read from the metadata that ships in
+``mappings/salesforce/education-cloud``.
 """
 
 from __future__ import annotations

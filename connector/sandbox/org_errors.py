@@ -6,7 +6,7 @@ from typing import Any
 
 
 class RecordError(Exception):
-    """One record refused; an entry of ``errors`` in an UpsertResult (facts/salesforce.md section 3b)."""
+    """One record refused; an entry of ``errors`` in an UpsertResult (docs/facts/salesforce.md section 3b)."""
 
     def __init__(self, code: str, message: str, *fields: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class RecordError(Exception):
 
 
 class RequestError(Exception):
-    """A whole request refused; becomes ``[{message, errorCode}]`` (facts/salesforce.md section 3f)."""
+    """A whole request refused; becomes ``[{message, errorCode}]`` (docs/facts/salesforce.md section 3f)."""
 
     def __init__(self, status: int, code: str, message: str, *fields: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class RequestError(Exception):
 
 
 class SeveralMatches(RequestError):  # noqa: N818 - an answer of its own kind, 300 Multiple Choices
-    """An external id that several records have: the body is the list of their addresses (section 3b)."""
+    """An external id that several records have: the body is their addresses (docs/facts/salesforce.md section 3b)."""
 
     def __init__(self, addresses: list[str]) -> None:
         super().__init__(300, "MULTIPLE_CHOICES", f"The external id matches {len(addresses)} records")

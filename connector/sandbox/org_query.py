@@ -1,6 +1,6 @@
 """Runs parsed SOQL over the records of the sandbox org, and pages the result by locator.
 
-Paging and its errors: facts/salesforce.md section 5. Text compares without regard to case; a null differs
+Paging and its errors: docs/facts/salesforce.md section 5. Text compares without regard to case; a null differs
 from every value and is neither below nor above one, as in SOQL.
 """
 

@@ -1,4 +1,4 @@
-"""sObject and collection resources of the sandbox org (facts/salesforce.md sections 3b, 3f and 5)."""
+"""sObject and collection resources of the sandbox org (docs/facts/salesforce.md sections 3b, 3f and 5)."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class FieldSchema:
         return self.createable and not self.nillable and not self.defaulted_on_create
 
     def describe(self) -> dict[str, Any]:
-        """The field as ``GET sobjects/X/describe`` lists it (facts/salesforce.md section 5)."""
+        """The field as ``GET sobjects/X/describe`` lists it (docs/facts/salesforce.md section 5)."""
         return {
             "name": self.name,
             "label": self.label,

@@ -1,6 +1,6 @@
 """What the portal's streams look like: field names, their kinds, and which ones have an indexed column.
 
-Field lists: facts/absorb.md section 5. That ``score`` neither filters nor sorts: section 4.
+Field lists: docs/facts/absorb.md section 5. That ``score`` neither filters nor sorts: section 4.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ DEPARTMENTS = Stream(
 )
 STREAMS: dict[str, Stream] = {s.name: s for s in (USERS, COURSES, DEPARTMENTS, ENROLLMENTS)}
 
-# What lies inside a course enrollment (field lists: seed 004); `score` is closed as it is on the parent.
+# What lies inside a course enrollment (docs/facts/absorb.md section 5); `score` is closed as it is on the parent.
 _DETAIL = {"id": "key", "name": "name", "dateEdited": "date_edited", "userId": "user_id", "status": "status"}
 _DETAIL |= {"courseEnrollmentId": "enrollment_id"}
 LESSON_ENROLLMENTS = Stream(

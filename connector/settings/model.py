@@ -16,7 +16,7 @@ from connector.settings.sources import DEFAULT_TENANT, OwnDotEnv, TomlFile
 from connector.settings.values import Stripped, Url
 from connector.times import parse_instant
 
-# REST gateways by region (facts/absorb.md section 1).
+# REST gateways by region (docs/facts/absorb.md section 1).
 REGIONS = {
     "us": "https://rest.myabsorb.com",
     "ca": "https://rest.myabsorb.ca",
@@ -29,7 +29,7 @@ REGIONS = {
 }
 # What lies inside a course enrollment; attempts are found through lesson enrollments (connector/streams/details.py).
 DETAIL_STREAM_NAMES = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
-# Assignments that did not fail (facts/salesforce.md section 1a); a status that is not set yet counts as none.
+# Assignments that did not fail (docs/facts/salesforce.md section 1a); a status that is not set yet counts as none.
 ASSIGNMENT_QUERY = (
     "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
 )
@@ -127,7 +127,7 @@ class SalesforceSettings(_SalesforceLogin):
 
 
 class LearningRecordsSettings(_Section):
-    """The LearningRecord API (seed 002). No BASE_URL means: no push to it."""
+    """The LearningRecord API (docs/facts/learning-records.md). No BASE_URL means: no push to it."""
 
     base_url: Url = None
     api_key: SecretStr | None = None

@@ -1,4 +1,4 @@
-"""One live Absorb token per account, shared by everything in this process (facts/absorb.md section 2).
+"""One live Absorb token per account, shared by everything in this process (docs/facts/absorb.md section 2).
 
 A new token kills the account's previous one, so tokens are minted once and refreshed by compare-and-swap: of all calls
 that a dying token fails, the first mints, the others take what it got. A fresh token may be refused for a moment by

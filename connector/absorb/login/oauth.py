@@ -1,7 +1,7 @@
 """OAuth 2.0 of the portal host: tokens for a code, tokens for a refresh token, and who hands them to the client.
 
-Facts: facts/absorb.md section 2. Endpoints are on the tenant's own host, not on the REST gateway; authorization code
-and refresh token, scope admin.v1, no PKCE; the code works once; an access token lives 4 hours, a refresh token a
+Facts: docs/facts/absorb.md section 2. Endpoints are on the tenant's own host, not on the REST gateway; authorization
+code and refresh token, scope admin.v1, no PKCE; the code works once; an access token lives 4 hours, a refresh token a
 year. Unlike tokens of /authenticate, these do not revoke one another (the vendor's wording implies it; not tried).
 Whether a refresh hands out a new refresh token is not known: one that comes replaces the old.
 """
