@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.assignments.assign import AssignOptions, AssignReport
+from connector.assignments import AssignOptions, AssignReport
 from connector.cli.console import Bar, out, print_json, set_up_logging
 from connector.cli.render import count, table
 from connector.settings import load_settings
