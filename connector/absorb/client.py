@@ -17,10 +17,11 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from connector.absorb.faults import explain
 from connector.absorb.login.auth import Authenticator
 from connector.absorb.login.oauth import OAuthAuthenticator
-from connector.absorb.walk.paging import Ask, Page
+from connector.absorb.walk.pages import Ask, Page
 from connector.errors import ApiError, ProtocolError
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession, QueryParams
+from connector.http.session import HttpSession, QueryParams
 from connector.settings import OAuthLogin, Settings, require_absorb
 from connector.times import parse_http_date, parse_instant, to_absorb
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from connector import redact
 from connector.errors import AuthenticationError, SettingsError
-from connector.http.session import Answer
+from connector.http.answers import Answer, json_or_none
 from connector.settings import KeyLogin, SecretLogin
 
 log = logging.getLogger(__name__)
@@ -159,11 +159,9 @@ def login_remedy(login: SecretLogin | KeyLogin) -> str:
 
 def refusal(login: SecretLogin | KeyLogin, answer: Answer) -> AuthenticationError:
     """The error for a token endpoint's answer {error, error_description}."""
-    try:
-        document = answer.json()
+    document, said = json_or_none(answer), answer.text[:200]
+    if isinstance(document, dict):
         said = f"{document.get('error')}: {document.get('error_description')}"
-    except (ValueError, AttributeError):
-        said = answer.text[:200]
     remedy = login_remedy(login)
     if isinstance(login, KeyLogin):
         remedy = next((text for words, text in _JWT_REFUSALS.items() if words in said.lower()), remedy)

@@ -22,8 +22,8 @@ from connector.absorb.api.operations import BY_NAME, OPERATIONS, Operation
 from connector.absorb.api.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.absorb.client import AbsorbClient
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError
-from connector.sandbox.absorb_app import ROUTES
-from connector.sandbox.outlines import Outline, outline_of
+from connector.sandbox.portal.app import ROUTES
+from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.streams.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
@@ -119,7 +119,7 @@ def test_the_table_is_the_page_in_order() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_every_operation_is_there(operation: Operation, api: AbsorbApi) -> None:
     assert operation.name in TRIPS, "no round-trip test"
-    served = {(verb, _shape(path)) for verbs, path, _ in ROUTES for verb in verbs}
+    served = {(verb, _shape(path)) for path, functions in ROUTES.items() for verb in functions}
     assert (operation.method, _shape(operation.path)) in served, "no sandbox route"
     group, method = operation.name.split(".")
     assert hasattr(getattr(api, group), method), "no client method"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support import Row, query, records
 
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import AuthenticationError, LearnsyncError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import push as engine
@@ -23,7 +23,7 @@ from connector.learning_records.ledger import Ledger
 from connector.learning_records.models import LearningRecord, NewLearningRecord
 from connector.push.reports import TargetReport
 from connector.salesforce.push.objects import PushOptions
-from connector.sandbox import records_app
+from connector.sandbox.records import app as records_app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push

@@ -16,7 +16,7 @@ import pytest
 from support import Row, query, records
 
 import mappings
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
 from connector.progress import Silent
 from connector.push.reports import TargetReport
@@ -33,7 +33,7 @@ from connector.salesforce.learnings.models import (
     UpdateLearning,
 )
 from connector.salesforce.push.objects import PushOptions
-from connector.sandbox.generator import generate
+from connector.sandbox.portal.generator import generate
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_pull, run_push
@@ -318,7 +318,7 @@ def test_a_course_that_left_absorb_is_made_inactive_and_never_newly_made(sandbox
 def test_a_refusal_is_in_the_ledger_with_code_and_text_and_is_held(
     sandbox: Sandbox, ready: Settings, status: int
 ) -> None:
-    sandbox.org.learnings_refusal_status = status
+    sandbox.org.faults.learnings_status = status
     sandbox.org.fail_next("FIELD_CUSTOM_VALIDATION_EXCEPTION")
     report = send(ready)
     assert (report.rejected, report.accepted) == (1, 5)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from oulad import folders, lines, statuses
 
-from connector.sandbox.generator import course_sizes, generate
-from connector.sandbox.instants import canonical, naive_text, timespan
-from connector.sandbox.oulad import load_oulad
+from connector.sandbox.kit.instants import canonical, naive_text, timespan
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.generator import course_sizes, generate
+from connector.sandbox.portal.oulad import load_oulad
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

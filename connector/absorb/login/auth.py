@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from connector import redact
 from connector.absorb.faults import explain, is_wrong_path
 from connector.errors import ApiError, AuthenticationError
-from connector.http.session import Answer, HttpSession
+from connector.http.answers import Answer
+from connector.http.session import HttpSession
 
 log = logging.getLogger(__name__)
 

@@ -37,8 +37,9 @@ from connector.errors import (
     ThrottledError,
     WrongPathError,
 )
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession
+from connector.http.session import HttpSession
 from connector.settings import OAuthLogin
 from connector.times import utc_now
 

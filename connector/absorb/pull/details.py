@@ -31,7 +31,7 @@ from connector.errors import (
     ProtocolError,
     WrongPathError,
 )
-from connector.http.session import Answer
+from connector.http.answers import Answer
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams.details import DETAIL_STREAMS, attempt_count, placed

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.push import difference
-from connector.salesforce.client import Grant
 from connector.salesforce.readback.objects import Readable
+from connector.salesforce.session import Grant
 from connector.salesforce.targets import COURSE, ENROLLMENT
 from connector.settings import Settings
 from connector.warehouse.database import Connection
