@@ -15,9 +15,9 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-PATH_VARIABLE = "LEARNSYNC_WAREHOUSE__PATH"
+PATH_VARIABLE = variable("warehouse", "path")
 Connection = duckdb.DuckDBPyConnection
 
 
