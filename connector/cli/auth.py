@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.absorb.login.oauth import exchange, stored_login
-from connector.absorb.login.oauth_login import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
-from connector.absorb.login.oauth_tokens import StoredTokens, TokenFile
+from connector.absorb.login.authorize import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
+from connector.absorb.login.oauth import stored_login
+from connector.absorb.login.token_endpoint import exchange
+from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.cli.console import err, out, print_json, set_up_logging
 from connector.errors import AuthenticationError, LearnsyncError, SettingsError
 from connector.settings import OAuthLogin, Settings, check_url, load_settings, require_absorb, require_oauth
