@@ -11,7 +11,7 @@ from mappings.errors import MappingError
 FILE = "learnings_fields.csv"
 COURSE = "Learning Course"
 CUSTOM = "learningCourseCustomFields"
-# Learning Input of seed 003, less what the org gives out (learningId, learningCourseId) and what is for programs only.
+# Learning Input (docs/facts/salesforce.md section 6) less the ids that the org gives out and what is for programs only.
 FIELDS = (
     "type", "name", "provider", "description", "courseLevelDescription", "subjectAbbreviation", "fieldOfStudy",
     "courseNumber", "active", "activeFromDate", "activeToDate", "duration", "durationUnit", "cipCode", "academicLevel",

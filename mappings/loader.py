@@ -17,7 +17,7 @@ from mappings.learnings import FILE as LEARNINGS_FILE
 from mappings.learnings import LearningField, learning_fields
 
 PACKAGED = Path(__file__).parent
-# The restricted picklist of LearningItemProgress.ProgressStatus (seed 000).
+# The restricted picklist of LearningItemProgress.ProgressStatus (docs/facts/salesforce.md section 0).
 PROGRESS_STATUSES = (
     "Behind", "Completed", "CompletedLate", "CompletedOnTime", "InProgress",
     "NoLongerTracking", "NotStarted", "OnTrack", "Overdue",

@@ -18,7 +18,7 @@ from tests.ulid import learning_record_id
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-# The LearningRecord of seed 002, name by name.
+# The fields of docs/facts/learning-records.md, name by name.
 LEARNING_RECORD = [
     "id", "tenant_id", "app_id", "created_at", "updated_at", "created_by", "updated_by", "source", "source_type",
     "is_deleted", "deleted_at", "deleted_by", "schema_version", "person_id", "title", "provider", "completed_at",

@@ -10,7 +10,7 @@ from connector.errors import ApiError, SettingsError
 from connector.settings import AssignmentSettings
 
 QUERY = "LEARNSYNC_ASSIGNMENTS__QUERY"
-# Codes by which an org refuses the text of a query (facts/salesforce.md section 3f), an object that it lacks apart.
+# Codes by which an org refuses a query's text (docs/facts/salesforce.md section 3f), except for a missing object.
 REFUSED_QUERY = frozenset({"INVALID_FIELD", "MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR"})
 _SELECT = re.compile(r"\s*SELECT\s+(?P<fields>.+?)\s+FROM\s+\w+", re.IGNORECASE | re.DOTALL)
 

@@ -31,7 +31,7 @@ from connector.http.ratelimit import Gate
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 rows may take the portal up to its gateway's 29 s (facts/absorb.md section 3); reads get twice that.
+# A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3

@@ -1,4 +1,4 @@
-"""The LearningRecord API: list, get and create (seed 002).
+"""The LearningRecord API: list, get and create (docs/facts/learning-records.md).
 
 The page names the resource, its three operations and its fields. It says nothing of authentication beyond "JWT" and
 "integration API keys", nothing of query parameters, paging or error bodies. So: the key goes as a bearer token, every

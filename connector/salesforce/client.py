@@ -86,7 +86,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             )
 
     async def replication(self, name: str, resource: str, start: datetime, end: datetime) -> dict[str, Any]:
-        """What getUpdated or getDeleted (`resource`: updated | deleted) answers for a window (section 5).
+        """What getUpdated or getDeleted (`resource`: updated | deleted) answers (docs/facts/salesforce.md section 5).
 
         Raises BadRequestError with the org's code: INVALID_REPLICATION_DATE, EXCEEDED_ID_LIMIT.
         """
@@ -98,7 +98,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
 
     async def query(self, soql: str, *, deleted: bool = False) -> AsyncIterator[list[dict[str, Any]]]:
-        """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll, section 5)."""
+        """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll)."""
         answer = await self.call("GET", f"{self._data}/{'queryAll' if deleted else 'query'}", params={"q": soql})
         while True:
             page = READER.object(answer)

@@ -1,7 +1,7 @@
 """How a session with an org is asked for: client credentials, or a JWT signed with the app's private key.
 
-Facts: facts/salesforce.md section 4. Neither flow gives a refresh token or a lifetime: a session lasts until a call
-answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
+Facts: docs/facts/salesforce.md section 4. Neither flow gives a refresh token or a lifetime: a session lasts until a
+call answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
 """
 
 from __future__ import annotations

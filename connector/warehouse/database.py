@@ -1,7 +1,7 @@
 """Opening the DuckDB file: one writer at a time, so open late, close soon, and wait for another process's lock.
 
-Facts: facts/platform.md C5. A second process, read-only or not, is refused while one holds the file; the operating
-system drops the lock when a process dies, so waiting always ends.
+Facts: docs/facts/duckdb.md section C5. A second process, read-only or not, is refused while one holds the file; the
+operating system drops the lock when a process dies, so waiting always ends.
 """
 
 from __future__ import annotations

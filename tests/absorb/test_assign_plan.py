@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.assignments.query import check_query, read_record
-from connector.cli.assign import MEANINGS
+from connector.cli.commands.assign import MEANINGS
 from connector.errors import SettingsError
 from connector.settings import AssignmentSettings, load_settings
 from connector.warehouse.database import Connection, Warehouse

@@ -55,8 +55,8 @@ from connector.errors import (
 )
 from connector.http import retry
 from connector.http.ratelimit import Gate
-from connector.sandbox.generator import generate
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.generator import generate
 from connector.settings import Settings
 from connector.warehouse.database import Warehouse
 

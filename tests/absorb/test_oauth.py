@@ -31,8 +31,9 @@ from connector.absorb.login.oauth import stored_login
 from connector.absorb.login.token_endpoint import exchange, refresh
 from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
-from connector.sandbox.gateway import AbsorbOptions
-from connector.sandbox.oauth import CODE_SECONDS, OAuthClient, OAuthServer, Refused
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.portal.gateway import AbsorbOptions
+from connector.sandbox.portal.oauth import CODE_SECONDS, OAuthClient, OAuthServer
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import OAuthLogin, PasswordLogin, Settings, load_settings, require_absorb, require_oauth
 from connector.sync import run_pull
@@ -680,10 +681,10 @@ def test_a_code_works_once_for_a_minute_and_for_its_redirect_uri(server: OAuthSe
     assert server.grant(form(grant_type="authorization_code", code=code))["token_type"] == "Bearer"
     late, elsewhere = server.permit(REDIRECT), server.permit("http://127.0.0.1:1/callback")
     for spent in (code, elsewhere, "made-up"):
-        with pytest.raises(Refused, match="invalid_grant"):
+        with pytest.raises(Refusal, match="invalid_grant"):
             server.grant(form(grant_type="authorization_code", code=spent))
     clock[0] += CODE_SECONDS
-    with pytest.raises(Refused, match="invalid_grant"):
+    with pytest.raises(Refusal, match="invalid_grant"):
         server.grant(form(grant_type="authorization_code", code=late))
 
 
@@ -691,7 +692,7 @@ def test_a_refresh_spends_its_token_and_leaves_access_tokens_alone(server: OAuth
     first = server.grant(form(grant_type="authorization_code", code=server.permit(REDIRECT)))
     again = form(grant_type="refresh_token", refresh_token=str(first["refresh_token"]))
     second = server.grant(again)
-    with pytest.raises(Refused, match="invalid_grant"):
+    with pytest.raises(Refusal, match="invalid_grant"):
         server.grant(again)
     assert server.accepts(str(first["access_token"]))
     assert server.accepts(str(second["access_token"]))
@@ -701,9 +702,9 @@ def test_a_refresh_spends_its_token_and_leaves_access_tokens_alone(server: OAuth
 
 def test_wrong_clients_and_grants_are_refused(server: OAuthServer) -> None:
     for wrong in ({"client_id": "x"}, {"client_secret": "x"}):
-        with pytest.raises(Refused, match="invalid_client"):
+        with pytest.raises(Refusal, match="invalid_client"):
             server.grant(form(grant_type="authorization_code", code=server.permit(REDIRECT), **wrong))
-    with pytest.raises(Refused, match="unsupported_grant_type"):
+    with pytest.raises(Refusal, match="unsupported_grant_type"):
         server.grant(form(grant_type="client_credentials"))
 
 

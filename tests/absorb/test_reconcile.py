@@ -20,7 +20,7 @@ from connector.absorb.login import password
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.canonical.build import build
-from connector.cli.app import main
+from connector.cli.main import main
 from connector.errors import ServerFaultError
 from connector.http import retry
 from connector.sandbox.portal import Portal

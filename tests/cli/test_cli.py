@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from connector import redact
 from connector.absorb.login import password
-from connector.cli.app import app, main
+from connector.cli.main import app, main
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings
 from connector.sync import run_build, run_pull

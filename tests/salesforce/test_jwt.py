@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from connector.cli import doctor
-from connector.cli.doctor import examine
+from connector.cli.commands import doctor
+from connector.cli.commands.doctor import examine
 from connector.errors import AuthenticationError, SettingsError
 from connector.salesforce import login as auth
 from connector.salesforce.client import SalesforceClient

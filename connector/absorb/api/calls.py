@@ -35,7 +35,7 @@ def guid(value: GuidLike, name: str) -> str:
 
 
 def narrowed(status: int | None, modified_since: datetime | None) -> Query:
-    """The two parameters that most reads take; `modifiedSince` is strictly later than (facts/absorb.md section 4)."""
+    """The two parameters that most reads take; `modifiedSince` is exclusive (docs/facts/absorb.md section 4)."""
     return {"status": status, "modifiedSince": None if modified_since is None else to_absorb(modified_since)}
 
 

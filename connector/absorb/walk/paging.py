@@ -2,7 +2,7 @@
 
 Why not simply `_offset` 0, 1, 2 …: the order moves while we read. In a list sorted by dateEdited an edited row jumps to
 the end and every later row slides left, across page borders we have passed: rows are skipped for good
-(facts/platform.md A5). So the walk pages by keyset, and falls back only as far as a portal forces it to:
+(docs/facts/absorb.md section 4a). So the walk pages by keyset, and falls back only as far as a portal forces it to:
 
 KEYSET   ask for rows modified after *just before* the last dateEdited held, page 0 again. Rows edited meanwhile move
          ahead of us and are met later; deletions shift nothing. Where equal dateEdited fill a page the key cannot
@@ -29,7 +29,7 @@ from itertools import pairwise
 
 from connector.times import floor_millisecond
 
-MAX_LIMIT = 1000  # facts/absorb.md section 4
+MAX_LIMIT = 1000  # docs/facts/absorb.md section 4
 MAX_OFFSET = 65_535
 MAX_PASSES = 8
 PATIENCE = 10  # pages asked for per page of the list, before a walk is called endless

@@ -1,4 +1,4 @@
-"""The Learnings Graph resource: find, create and update one learning (facts/salesforce.md section 6).
+"""The Learnings Graph resource: find, create and update one learning (docs/facts/salesforce.md section 6).
 
 One learning a call, always: the documents name no limit, no order of `details` and no atomicity for several, and an
 answer that is lost must leave no doubt about which learning it was about.

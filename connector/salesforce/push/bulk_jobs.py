@@ -1,6 +1,6 @@
 """The calls of one Bulk API 2.0 ingest job, through SalesforceClient: its session, retries and day's budget apply.
 
-Facts: facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
+Facts: docs/facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """LearningItemProgress as a target: only where the org's own describe permits it, and only when it was asked for.
 
-Facts: facts/salesforce.md section 0. No API version lists create, update or upsert for the object; one newer page of
-the vendor prints Create and Update beside some of its fields, which is no evidence of access. So describe decides, the
-default is no, and records are only ever updated by Id: Salesforce itself makes them.
+Facts: docs/facts/salesforce.md section 0. No API version lists create, update or upsert for the object; one newer page
+of the vendor prints Create and Update beside some of its fields, which is no evidence of access. So describe decides,
+the default is no, and records are only ever updated by Id: Salesforce itself makes them.
 """
 
 from __future__ import annotations
