@@ -115,7 +115,7 @@ def test_nothing_on_the_datas_way_knows_the_sandbox() -> None:
 
 
 def test_the_pure_cores_do_no_input_or_output() -> None:
-    pure = ("connector.absorb.walk.paging", "connector.http.retry", "connector.times")
+    pure = ("connector.absorb.walk", "connector.http.retry", "connector.times")
     assert (
         offenders(pure, ("asyncio", "os", "pathlib", "socket", "duckdb", "httpx", "logging", "connector.http.session"))
         == []

@@ -18,7 +18,7 @@ from connector.absorb.faults import explain
 from connector.absorb.login.oauth import OAuthAuthenticator
 from connector.absorb.login.password import PasswordAuthenticator
 from connector.absorb.login.tokens import Authenticator
-from connector.absorb.walk.paging import Ask, Page
+from connector.absorb.walk.pages import Ask, Page
 from connector.errors import ApiError, ProtocolError
 from connector.http.answers import Answer
 from connector.http.ratelimit import Gate

@@ -35,7 +35,7 @@ from connector.absorb.client import AbsorbClient
 from connector.absorb.login import password, tokens
 from connector.absorb.pull.pull import PullOptions, pull
 from connector.absorb.pull.reconcile import ReconcileOptions, reconcile
-from connector.absorb.walk.paging import Walk
+from connector.absorb.walk.walk import Walk
 from connector.errors import LearnsyncError
 from connector.http import retry
 from connector.sandbox.portal import Portal

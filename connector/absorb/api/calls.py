@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from connector.absorb.api.operations import BY_NAME, Operation
 from connector.absorb.client import AbsorbClient, page_params, read_page
-from connector.absorb.walk.paging import MAX_LIMIT, Ask, Done, Incomplete, Walk
+from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete
+from connector.absorb.walk.walk import Walk
 from connector.errors import BadRequestError, IncompleteError, ProtocolError, ServerFaultError, UnreachableError
 from connector.http.answers import Answer
 from connector.http.session import QueryParams

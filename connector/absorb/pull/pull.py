@@ -24,7 +24,8 @@ from typing import Protocol
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call
 from connector.absorb.pull import polling
-from connector.absorb.walk.paging import Ask, Done, Incomplete, Walk
+from connector.absorb.walk.pages import Ask, Done, Incomplete
+from connector.absorb.walk.walk import Walk
 from connector.errors import (
     ApiError,
     BadRequestError,

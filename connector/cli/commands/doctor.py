@@ -9,7 +9,7 @@ from functools import partial
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.pull import pull_lock
-from connector.absorb.walk.paging import Ask
+from connector.absorb.walk.pages import Ask
 from connector.canonical.build import load_maps
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
