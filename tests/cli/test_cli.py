@@ -24,7 +24,7 @@ from support import query
 from typer.testing import CliRunner
 
 from connector import redact
-from connector.absorb.login import auth
+from connector.absorb.login import password
 from connector.cli.commands import SUMMARIES
 from connector.cli.main import app, load, main
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -88,7 +88,7 @@ class Shell:
             patch.setattr(sys, "stdout", io.StringIO())
             patch.setattr(sys, "stderr", io.StringIO())
             patch.setattr(redact, "_known", set())
-            patch.setattr(auth, "_accounts", {})
+            patch.setattr(password, "_accounts", {})
             patch.setattr(logging.getLogger(), "handlers", [])
             with pytest.raises(SystemExit) as left:
                 main()

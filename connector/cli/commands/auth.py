@@ -12,9 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.absorb.login.oauth import exchange, stored_login
-from connector.absorb.login.oauth_login import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
-from connector.absorb.login.oauth_tokens import StoredTokens, TokenFile
+from connector.absorb.login.authorize import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
+from connector.absorb.login.oauth import stored_login
+from connector.absorb.login.token_endpoint import exchange
+from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.commands import SUMMARIES
 from connector.cli.console import err, out

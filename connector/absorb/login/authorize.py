@@ -21,8 +21,8 @@ from typing import ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from connector import redact
-from connector.absorb.login.oauth import AUTHORIZE_PATH, SCOPE
-from connector.absorb.login.oauth_tokens import LOGIN_REMEDY
+from connector.absorb.login.token_endpoint import AUTHORIZE_PATH, SCOPE
+from connector.absorb.login.token_file import LOGIN_REMEDY
 from connector.errors import AuthenticationError, SettingsError
 from connector.settings import OAuthLogin, variable
 

@@ -27,7 +27,7 @@ LOCK_WAIT_SECONDS = 300.0
 _LOCK_PAUSE_SECONDS = 0.05
 # Documented for the refresh token (docs/facts/absorb.md section 2); no answer tells it.
 REFRESH_LIFETIME = timedelta(days=365)
-# A token is replaced this long before its end, so that it does not die on its way; a tenth of a short life.
+# A token is replaced this long before its end, or it would expire on its way; a short life is cut by a tenth.
 EARLY_SECONDS = 60.0
 
 
