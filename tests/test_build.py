@@ -55,7 +55,7 @@ def test_learning_record_has_exactly_the_columns_of_its_definition(warehouse: Wa
     assert [name for (name,) in found] == LEARNING_RECORD
 
 
-def test_learning_item_progress_has_the_columns_of_the_contract(warehouse: Warehouse) -> None:
+def test_learning_item_progress_has_exactly_the_columns_of_its_definition(warehouse: Warehouse) -> None:
     found = query(warehouse, "SELECT column_name FROM (DESCRIBE learning_item_progress)")
     assert [name for (name,) in found] == [
         "tenant_id", "enrollment_id", "learning_record_id", "user_id", "course_id", "OwnerId", "LearningItemId",

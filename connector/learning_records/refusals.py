@@ -15,9 +15,10 @@ from connector.errors import (
 )
 from connector.http.answers import Answer, json_or_none
 from connector.http.refusals import SERVER_FAULTS, Refusal, explained
+from connector.settings import variable
 
-URL_SETTING = "LEARNSYNC_LEARNING_RECORDS__BASE_URL"
-KEY_SETTING = "LEARNSYNC_LEARNING_RECORDS__API_KEY"
+URL_SETTING = variable("learning_records", "base_url")
+KEY_SETTING = variable("learning_records", "api_key")
 CHECK_URL = f"Check {URL_SETTING}."
 
 REFUSALS = (

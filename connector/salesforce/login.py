@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from connector import redact
 from connector.errors import AuthenticationError, SettingsError
 from connector.http.answers import Answer, json_or_none
-from connector.settings import KeyLogin, SecretLogin
+from connector.settings import KeyLogin, SecretLogin, variable
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ PRODUCTION, TEST = "https://login.salesforce.com", "https://test.salesforce.com"
 _TEST_HOSTS = ("test.salesforce.com", ".sandbox.my.salesforce.com", ".scratch.my.salesforce.com")
 # RFC 7518 section 3.3: RS256 asks for a key of 2048 bits or more.
 LEAST_KEY_BITS = 2048
-_KEY = "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE"
+_KEY = variable("salesforce", "private_key_file")
 _KEY_REMEDY = "Name the PEM file with the RSA private key of the app's certificate (docs/salesforce-setup.md)."
 
 CLIENT_CREDENTIALS_REMEDY = (

@@ -18,13 +18,13 @@ from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession
 from connector.salesforce.login import login_remedy, refusal, token_form
 from connector.salesforce.refusals import READER, explain
-from connector.settings import KeyLogin, SecretLogin
+from connector.settings import KeyLogin, SecretLogin, variable
 from connector.times import parse_http_date, utc_now
 
 log = logging.getLogger(__name__)
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
-LOGIN_SETTING = "LEARNSYNC_SALESFORCE__LOGIN_URL"
+LOGIN_SETTING = variable("salesforce", "login_url")
 _IDENTITY = re.compile(r"/id/(00D\w{12,15})/(005\w{12,15})?")
 
 

@@ -158,7 +158,7 @@ def planned(
     keys = ("assignment_id", "learner", "course")
     path.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in asked), "utf-8")
     values = {"files": [str(path)], "tenant_id": "default", "org_id": ORG, "retry": False} | names
-    connection.execute(sql("assignments_plan"), values)
+    connection.execute(sql("plan"), values)
     return dict(connection.execute("SELECT assignment_id, outcome FROM assignment_plan").fetchall())
 
 

@@ -24,11 +24,11 @@ from connector import redact
 from connector.absorb.login.token_endpoint import AUTHORIZE_PATH, SCOPE
 from connector.absorb.login.token_file import LOGIN_REMEDY
 from connector.errors import AuthenticationError, SettingsError
-from connector.settings import OAuthLogin
+from connector.settings import OAuthLogin, variable
 
 LOOPBACK_HOST = "127.0.0.1"
 CALLBACK_PATH = "/callback"
-PORT_VARIABLE = "LEARNSYNC_ABSORB__REDIRECT_PORT"
+PORT_VARIABLE = variable("absorb", "redirect_port")
 TIMEOUT_SECONDS = 300.0
 # A browser opens connections ahead of need; one that stays silent is dropped.
 SILENCE_SECONDS = 10.0

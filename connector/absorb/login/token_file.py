@@ -17,9 +17,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from connector import redact
 from connector.errors import AuthenticationError, SettingsError
+from connector.settings import variable
 from connector.times import utc_now
 
-VARIABLE = "LEARNSYNC_ABSORB__TOKEN_FILE"
+VARIABLE = variable("absorb", "token_file")
 LOGIN_REMEDY = "Run `learnsync auth login`."
 # Who holds the lock waits for the portal, with retries, for no longer than this.
 LOCK_WAIT_SECONDS = 300.0

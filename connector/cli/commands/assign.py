@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.assignments.assign import AssignOptions, AssignReport
+from connector.assignments import AssignOptions, AssignReport
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, table

@@ -10,9 +10,9 @@ from __future__ import annotations
 from connector.errors import NotFoundError, TargetRefusedError
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import PROGRESS
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-SETTING = "LEARNSYNC_SALESFORCE__ALLOW_LEARNING_ITEM_PROGRESS_WRITES"
+SETTING = variable("salesforce", "allow_learning_item_progress_writes")
 _INSTEAD = "Push without --target: the custom objects carry the same statuses (docs/salesforce-setup.md section 5)."
 
 

@@ -14,7 +14,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the sandbox
     """
 
     def __init__(self, status: int, code: str, message: str, *details: Any) -> None:
-        super().__init__(message)
+        super().__init__(": ".join(text for text in (code, message) if text))
         self.status = status
         self.code = code
         self.message = message

@@ -19,7 +19,7 @@ def org_shape(refusal: Refusal) -> list[Any]:
 
 
 def as_entry(refusal: Refusal) -> dict[str, Any]:
-    """An entry of ``errors`` in an UpsertResult (section 3b)."""
+    """An entry of ``errors`` in an UpsertResult (docs/facts/salesforce.md section 3b)."""
     return {"statusCode": refusal.code, "message": refusal.message, "fields": list(refusal.details)}
 
 

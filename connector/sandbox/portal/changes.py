@@ -1,4 +1,4 @@
-"""What learners do next: the realistic transitions behind an edit, and a fresh enrollment."""
+"""What learners do next: the realistic transitions behind an edit."""
 
 from __future__ import annotations
 
@@ -32,36 +32,3 @@ def advance(row: Mapping[str, Any], moment: datetime, rng: random.Random) -> dic
     if progress >= 100:
         changed |= {"status": 3, "dateCompleted": naive_text(moment), "score": round(rng.uniform(60, 100), 1)}
     return changed
-
-
-def new_enrollment(row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], moment: datetime) -> dict[str, Any]:
-    """A course enrollment as it stands right after enrolling; fields of docs/facts/absorb.md section 5."""
-    stamp = naive_text(moment)
-    return {
-        "id": row_id,
-        "courseId": course["id"],
-        "courseName": course["name"],
-        "progress": 0.0,
-        "score": None,
-        "status": 0,
-        "dateCompleted": None,
-        "dateExpires": None,
-        "dateEdited": stamp,
-        "dateAdded": stamp,
-        "fullName": f"{user['firstName']} {user['lastName']}",
-        "courseVersionId": None,
-        "userId": user["id"],
-        "acceptedTermsAndConditions": False,
-        "timeSpentTicks": 0,
-        "timeSpent": "00:00:00",
-        "dateStarted": None,
-        "enrollmentKeyId": None,
-        "certificateId": None,
-        "credits": None,
-        "isActive": True,
-        "dateDue": None,
-        "accessDate": None,
-        "jobTitle": user.get("jobTitle"),
-        "courseCollectionId": None,
-        "avatar": None,
-    }

@@ -6,24 +6,13 @@ from collections.abc import Iterator
 
 from connector.sandbox.kit.instants import timespan
 from connector.sandbox.kit.randomness import DAY, Dice
+from connector.sandbox.portal.schema import enrollment_row
 from connector.sandbox.portal.state import Row
 
 # Share of each status among current enrollments, in percent.
 STATUS_SHARES = {
-    3: 50.0,
-    0: 17.0,
-    1: 15.0,
-    5: 3.5,
-    6: 2.6,
-    4: 2.6,
-    9: 1.6,
-    2: 1.6,
-    8: 1.3,
-    7: 1.4,
-    11: 1.0,
-    12: 1.2,
-    10: 1.2,
-}
+    3: 50.0, 0: 17.0, 1: 15.0, 5: 3.5, 6: 2.6, 4: 2.6, 9: 1.6, 2: 1.6, 8: 1.3, 7: 1.4, 11: 1.0, 12: 1.2, 10: 1.2
+}  # fmt: skip
 _STATUSES = tuple(STATUS_SHARES)
 _WEIGHTS = tuple(STATUS_SHARES.values())
 _STARTED = {1, 3, 4, 5, 7, 11, 12}
@@ -72,34 +61,30 @@ class EnrollmentMaker:
         # The stamp of the last event is the event's own, digit for digit, as one transaction writes both.
         last_text = added_text if last == added else dice.instant(last)
         due = self._due(added)
-        row = {
-            "id": dice.guid(),
-            "courseId": course["id"],
-            "courseName": course["name"],
-            "progress": self._progress(status),
-            "score": self._score(status),
-            "status": status,
-            "dateCompleted": last_text if completed else None,
-            "dateExpires": dice.instant(completed + 365 * DAY) if completed and dice.chance(0.15) else None,
-            "dateEdited": last_text,
-            "dateAdded": added_text,
-            "fullName": f"{user['firstName']} {user['lastName']}",
-            "courseVersionId": dice.guid() if dice.chance(0.05) else None,
-            "userId": user["id"],
-            "acceptedTermsAndConditions": dice.chance(0.2),
-            "timeSpentTicks": spent,
-            "timeSpent": timespan(spent),
-            "dateStarted": dice.instant(started) if started else None,
-            "enrollmentKeyId": dice.guid() if dice.chance(0.02) else None,
-            "certificateId": dice.guid() if completed and dice.chance(0.4) else None,
-            "credits": dice.choice((0.5, 1.0, 2.0)) if completed and dice.chance(0.3) else None,
-            "isActive": current,
-            "dateDue": due,
-            "accessDate": dice.midnight(added + dice.days(1, 21)) if dice.chance(0.06) else None,
-            "jobTitle": user["jobTitle"],
-            "courseCollectionId": dice.choice(self._bundles) if self._bundles and dice.chance(0.08) else None,
-            "avatar": None,
-        }
+        row = enrollment_row(
+            dice.guid(),
+            user,
+            course,
+            progress=self._progress(status),
+            score=self._score(status),
+            status=status,
+            dateCompleted=last_text if completed else None,
+            dateExpires=dice.instant(completed + 365 * DAY) if completed and dice.chance(0.15) else None,
+            dateEdited=last_text,
+            dateAdded=added_text,
+            courseVersionId=dice.guid() if dice.chance(0.05) else None,
+            acceptedTermsAndConditions=dice.chance(0.2),
+            timeSpentTicks=spent,
+            timeSpent=timespan(spent),
+            dateStarted=dice.instant(started) if started else None,
+            enrollmentKeyId=dice.guid() if dice.chance(0.02) else None,
+            certificateId=dice.guid() if completed and dice.chance(0.4) else None,
+            credits=dice.choice((0.5, 1.0, 2.0)) if completed and dice.chance(0.3) else None,
+            isActive=current,
+            dateDue=due,
+            accessDate=dice.midnight(added + dice.days(1, 21)) if dice.chance(0.06) else None,
+            courseCollectionId=dice.choice(self._bundles) if self._bundles and dice.chance(0.08) else None,
+        )
         return row, last
 
     def _after(self, moment: int, low: float, high: float) -> int:

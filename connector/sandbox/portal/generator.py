@@ -15,6 +15,7 @@ from connector.sandbox.kit.instants import canonical
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.enrollments import EnrollmentMaker
 from connector.sandbox.portal.people import make_departments, make_users
+from connector.sandbox.portal.schema import COURSES
 from connector.sandbox.portal.state import Portal, Row
 from connector.sandbox.portal.vocabulary import LEVELS, TOPICS, VENDORS
 
@@ -141,35 +142,21 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
     if number == 2:
         course_type = "InstructorLedCourse"  # however few courses there are, one has sessions
     required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
-    return {
+    return COURSES.blank | {
         "id": dice.guid(),
         "courseType": course_type,
         "name": name,
         "description": f"<p>{topic}: what everyone needs to know.</p>",
-        "notes": None,
         "externalId": f"CRS-{number:05d}" if dice.chance(0.6) else None,
-        "accessDate": None,
         "expireType": 0,
         "expireDuration": None,
-        "expiryDate": None,
         "activeStatus": 1 if number % 9 == 7 else 0,
-        "tagIds": [],
-        "resourceIds": [],
-        "editorIds": [],
-        "prices": [],
-        "competencyDefinitionIds": [],
         "prerequisiteCourseIds": required,
-        "postEnrollmentCourseIds": [],
         "allowCourseEvaluation": dice.chance(0.3),
         "categoryId": dice.guid() if dice.chance(0.7) else None,
-        "certificateUrl": None,
-        "audience": None,
-        "goals": None,
         "vendor": dice.choice(VENDORS) if dice.chance(0.7) else None,
         "companyCost": 0.0,
         "learnerCost": 0.0,
-        "companyTime": None,
-        "learnerTime": None,
         "dateEdited": dice.instant(added + dice.days(0, 800)),
         "dateAdded": dice.instant(added),
     }

@@ -1,7 +1,7 @@
 """The inside of a course enrollment: lessons, attempts, chapters and sessions that agree with it. No storage here.
 
-Field lists: docs/facts/absorb.md section 5. What a real portal does to the parent when a lesson moves is not known
-(section 4); here progress, score and time of the course are those of its lessons.
+What a real portal does to the parent when a lesson moves is not known (docs/facts/absorb.md section
+4); here progress, score and time of the course are those of its lessons.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from connector.sandbox.kit.instants import canonical, moment_of, naive_text, timespan
 from connector.sandbox.portal.generator import stable_guid
 from connector.sandbox.portal.outlines import Outline
+from connector.sandbox.portal.schema import CHAPTER_ENROLLMENTS, LESSON_ENROLLMENTS, SESSION_ENROLLMENTS, Stream
 
 Row = dict[str, Any]
 # Statuses of a course enrollment under which nobody has begun.
@@ -44,33 +45,36 @@ def number(value: object, default: float = 0.0) -> float:
 
 def blank_lessons(enrollment: Mapping[str, Any], outline: Outline) -> list[LessonState]:
     """Every lesson of the course, not begun."""
-    made = []
-    for lesson in outline.lessons:
-        row = {
+    added = enrollment.get("dateAdded")
+    rows = (
+        {
             "id": stable_guid(f"{enrollment['id']}/{lesson.lesson_id}"),
             "chapterEnrollmentId": stable_guid(f"{enrollment['id']}/{lesson.chapter_id}"),
             "type": "LessonEnrollment",
             "attempts": 0,
             "failures": 0,
-            "lastAttempt": None,
-            "courseEnrollmentId": enrollment["id"],
             "chapterId": lesson.chapter_id,
             "lessonId": lesson.lesson_id,
             "name": lesson.name,
-            "userId": enrollment.get("userId"),
-            "fullName": enrollment.get("fullName"),
             "status": 0,
             "progress": 0.0,
-            "score": None,
             "timeSpent": "00:00:00",
-            "dateEnrolled": enrollment.get("dateAdded"),
-            "dateStarted": None,
-            "dateCompleted": None,
-            "dateEdited": enrollment.get("dateAdded"),
-            "dateAdded": enrollment.get("dateAdded"),
+            "dateEdited": added,
+            "dateAdded": added,
         }
-        made.append(LessonState(row))
-    return made
+        for lesson in outline.lessons
+    )
+    return [LessonState(_within(enrollment, LESSON_ENROLLMENTS) | row) for row in rows]
+
+
+def _within(enrollment: Mapping[str, Any], stream: Stream) -> Row:
+    """A row of a stream that says whose it is and is empty otherwise."""
+    return stream.blank | {
+        "courseEnrollmentId": enrollment["id"],
+        "userId": enrollment.get("userId"),
+        "fullName": enrollment.get("fullName"),
+        "dateEnrolled": enrollment.get("dateAdded"),
+    }
 
 
 def spread(enrollment: Mapping[str, Any], last: datetime) -> Clock:
@@ -126,7 +130,7 @@ def _leave(lesson: LessonState, status: int, progress: float, begun: datetime, e
 
 
 def new_attempt(lesson: LessonState, begun: datetime, attempt_id: str | None = None) -> Row:
-    """Open an attempt; its fields: docs/facts/absorb.md section 5."""
+    """Open an attempt (id, timeSpentTicks, status, score, startDate, completionDate)."""
     attempt: Row = {
         "id": attempt_id or stable_guid(f"{lesson.row['id']}/{len(lesson.attempts)}"),
         "timeSpentTicks": 0,
@@ -196,20 +200,12 @@ def chapter_rows(enrollment: Mapping[str, Any], outline: Outline, lessons: Seque
 def _chapter(enrollment: Mapping[str, Any], chapter_id: str, name: str, lessons: Sequence[LessonState]) -> Row:
     rows = [lesson.row for lesson in lessons]
     summary = summarize(lessons)
-    return {
+    return _within(enrollment, CHAPTER_ENROLLMENTS) | {
         "id": stable_guid(f"{enrollment['id']}/{chapter_id}"),
-        "courseEnrollmentId": enrollment["id"],
         "chapterId": chapter_id,
-        "sessionId": None,
-        "lessonId": None,
         "name": name,
-        "userId": enrollment.get("userId"),
-        "fullName": enrollment.get("fullName"),
-        "status": summary["status"],
-        "progress": summary["progress"],
-        "score": summary["score"],
+        **summary,
         "timeSpent": timespan(sum(lesson.ticks for lesson in lessons)),
-        "dateEnrolled": enrollment.get("dateAdded"),
         "dateStarted": _extreme(min, rows, "dateStarted"),
         "dateCompleted": _extreme(max, rows, "dateCompleted") if summary["status"] == 3 else None,
         "lessonEnrollmentIds": [row["id"] for row in rows],
@@ -244,19 +240,10 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
 
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
     """A session enrollment that says what its course enrollment says; no dateAdded (docs/facts/absorb.md section 5)."""
-    return {
+    said = ("status", "progress", "score", "timeSpent", "dateStarted", "dateCompleted", "dateEdited")
+    return _within(enrollment, SESSION_ENROLLMENTS) | {
         "id": stable_guid(f"{enrollment['id']}/{session_id}"),
         "sessionId": session_id,
-        "courseEnrollmentId": enrollment["id"],
         "name": name,
-        "userId": enrollment.get("userId"),
-        "fullName": enrollment.get("fullName"),
-        "status": enrollment.get("status"),
-        "progress": enrollment.get("progress"),
-        "score": enrollment.get("score"),
-        "timeSpent": enrollment.get("timeSpent"),
-        "dateEnrolled": enrollment.get("dateAdded"),
-        "dateStarted": enrollment.get("dateStarted"),
-        "dateCompleted": enrollment.get("dateCompleted"),
-        "dateEdited": enrollment.get("dateEdited"),
+        **{field: enrollment.get(field) for field in said},
     }

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from connector.sandbox.kit.instants import canonical
+from connector.sandbox.kit.tokens import Token, Tokens
 from connector.sandbox.portal.errors import unprocessable
 from connector.sandbox.portal.schema import Kind, Stream
 
@@ -29,12 +30,6 @@ class _Operand:
     literal: bool = False
 
 
-@dataclass(frozen=True)
-class _Token:
-    group: str
-    text: str
-
-
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<guid>guid'[^']*') | (?P<date>datetime(?:offset)?'[^']*') | (?P<text>'(?:[^']|'')*')
@@ -51,9 +46,16 @@ _MAX_TOKENS = 400
 
 def compile_filter(text: str, stream: Stream) -> Condition:
     """Compile a filter over one stream."""
-    parser = _Parser(_tokens(text), stream)
-    condition = parser.any_of()
-    parser.finish()
+    tokens = Tokens(
+        text,
+        _TOKEN,
+        lambda place: unprocessable(f"Syntax error at position {place} in the filter."),
+        lambda word: unprocessable(f"Unexpected '{word}' in the filter." if word else "The filter ends too early."),
+    )
+    if len(tokens.all) > _MAX_TOKENS:
+        raise unprocessable("The filter is too long.")
+    condition = _Parser(tokens, stream).any_of()
+    tokens.finish()
     return condition
 
 
@@ -70,68 +72,51 @@ def compile_sort(text: str, stream: Stream) -> list[tuple[str, bool]]:
     return order
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
-    position, end = 0, len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise unprocessable(f"Syntax error at position {position} in the filter.")
-        group = str(match.lastgroup)
-        tokens.append(_Token(group, match.group(group)))
-        position = match.end()
-    if len(tokens) > _MAX_TOKENS:
-        raise unprocessable("The filter is too long.")
-    return tokens
-
-
 class _Parser:
     """Recursive descent: or, and, not, comparison."""
 
-    def __init__(self, tokens: list[_Token], stream: Stream) -> None:
+    def __init__(self, tokens: Tokens, stream: Stream) -> None:
         self._tokens = tokens
         self._stream = stream
-        self._at = 0
 
     def any_of(self) -> Condition:
         found = self._all_of()
-        while self._word("or"):
+        while self._tokens.accept("or"):
             found = _join(found, "OR", self._all_of())
         return found
 
     def _all_of(self) -> Condition:
         found = self._negated()
-        while self._word("and"):
+        while self._tokens.accept("and"):
             found = _join(found, "AND", self._negated())
         return found
 
     def _negated(self) -> Condition:
-        if self._word("not"):
+        if self._tokens.accept("not"):
             inner = self._negated()
             return Condition(f"(NOT coalesce({inner.sql}, 0))", inner.parameters)
         return self._comparison()
 
     def _comparison(self) -> Condition:
-        if self._mark("("):
+        if self._tokens.accept("("):
             inner = self.any_of()
-            self._expect(")")
+            self._tokens.expect(")")
             return inner
         left = self._operand()
-        token = self._peek()
-        operator = token.text.lower() if token and token.group == "name" else ""
+        operator = self._tokens.peek()
         if operator not in _COMPARE:
             if left.kind != "bool":
                 raise unprocessable("The filter is not a true-or-false expression.")
             return Condition(f"coalesce({left.sql}, 0)", left.parameters)
-        self._at += 1
+        self._tokens.take()
         return _compare(left, operator, self._operand())
 
     def _operand(self) -> _Operand:
-        token = self._next()
-        if token.group != "name":
+        token = self._tokens.take()
+        if token.kind != "name":
             return _literal(token)
         word = token.text.lower()
-        if word in _FUNCTIONS and self._mark("("):
+        if word in _FUNCTIONS and self._tokens.accept("("):
             return self._call(word)
         if word == "null":
             return _Operand("NULL", None, literal=True)
@@ -148,11 +133,11 @@ class _Parser:
     def _call(self, name: str) -> _Operand:
         first = self._text_operand()
         if name in {"tolower", "toupper"}:
-            self._expect(")")
+            self._tokens.expect(")")
             return _Operand(f"{name[2:]}({first.sql})", "text", first.parameters)
-        self._expect(",")
+        self._tokens.expect(",")
         second = self._text_operand()
-        self._expect(")")
+        self._tokens.expect(")")
         whole, part = (second, first) if name == "substringof" else (first, second)
         tests = {
             "substringof": ("instr(lower({w}), lower({p})) > 0", "wp"),
@@ -170,46 +155,16 @@ class _Parser:
             raise unprocessable("Text functions need text arguments.")
         return operand
 
-    def finish(self) -> None:
-        if self._at != len(self._tokens):
-            raise unprocessable(f"Unexpected '{self._tokens[self._at].text}' in the filter.")
 
-    def _peek(self) -> _Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
-
-    def _next(self) -> _Token:
-        token = self._peek()
-        if token is None:
-            raise unprocessable("The filter ends too early.")
-        self._at += 1
-        return token
-
-    def _word(self, word: str) -> bool:
-        token = self._peek()
-        found = token is not None and token.group == "name" and token.text.lower() == word
-        self._at += found
-        return found
-
-    def _mark(self, mark: str) -> bool:
-        token = self._peek()
-        found = token is not None and token.group == "mark" and token.text == mark
-        self._at += found
-        return found
-
-    def _expect(self, mark: str) -> None:
-        if not self._mark(mark):
-            raise unprocessable(f"Expected '{mark}' in the filter.")
-
-
-def _literal(token: _Token) -> _Operand:
+def _literal(token: Token) -> _Operand:
     inner = token.text[token.text.find("'") + 1 : -1]
-    if token.group == "guid" and _GUID.fullmatch(inner.lower()):
+    if token.kind == "guid" and _GUID.fullmatch(inner.lower()):
         return _Operand("?", "guid", (inner.lower(),), literal=True)
-    if token.group == "date" and (moment := canonical(inner)):
+    if token.kind == "date" and (moment := canonical(inner)):
         return _Operand("?", "date", (moment,), literal=True)
-    if token.group == "text":
+    if token.kind == "text":
         return _Operand("?", "text", (inner.replace("''", "'"),), literal=True)
-    if token.group == "number":
+    if token.kind == "number":
         return _Operand("?", "number", (float(token.text.rstrip("MmDdFfLl")),), literal=True)
     raise unprocessable(f"Unexpected {token.text} in the filter.")
 

@@ -16,19 +16,15 @@ from pathlib import Path
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.generator import make_courses, stable_guid
 from connector.sandbox.portal.people import department, user
+from connector.sandbox.portal.schema import enrollment_row
 from connector.sandbox.portal.state import Portal, Row
 from connector.sandbox.portal.vocabulary import FIRST_NAMES, LAST_NAMES
 
+_STUDENT = ("code_module", "code_presentation", "id_student")
 _FILES = {
     "courses.csv": ("code_module", "code_presentation", "module_presentation_length"),
-    "studentInfo.csv": ("code_module", "code_presentation", "id_student", "final_result"),
-    "studentRegistration.csv": (
-        "code_module",
-        "code_presentation",
-        "id_student",
-        "date_registration",
-        "date_unregistration",
-    ),
+    "studentInfo.csv": (*_STUDENT, "final_result"),
+    "studentRegistration.csv": (*_STUDENT, "date_registration", "date_unregistration"),
 }
 _STATUS = {"Pass": 3, "Distinction": 3, "Fail": 5, "Withdrawn": 6}
 _START_MONTH = {"J": 10, "B": 2}
@@ -114,22 +110,21 @@ def _courses(presentations: list[Presentation], stamp: str) -> list[Row]:
 def _user(number: int, stamp: str) -> Row:
     """The students are anonymous: names here are picked by number, and nobody's."""
     return user(
-        row_id=stable_guid(f"oulad/student/{number}"),
+        id=stable_guid(f"oulad/student/{number}"),
         number=number,
         first=FIRST_NAMES[number % len(FIRST_NAMES)],
         last=LAST_NAMES[number // len(FIRST_NAMES) % len(LAST_NAMES)],
         domain="example.org",
-        department_id=_DEPARTMENT,
-        added=stamp,
-        edited=stamp,
-    ) | {"externalId": f"OU{number}", "emailAddress": f"student.{number}@example.org"}
+        departmentId=_DEPARTMENT,
+        dateAdded=stamp,
+        dateEdited=stamp,
+        externalId=f"OU{number}",
+        emailAddress=f"student.{number}@example.org",
+    )
 
 
 def _enrollment(
-    line: Line,
-    presentations: dict[str, Presentation],
-    results: dict[tuple[str, str], str],
-    users: dict[int, Row],
+    line: Line, presentations: dict[str, Presentation], results: dict[tuple[str, str], str], users: dict[int, Row]
 ) -> Row:
     run, student = presentations[_code(line)], line["id_student"]
     result = results.get((run.code, student), "")
@@ -141,32 +136,15 @@ def _enrollment(
     status = _STATUS[result]
     # Someone may leave before the day they registered for: the last event is never before the first.
     last = run.end if left is None else max(run.start + timedelta(days=left), registered)
-    learner = users[int(student)]
-    return {
-        "id": stable_guid(f"oulad/{run.code}/{student}"),
-        "courseId": run.course_id,
-        "courseName": run.code,
-        "progress": 100.0 if status == 3 else 0.0,
-        "score": None,
-        "status": status,
-        "dateCompleted": f"{run.end.isoformat()}T16:00:00" if status == 3 else None,
-        "dateExpires": None,
-        "dateEdited": f"{last.isoformat()}T16:00:00",
-        "dateAdded": f"{registered.isoformat()}T09:00:00",
-        "fullName": f"{learner['firstName']} {learner['lastName']}",
-        "courseVersionId": None,
-        "userId": learner["id"],
-        "acceptedTermsAndConditions": False,
-        "timeSpentTicks": 0,
-        "timeSpent": "00:00:00",
-        "dateStarted": None if registered > last else f"{max(registered, run.start).isoformat()}T09:00:00",
-        "enrollmentKeyId": None,
-        "certificateId": None,
-        "credits": None,
-        "isActive": True,
-        "dateDue": f"{run.end.isoformat()}T00:00:00",
-        "accessDate": None,
-        "jobTitle": None,
-        "courseCollectionId": None,
-        "avatar": None,
-    }
+    return enrollment_row(
+        stable_guid(f"oulad/{run.code}/{student}"),
+        users[int(student)],
+        {"id": run.course_id, "name": run.code},
+        progress=100.0 if status == 3 else 0.0,
+        status=status,
+        dateCompleted=f"{run.end.isoformat()}T16:00:00" if status == 3 else None,
+        dateEdited=f"{last.isoformat()}T16:00:00",
+        dateAdded=f"{registered.isoformat()}T09:00:00",
+        dateStarted=None if registered > last else f"{max(registered, run.start).isoformat()}T09:00:00",
+        dateDue=f"{run.end.isoformat()}T00:00:00",
+    )

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from connector.sandbox.kit.randomness import Dice
+from connector.sandbox.portal.schema import DEPARTMENTS, USERS
 from connector.sandbox.portal.state import Row
 from connector.sandbox.portal.vocabulary import (
     CITIES,
+    DEPARTMENT_NAMES,
     DEPARTMENT_PARENTS,
-    DEPARTMENTS,
     FIRST_NAMES,
     JOB_TITLES,
     LAST_NAMES,
 )
 
 ACCOUNT = "integration.admin"
-NO_CUSTOM_FIELDS = {
-    f"{prefix}{number}": None
-    for prefix, count in (("decimal", 5), ("string", 30), ("datetime", 5), ("bool", 5))
-    for number in range(1, count + 1)
-}
 
 
 def make_departments(dice: Dice, now: int) -> list[Row]:
     """A small tree under one root."""
     made: list[Row] = []
-    for name, parent in zip(DEPARTMENTS, DEPARTMENT_PARENTS, strict=True):
+    for name, parent in zip(DEPARTMENT_NAMES, DEPARTMENT_PARENTS, strict=True):
         stamp = dice.instant(now - dice.days(1500, 2500))
         made.append(department(dice.guid(), name, None if parent is None else made[parent]["id"], stamp))
     return made
 
 
 def department(row_id: str, name: str, parent_id: str | None, stamp: str) -> Row:
-    return {
+    """A complete department resource."""
+    return DEPARTMENTS.blank | {
         "id": row_id,
         "name": name,
         "useDepartmentContactDetails": False,
         "companyName": "Example Ltd",
-        "phoneNumber": None,
-        "emailAddress": None,
         "externalId": f"DEP-{name.upper().replace(' ', '-')}",
         "parentId": parent_id,
-        "currencyId": None,
         "dateEdited": stamp,
         "dateAdded": stamp,
     }
@@ -57,15 +53,15 @@ def _user(dice: Dice, now: int, number: int, departments: list[Row]) -> Row:
     added = now - dice.days(30, 1400)
     seen = min(now - 60, added + dice.days(0, 1400))
     return user(
-        row_id=dice.guid(),
+        id=dice.guid(),
         number=number,
         first=first,
         last=last,
         domain="example.com" if dice.chance(0.7) else "example.org",
         # Foreign keys come in upper case now and then: guids compare without case.
-        department_id=home.upper() if dice.chance(0.05) else home,
-        added=dice.instant(added),
-        edited=dice.instant(seen),
+        departmentId=home.upper() if dice.chance(0.05) else home,
+        dateAdded=dice.instant(added),
+        dateEdited=dice.instant(seen),
     ) | {
         "emailAddress": None if dice.chance(0.03) else _email(first, last, number, dice),
         "externalId": None if dice.chance(0.08) else f"E{100_000 + number}",
@@ -79,57 +75,23 @@ def _user(dice: Dice, now: int, number: int, departments: list[Row]) -> Row:
     }
 
 
-def user(
-    *,
-    row_id: str,
-    number: int,
-    first: str,
-    last: str,
-    domain: str,
-    department_id: str,
-    added: str,
-    edited: str,
-) -> Row:
-    """A complete user resource with everything optional left empty."""
+def user(*, number: int, first: str, last: str, domain: str, **values: Any) -> Row:
+    """A complete user resource; what is optional and not among the values is empty."""
     name = ascii_name(f"{first}.{last}")
-    return {
-        "id": row_id,
-        "departmentId": department_id,
+    return USERS.blank | {
         "firstName": first,
-        "middleName": None,
         "lastName": last,
         "username": f"{name}.{number}",
         "emailAddress": f"{name}.{number}@{domain}",
         "externalId": f"E{100_000 + number}",
-        "ccEmailAddresses": [],
-        "languageId": None,
         "gender": 0,
-        "address": None,
-        "address2": None,
-        "city": None,
-        "provinceId": None,
-        "countryId": None,
-        "postalCode": None,
-        "phone": None,
-        "employeeNumber": None,
-        "location": None,
-        "jobTitle": None,
-        "referenceNumber": None,
-        "dateHired": None,
-        "dateTerminated": None,
-        "dateEdited": edited,
-        "dateAdded": added,
-        "lastLoginDate": None,
-        "notes": None,
-        "customFields": NO_CUSTOM_FIELDS,
-        "roleIds": [],
         "activeStatus": 0,
         "isLearner": True,
         "isAdmin": False,
         "isInstructor": False,
         "isManager": False,
-        "supervisorId": None,
         "hasUsername": True,
+        **values,
     }
 
 

@@ -5,9 +5,10 @@ Field lists: docs/facts/absorb.md section 5. That ``score`` neither filters nor 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 Kind = Literal["guid", "text", "number", "bool", "date", "array"]
 
@@ -22,9 +23,20 @@ class Stream:
     columns: Mapping[str, str] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
 
+    @cached_property
+    def blank(self) -> dict[str, Any]:
+        """A row with every field, all empty; custom fields are nested."""
+        row: dict[str, Any] = {name: [] if kind == "array" else None for name, kind in self.fields.items()}
+        nested = {name.partition("/")[2]: row.pop(name) for name in list(row) if "/" in name}
+        return row | ({"customFields": nested} if nested else {})
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {name.casefold(): name for name in self.fields}
+
     def find(self, wanted: str) -> str | None:
         """Return the field's own spelling; names are matched without regard to case."""
-        return _folded(self.name).get(wanted.casefold())
+        return self._folded.get(wanted.casefold())
 
     def expression(self, name: str) -> str:
         """Return the SQL that reads a field: an indexed column, or the served JSON itself."""
@@ -40,15 +52,11 @@ class Stream:
 
 def _kinds(**names: str) -> dict[str, Kind]:
     """Spell a field table compactly: one whitespace-separated list of names per kind."""
-    known: dict[str, Kind] = {}
-    for kind, listed in names.items():
-        for name in listed.split():
-            known[name] = kind  # type: ignore[assignment]
-    return known
+    return {name: kind for kind, listed in names.items() for name in listed.split()}  # type: ignore[misc]
 
 
-def _numbered(prefix: str, count: int) -> Iterable[str]:
-    return (f"customFields/{prefix}{number}" for number in range(1, count + 1))
+def _numbered(prefix: str, count: int) -> str:
+    return " ".join(f"customFields/{prefix}{number}" for number in range(1, count + 1))
 
 
 _COMMON = {"id": "key", "dateEdited": "date_edited", "dateAdded": "date_added"}
@@ -64,13 +72,7 @@ ENROLLMENTS = Stream(
         date="dateCompleted dateExpires dateEdited dateAdded dateStarted dateDue accessDate",
     ),
     columns=_COMMON
-    | {
-        "courseId": "course_id",
-        "userId": "user_id",
-        "courseName": "name",
-        "status": "status",
-        "isActive": "is_active",
-    },
+    | {"courseId": "course_id", "userId": "user_id", "courseName": "name", "status": "status", "isActive": "is_active"},
     closed=frozenset({"score"}),
 )
 USERS = Stream(
@@ -79,10 +81,10 @@ USERS = Stream(
     fields=_kinds(
         guid="id departmentId languageId provinceId countryId supervisorId",
         text="firstName middleName lastName username emailAddress externalId address address2 city "
-        "postalCode phone employeeNumber location jobTitle referenceNumber notes " + " ".join(_numbered("string", 30)),
-        number="gender activeStatus " + " ".join(_numbered("decimal", 5)),
-        bool="isLearner isAdmin isInstructor isManager hasUsername " + " ".join(_numbered("bool", 5)),
-        date="dateHired dateTerminated dateEdited dateAdded lastLoginDate " + " ".join(_numbered("datetime", 5)),
+        "postalCode phone employeeNumber location jobTitle referenceNumber notes " + _numbered("string", 30),
+        number="gender activeStatus " + _numbered("decimal", 5),
+        bool="isLearner isAdmin isInstructor isManager hasUsername " + _numbered("bool", 5),
+        date="dateHired dateTerminated dateEdited dateAdded lastLoginDate " + _numbered("datetime", 5),
         array="ccEmailAddresses roleIds",
     ),
     columns=_COMMON | {"lastName": "name"},
@@ -112,61 +114,59 @@ DEPARTMENTS = Stream(
     ),
     columns=_COMMON | {"name": "name"},
 )
-STREAMS: dict[str, Stream] = {s.name: s for s in (USERS, COURSES, DEPARTMENTS, ENROLLMENTS)}
+STREAMS = {s.name: s for s in (USERS, COURSES, DEPARTMENTS, ENROLLMENTS)}
 
-# What lies inside a course enrollment (docs/facts/absorb.md section 5); `score` is closed as it is on the parent.
-_DETAIL = {"id": "key", "name": "name", "dateEdited": "date_edited", "userId": "user_id", "status": "status"}
-_DETAIL |= {"courseEnrollmentId": "enrollment_id"}
-LESSON_ENROLLMENTS = Stream(
-    name="lesson_enrollments",
-    default_sort="name",
-    fields=_kinds(
-        guid="id chapterEnrollmentId courseEnrollmentId chapterId lessonId userId",
-        text="type name fullName timeSpent",
-        number="attempts failures status progress score",
-        date="lastAttempt dateEnrolled dateStarted dateCompleted dateEdited dateAdded",
-    ),
-    columns=_DETAIL | {"dateAdded": "date_added", "lessonId": "item_id", "chapterId": "parent_id"},
-    closed=frozenset({"score"}),
-)
-CHAPTER_ENROLLMENTS = Stream(
-    name="chapter_enrollments",
-    default_sort="name",
-    fields=_kinds(
-        guid="id courseEnrollmentId chapterId sessionId lessonId userId",
+
+def _detail(name: str, columns: dict[str, str], **own: str) -> Stream:
+    """What lies inside a course enrollment (docs/facts/absorb.md section 5); `score` is closed as on the parent."""
+    shared = _kinds(
+        guid="id courseEnrollmentId userId",
         text="name fullName timeSpent",
         number="status progress score",
         date="dateEnrolled dateStarted dateCompleted",
-        array="lessonEnrollmentIds",
-    ),
-    columns=_DETAIL | {"chapterId": "item_id"},
-    closed=frozenset({"score"}),
+    )
+    found = {"id": "key", "name": "name", "dateEdited": "date_edited", "userId": "user_id", "status": "status"}
+    found |= {"courseEnrollmentId": "enrollment_id"}
+    return Stream(name, "name", shared | _kinds(**own), found | columns, frozenset({"score"}))
+
+
+LESSON_ENROLLMENTS = _detail(
+    "lesson_enrollments",
+    {"dateAdded": "date_added", "lessonId": "item_id", "chapterId": "parent_id"},
+    guid="chapterEnrollmentId chapterId lessonId",
+    text="type",
+    number="attempts failures",
+    date="lastAttempt dateEdited dateAdded",
 )
-SESSION_ENROLLMENTS = Stream(
-    name="session_enrollments",
-    default_sort="name",
-    fields=_kinds(
-        guid="id sessionId courseEnrollmentId userId",
-        text="name fullName timeSpent",
-        number="status progress score",
-        date="dateEnrolled dateStarted dateCompleted dateEdited",
-    ),
-    columns=_DETAIL | {"sessionId": "item_id"},
-    closed=frozenset({"score"}),
+CHAPTER_ENROLLMENTS = _detail(
+    "chapter_enrollments",
+    {"chapterId": "item_id"},
+    guid="chapterId sessionId lessonId",
+    array="lessonEnrollmentIds",
 )
+SESSION_ENROLLMENTS = _detail("session_enrollments", {"sessionId": "item_id"}, guid="sessionId", date="dateEdited")
 ATTEMPTS = Stream(
     name="attempts",
     default_sort="startDate",
     fields=_kinds(guid="id", number="timeSpentTicks status score", date="startDate completionDate"),
 )
-DETAILS: dict[str, Stream] = {
-    s.name: s for s in (LESSON_ENROLLMENTS, CHAPTER_ENROLLMENTS, SESSION_ENROLLMENTS, ATTEMPTS)
-}
-
-_FOLDED: dict[str, dict[str, str]] = {
-    stream.name: {name.casefold(): name for name in stream.fields} for stream in (STREAMS | DETAILS).values()
-}
+DETAILS = {s.name: s for s in (LESSON_ENROLLMENTS, CHAPTER_ENROLLMENTS, SESSION_ENROLLMENTS, ATTEMPTS)}
 
 
-def _folded(stream: str) -> dict[str, str]:
-    return _FOLDED[stream]
+def enrollment_row(row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], **values: Any) -> dict[str, Any]:
+    """A course enrollment that nobody has begun, with the values given."""
+    return ENROLLMENTS.blank | {
+        "id": row_id,
+        "courseId": course["id"],
+        "courseName": course["name"],
+        "userId": user["id"],
+        "fullName": f"{user['firstName']} {user['lastName']}",
+        "jobTitle": user.get("jobTitle"),
+        "progress": 0.0,
+        "status": 0,
+        "acceptedTermsAndConditions": False,
+        "timeSpentTicks": 0,
+        "timeSpent": "00:00:00",
+        "isActive": True,
+        **values,
+    }

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.sandbox.kit.instants import canonical, naive_text
-from connector.sandbox.portal.changes import advance, new_enrollment
-from connector.sandbox.portal.schema import DETAILS, STREAMS
+from connector.sandbox.portal.changes import advance
+from connector.sandbox.portal.schema import DETAILS, STREAMS, enrollment_row
 
 Row = dict[str, Any]
 Selection = int | Sequence[str]
@@ -231,8 +231,9 @@ class Portal:
             current = [e["id"] for e in self.enrollments_of(user_id, course_id) if e.get("isActive")]
             self.edit(current, changes={"isActive": False})
             row_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-            row = new_enrollment(row_id, user, course, self.stamp())
-            self.put_row("enrollments", row | dict(changes or {}))
+            now = naive_text(self.stamp())
+            row = enrollment_row(row_id, user, course, dateEdited=now, dateAdded=now, **(changes or {}))
+            self.put_row("enrollments", row)
             return row_id
 
     def delete(self, which: Selection) -> list[str]:

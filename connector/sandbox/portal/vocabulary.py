@@ -17,57 +17,21 @@ Morales Nakamura Ndiaye Novak O'Brien O'Neill Okafor Olsen Park Patel Petrov Qui
 Sato Schmidt Silva Singh Smith Suzuki Tanaka Torres Ueda Vargas Weber Wójcik Yilmaz Young Zhang
 """.split()
 JOB_TITLES = (
-    "Account Executive",
-    "Analyst",
-    "Branch Manager",
-    "Compliance Officer",
-    "Customer Success Manager",
-    "Data Engineer",
-    "Field Technician",
-    "HR Business Partner",
-    "Nurse",
-    "Sales Representative",
-    "Store Associate",
-    "Support Engineer",
-    "Warehouse Operative",
-)
+    "Account Executive", "Analyst", "Branch Manager", "Compliance Officer", "Customer Success Manager",
+    "Data Engineer", "Field Technician", "HR Business Partner", "Nurse", "Sales Representative", "Store Associate",
+    "Support Engineer", "Warehouse Operative",
+)  # fmt: skip
 CITIES = ("Aarhus", "Austin", "Berlin", "Calgary", "Dublin", "Leeds", "Lisbon", "Lyon", "Perth", "Toronto")
-DEPARTMENTS = (
-    "Company",
-    "Sales",
-    "Sales EMEA",
-    "Sales Americas",
-    "Service",
-    "Field Service",
-    "Contact Centre",
-    "Operations",
-    "Warehouse North",
-    "Warehouse South",
-    "Finance",
-    "People",
-    "Technology",
-)
-# Position of each department's parent in DEPARTMENTS; the first one is the root.
+DEPARTMENT_NAMES = (
+    "Company", "Sales", "Sales EMEA", "Sales Americas", "Service", "Field Service", "Contact Centre", "Operations",
+    "Warehouse North", "Warehouse South", "Finance", "People", "Technology",
+)  # fmt: skip
+# Position of each department's parent among the names; the first one is the root.
 DEPARTMENT_PARENTS = (None, 0, 1, 1, 0, 4, 4, 0, 7, 7, 0, 0, 0)
 TOPICS = (
-    "Data Privacy",
-    "Workplace Safety",
-    "Anti-Bribery",
-    "Information Security",
-    "Forklift Operation",
-    "First Aid",
-    "Consultative Selling",
-    "Negotiation",
-    "Onboarding",
-    "Code of Conduct",
-    "Inclusive Leadership",
-    "Fire Warden",
-    "Excel",
-    "Project Management",
-    "Customer Care",
-    "Food Hygiene",
-    "Coaching",
-    "Incident Response",
-)
+    "Data Privacy", "Workplace Safety", "Anti-Bribery", "Information Security", "Forklift Operation", "First Aid",
+    "Consultative Selling", "Negotiation", "Onboarding", "Code of Conduct", "Inclusive Leadership", "Fire Warden",
+    "Excel", "Project Management", "Customer Care", "Food Hygiene", "Coaching", "Incident Response",
+)  # fmt: skip
 LEVELS = ("Essentials", "101", "201", "Refresher", "Advanced", "for Managers", "Masterclass")
 VENDORS = ("Northwind Learning", "Contoso Academy", "Fabrikam Skills", "Open Campus")

@@ -7,10 +7,12 @@ MALFORMED_QUERY, as it is in an org for text that is not SOQL.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.tokens import Tokens
 from connector.sandbox.org.errors import refused
 
 _TOKEN = re.compile(
@@ -25,8 +27,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+T = TypeVar("T")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-# A LIKE pattern keeps its escaped wildcards apart from the real ones until it is compiled.
 _RESERVED = {"and", "or", "not", "in", "like", "from", "where", "order", "limit", "offset", "null"}
 
 
@@ -92,164 +94,116 @@ def parse(text: str) -> Query:
 
 class _Parser:
     def __init__(self, text: str) -> None:
+        def stray(place: int) -> Refusal:
+            first = text[place:].lstrip()[:1]
+            return malformed(f"line 1:{place} no viable alternative at character '{first}'")
+
         self._text = text
-        self._tokens = _tokenize(text)
-        self._at = 0
+        self._tokens = Tokens(text, _TOKEN, stray, lambda word: malformed(f"unexpected token: '{word or '<EOF>'}'"))
 
     def query(self) -> Query:
-        self._expect("select")
+        tokens = self._tokens
+        tokens.expect("select")
         fields = self._select()
-        self._expect("from")
+        tokens.expect("from")
         out = Query(self._text, self._name(), fields)
-        if self._accept("where"):
+        if tokens.accept("where"):
             out.where = self._condition()
-        if self._accept("order"):
-            self._expect("by")
+        if tokens.accept("order"):
+            tokens.expect("by")
             out.order = self._comma_separated(self._order_term)
-        if self._accept("limit"):
+        if tokens.accept("limit"):
             out.limit = self._count()
-        if self._accept("offset"):
+        if tokens.accept("offset"):
             out.offset = self._count()
             if out.offset > 2000:
                 raise refused("NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
-        if self._at < len(self._tokens):
-            raise self._unexpected()
+        tokens.finish()
         return out
 
     def _select(self) -> list[str]:
-        if self._peek() == "count" and self._peek(1) == "(":
-            self._at += 2
-            self._expect(")")
+        if self._tokens.peek() == "count" and self._tokens.peek(1) == "(":
+            self._tokens.take()
+            self._tokens.take()
+            self._tokens.expect(")")
             return []
         return self._comma_separated(self._name)
 
-    def _comma_separated(self, item: Any) -> list[Any]:
+    def _comma_separated(self, item: Callable[[], T]) -> list[T]:
         out = [item()]
-        while self._accept(","):
+        while self._tokens.accept(","):
             out.append(item())
         return out
 
     def _condition(self) -> Condition:
         parts = [self._term()]
         # An org refuses AND beside OR without parentheses instead of assuming a precedence.
-        op = self._peek() if self._peek() in {"and", "or"} else ""
-        while op and self._accept(op):
+        op = self._tokens.peek() if self._tokens.peek() in {"and", "or"} else ""
+        while op and self._tokens.accept(op):
             parts.append(self._term())
-        if self._peek() in {"and", "or"}:
-            raise self._unexpected()
+        if self._tokens.peek() in {"and", "or"}:
+            raise self._tokens.unexpected()
         return Group(op, tuple(parts)) if op else parts[0]
 
     def _term(self) -> Condition:
-        if self._accept("not"):
+        if self._tokens.accept("not"):
             return Group("not", (self._term(),))
-        if self._accept("("):
+        if self._tokens.accept("("):
             inner = self._condition()
-            self._expect(")")
+            self._tokens.expect(")")
             return inner
         return self._comparison()
 
     def _comparison(self) -> Comparison:
         path = self._name()
-        if self._accept("not"):
-            self._expect("in")
+        if self._tokens.accept("not"):
+            self._tokens.expect("in")
             return Comparison(path, "not in", self._literals())
-        if self._accept("in"):
+        if self._tokens.accept("in"):
             return Comparison(path, "in", self._literals())
-        if self._accept("like"):
-            return Comparison(path, "like", (self._like(),))
-        kind, op = self._next()
-        if kind != "op":
-            self._at -= 1
-            raise self._unexpected()
+        if self._tokens.accept("like"):
+            pattern = _like_regex(self._tokens.take("string").text)
+            return Comparison(path, "like", (Literal("pattern", pattern),))
+        op = self._tokens.take("op").text
         return Comparison(path, "!=" if op == "<>" else op, (self._literal(),))
 
     def _literals(self) -> tuple[Literal, ...]:
-        self._expect("(")
+        self._tokens.expect("(")
         out = self._comma_separated(self._literal)
-        self._expect(")")
+        self._tokens.expect(")")
         return tuple(out)
 
     def _literal(self) -> Literal:
-        kind, text = self._next()
-        if kind == "string":
-            return Literal("string", _unescape(text))
-        if kind == "number":
-            return Literal("number", float(text))
-        if kind in {"date", "datetime"}:
-            return Literal(kind, text.upper())
-        if text.lower() == "null":
-            return Literal("null", None)
-        if text.lower() in {"true", "false"}:
-            return Literal("boolean", text.lower() == "true")
-        self._at -= 1
-        raise self._unexpected()
-
-    def _like(self) -> Literal:
-        kind, text = self._next()
-        if kind != "string":
-            self._at -= 1
-            raise self._unexpected()
-        return Literal("pattern", _like_regex(text))
+        word = self._tokens.peek()
+        if word in {"null", "true", "false"}:
+            self._tokens.take()
+            return Literal("null", None) if word == "null" else Literal("boolean", word == "true")
+        token = self._tokens.take("string", "number", "date", "datetime")
+        if token.kind == "string":
+            return Literal("string", _unescape(token.text))
+        if token.kind == "number":
+            return Literal("number", float(token.text))
+        return Literal(token.kind, token.text.upper())
 
     def _order_term(self) -> Order:
         path = self._name()
-        descending = self._accept("desc") or (self._accept("asc") and False)
+        descending = self._tokens.accept("desc") or (self._tokens.accept("asc") and False)
         last = False
-        if self._accept("nulls"):
-            last = self._accept("last")
+        if self._tokens.accept("nulls"):
+            last = self._tokens.accept("last")
             if not last:
-                self._expect("first")
+                self._tokens.expect("first")
         return Order(path, descending, last)
 
     def _count(self) -> int:
-        kind, text = self._next()
-        if kind != "number" or not text.isdigit():
-            self._at -= 1
-            raise self._unexpected()
-        return int(text)
+        if not self._tokens.peek().isdigit():
+            raise self._tokens.unexpected()
+        return int(self._tokens.take().text)
 
     def _name(self) -> str:
-        kind, text = self._next()
-        if kind != "name" or text.lower() in _RESERVED:
-            self._at -= 1
-            raise self._unexpected()
-        return text
-
-    def _peek(self, ahead: int = 0) -> str:
-        at = self._at + ahead
-        return self._tokens[at][1].lower() if at < len(self._tokens) else ""
-
-    def _next(self) -> tuple[str, str]:
-        if self._at >= len(self._tokens):
-            raise malformed("unexpected token: '<EOF>'")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _accept(self, word: str) -> bool:
-        if self._peek() != word:
-            return False
-        self._at += 1
-        return True
-
-    def _expect(self, word: str) -> None:
-        if not self._accept(word):
-            raise self._unexpected()
-
-    def _unexpected(self) -> Refusal:
-        found = self._tokens[self._at][1] if self._at < len(self._tokens) else "<EOF>"
-        return malformed(f"unexpected token: '{found}'")
-
-
-def _tokenize(text: str) -> list[tuple[str, str]]:
-    out: list[tuple[str, str]] = []
-    at, end = 0, len(text.rstrip())
-    while at < end:
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
-            raise malformed(f"line 1:{at} no viable alternative at character '{text[at:].lstrip()[:1]}'")
-        out.append((match.lastgroup, match[match.lastgroup]))
-        at = match.end()
-    return out
+        if self._tokens.peek() in _RESERVED:
+            raise self._tokens.unexpected()
+        return self._tokens.take("name").text
 
 
 def _unescape(quoted: str) -> str:

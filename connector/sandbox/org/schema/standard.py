@@ -1,8 +1,8 @@
 """Standard objects of the sandbox org, written by hand from docs/facts/salesforce.md and the object reference.
 
 They are read-only here because the permission sets that ship give the integration user read access alone.
-LearningItem and LearningItemProgress list no create, update or delete in any API version (section 0).
-LearningItemAssignment can be created and deleted, but not changed (section 1a): whoever assigns inserts a record.
+LearningItem and LearningItemProgress list no create, update or delete in any API version (section 0 there).
+LearningItemAssignment can be created and deleted, but not changed: whoever assigns inserts a record (section 1a).
 """
 
 from __future__ import annotations

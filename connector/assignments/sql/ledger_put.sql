@@ -1,4 +1,4 @@
--- Before a learner is enrolled (state sending), and what became of it.
+-- The intent (state sending) before a learner is enrolled, and the result after.
 MERGE INTO ops.assignments AS l
 USING (
   SELECT unnest(from_json(CAST($entries AS JSON), '[{

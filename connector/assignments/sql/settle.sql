@@ -1,4 +1,4 @@
--- Enrollments whose answer was never heard, and that a pull has met since.
+-- Assignments whose enrollment got no answer, and that a pull has found enrolled since.
 UPDATE ops.assignments AS l
 SET state = 'enrolled', enrollment_id = p.enrollment_id, error_code = NULL, error_text = NULL, enrolled_at = $now, run_id = $run_id
 FROM assignment_plan AS p
