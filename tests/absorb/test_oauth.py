@@ -31,8 +31,8 @@ from connector.absorb.oauth import exchange, refresh, stored_login
 from connector.absorb.oauth_login import Receiver, authorize_url, new_state, read_answer
 from connector.absorb.oauth_tokens import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
-from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.sandbox.portal.oauth import CODE_SECONDS, OAuthClient, OAuthServer
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import OAuthLogin, PasswordLogin, Settings, load_settings, require_absorb, require_oauth
