@@ -91,7 +91,7 @@ def floor(folder: Path) -> None:
     import duckdb  # noqa: PLC0415
     import httpx  # noqa: PLC0415
 
-    from connector.absorb.models import Enrollment  # noqa: PLC0415
+    from connector.streams.rows import Enrollment  # noqa: PLC0415
     from connector.warehouse.schema import source_columns  # noqa: PLC0415
 
     base, key = os.environ["LEARNSYNC_ABSORB__BASE_URL"], os.environ["LEARNSYNC_ABSORB__API_KEY"]

@@ -10,11 +10,11 @@ from connector.errors import LearnsyncError, SettingsError
 from connector.learning_records.push import TARGET as LEARNING_RECORDS
 from connector.learning_records.push import push_learning_records
 from connector.progress import Progress
-from connector.salesforce.learnings_plan import SWITCH
-from connector.salesforce.learnings_plan import TARGET as LEARNINGS
-from connector.salesforce.learnings_push import push_learnings
-from connector.salesforce.push import PushOptions, push
-from connector.salesforce.reports import PushReport
+from connector.push.reports import PushReport
+from connector.salesforce.learnings.plan import SWITCH
+from connector.salesforce.learnings.plan import TARGET as LEARNINGS
+from connector.salesforce.learnings.push import push_learnings
+from connector.salesforce.push.objects import PushOptions, push
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_learning_records, require_salesforce
 

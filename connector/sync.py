@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from connector.absorb.pull import ORDER, PullOptions, PullReport, pull
-from connector.absorb.reconcile import ReconcileOptions, ReconcileReport, reconcile
+from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
-from connector.build import BuildReport, build, build_one
+from connector.canonical.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
 from connector.progress import Progress
-from connector.salesforce.push import PushOptions
-from connector.salesforce.readback import ReadbackOptions, ReadbackReport, readback
-from connector.salesforce.reports import PushReport
+from connector.push.reports import PushReport
+from connector.salesforce.push.objects import PushOptions
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, readback
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now
 from connector.warehouse import runs

@@ -15,8 +15,9 @@ import respx
 
 from connector import redact
 from connector.errors import UnreachableError
-from connector.http import Answer, HttpSession
-from connector.ratelimit import Gate
+from connector.http.answers import Answer
+from connector.http.ratelimit import Gate
+from connector.http.session import HttpSession
 
 URL = "https://portal.example"
 SECRET = "s3cr3t-v4lue-that-nobody-may-see"
@@ -189,7 +190,7 @@ def test_no_secret_reaches_logs_messages_or_the_text_of_an_answer(
     portal: respx.MockRouter, slept: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     redact.register(SECRET)
-    redact.install("connector", "connector.http")
+    redact.install("connector", "connector.http.session")
     body = f'{{"message": "token {SECRET} is bad", "password": "unregistered"}}'
     portal.post(PATH).mock(
         side_effect=[httpx.Response(503), httpx.ReadError(f"reset {SECRET}"), httpx.Response(400, text=body)]
@@ -203,7 +204,7 @@ def test_no_secret_reaches_logs_messages_or_the_text_of_an_answer(
     assert answer.status == 400
     assert SECRET not in answer.text
     assert "unregistered" not in answer.text
-    assert [record for record in caplog.records if record.name == "connector.http"]
+    assert [record for record in caplog.records if record.name == "connector.http.session"]
     assert SECRET not in caplog.text
 
 

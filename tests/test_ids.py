@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from connector.ids import CROCKFORD, learning_record_id
 from mappings import load_mapping
+from tests.ulid import CROCKFORD, learning_record_id
 
 SHAPE = re.compile(rf"lrn_[0-7][{CROCKFORD}]{{25}}")
 tenants = st.from_regex(r"\A[A-Za-z0-9_.-]{1,64}\Z") | st.text(

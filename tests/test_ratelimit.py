@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.ratelimit import Gate, TokenBucket
+from connector.http.ratelimit import Gate, TokenBucket
 
 
 class Clock:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.retry import (
+from connector.http.retry import (
     ATTEMPTS,
     LONGEST_BACKOFF_SECONDS,
     RETRYABLE_STATUSES,

@@ -13,10 +13,13 @@ import duckdb
 from connector.errors import MappingError
 from connector.learning_records.content import canonical, fingerprint
 from connector.learning_records.models import NewLearningRecord
-from connector.salesforce import difference
+from connector.push import difference
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse, rows_param, sql
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import rows_param, statements
 from mappings import Mapping
+
+sql = statements(__package__)
 
 QUERY = "push_learning_records"
 

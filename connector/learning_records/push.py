@@ -11,20 +11,20 @@ import asyncio
 import logging
 import random
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from connector.build import load_maps
+from connector.canonical.build import load_maps
 from connector.errors import BadRequestError, LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
 from connector.learning_records.content import FIELDS, canonical, fingerprint, said
 from connector.learning_records.ledger import Item, Ledger, Unsettled, read
 from connector.learning_records.models import LearningRecord
 from connector.progress import Progress, Silent
-from connector.salesforce.push import PushOptions, push_lock
-from connector.salesforce.reports import PushReport, TargetReport
+from connector.push.reports import PushReport, TargetReport
+from connector.salesforce.push.objects import PushOptions, push_lock
 from connector.settings import Settings, require_learning_records
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
@@ -200,7 +200,8 @@ class _RecordsPush:
                 except BaseException:
                     self._ended = True  # nobody begins another record; those under way come to their end
                     raise
-                self._count(outcome)
+                # Records that are found and taken over are created too: `_accepted` counts those.
+                self._report.count(outcome["state"], outcome["error_code"], created=False)
                 outcomes.append({"external_id": item.external_id, **outcome})
 
     async def _create(self, item: Item) -> dict[str, Any]:
@@ -247,15 +248,6 @@ class _RecordsPush:
     def _note_altered(self, item: Item, made: LearningRecord) -> None:
         sent, kept = canonical(item.payload), said(made)
         self._altered.update(name for name in FIELDS if sent[name] != kept[name])
-
-    def _count(self, outcome: dict[str, Any]) -> None:
-        report = self._report
-        report.sent += 1
-        report.accepted += outcome["state"] == "accepted"
-        report.rejected += outcome["state"] == "rejected"
-        report.deferred += outcome["state"] == "deferred"
-        if outcome["error_code"]:
-            report.errors = dict(Counter(report.errors) + Counter({outcome["error_code"]: 1}))
 
 
 def _refused(state: str, code: str, text: str) -> dict[str, Any]:

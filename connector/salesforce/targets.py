@@ -34,7 +34,7 @@ class Target:
 
 COURSE = Target("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
 ENROLLMENT = Target("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
-# Salesforce's own record; pushed to only when named (connector/salesforce/native.py).
+# Salesforce's own record; pushed to only when named (connector/salesforce/push/native.py).
 PROGRESS = Target("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
 # What a push writes unless told otherwise, and everything it can be told to write.
 TARGETS = {target.name: target for target in (COURSE, ENROLLMENT)}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.times import utc_now
-from connector.warehouse.database import Connection, sql
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
 
 
 @dataclass(slots=True)

@@ -1,47 +1,24 @@
 """Opening the DuckDB file: one writer at a time, so open late, close soon, and wait for another process's lock.
 
-Facts: facts/platform.md C5. A second process, read-only or not, is refused while one holds the file; the operating
-system drops the lock when a process dies, so waiting always ends.
+Facts: docs/facts/duckdb.md section C5. A second process, read-only or not, is refused while one holds the file; the
+operating system drops the lock when a process dies, so waiting always ends.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-PATH_VARIABLE = "LEARNSYNC_WAREHOUSE__PATH"
+PATH_VARIABLE = variable("warehouse", "path")
 Connection = duckdb.DuckDBPyConnection
-
-
-def sql(name: str, **parts: str) -> str:
-    """The text of `sql/<name>.sql` with each `{{part}}` filled in. Parts are identifiers and lists, never values."""
-    text = files("connector.warehouse").joinpath("sql", f"{name}.sql").read_text("utf-8")
-    return fill(text, **parts)
-
-
-def fill(text: str, **parts: str) -> str:
-    """Replace each `{{name}}`; a placeholder without a part is a programming error."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
-
-
-def rows_param(rows: Iterable[object]) -> str:
-    """Many rows as one JSON parameter, for `from_json`: binding values one by one costs DuckDB 0.1 ms apiece."""
-    return json.dumps([dataclasses.asdict(row) if _is_record(row) else row for row in rows], default=str)  # type: ignore[call-overload]
-
-
-def _is_record(row: object) -> bool:
-    return dataclasses.is_dataclass(row) and not isinstance(row, type)
 
 
 def _is_lock_error(failure: BaseException) -> bool:
@@ -70,6 +47,8 @@ class Warehouse:
             connection.execute("SET TimeZone = 'UTC'")
             # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
             connection.execute("SET preserve_insertion_order = false")
+            # DuckDB would draw its bar into standard output, where `--json` puts one object and nothing else.
+            connection.execute("SET enable_progress_bar = false")
             if not self._migrated:
                 from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
 

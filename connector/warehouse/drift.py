@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from connector.absorb.models import AbsorbRow
+from connector.streams.rows import AbsorbRow
 from connector.warehouse.database import Connection
 from connector.warehouse.schema import source_columns
 

@@ -15,11 +15,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connector.absorb.details import DETAIL_STREAMS
-from connector.absorb.models import STREAMS, AbsorbRow
+from connector.streams.details import DETAIL_STREAMS
+from connector.streams.rows import STREAMS, AbsorbRow
 from connector.warehouse import drift
-from connector.warehouse.database import Connection, Warehouse, rows_param, sql
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.schema import data_columns, json_structure, typed_select
+from connector.warehouse.statements import rows_param, statements
+
+sql = statements(__package__)
 
 MODELS = STREAMS | DETAIL_STREAMS
 DEFAULT_OBJECT_SIZE = 16 * 1024 * 1024

@@ -9,7 +9,7 @@ from typing import cast
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from connector.absorb.models import AbsorbRow, Column
+from connector.streams.rows import AbsorbRow, Column
 
 # Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
 OWN_COLUMNS = {
@@ -18,7 +18,7 @@ OWN_COLUMNS = {
     "_run_id": "VARCHAR",
     "_removed_at": "TIMESTAMPTZ",
 }
-# A date whose source text says 00:00:00 is a calendar day (contract section 6); only the text can tell.
+# A date whose source text says 00:00:00 is a calendar day (docs/status-map.md); only the text can tell.
 DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
 # What DuckDB can cast but neither Python nor Salesforce can hold.
 _LIMITS = {

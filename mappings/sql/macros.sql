@@ -1,4 +1,4 @@
--- Crockford base 32, as ULIDs are written. `connector/ids.py` does the same in Python; a property test compares them.
+-- Crockford base 32, as ULIDs are written. A property test compares it with the same in Python (tests/ulid.py).
 CREATE OR REPLACE TEMP MACRO crockford_digit(n, place) AS
   substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', CAST((n >> (5 * place)) & 31 AS INTEGER) + 1, 1);
 

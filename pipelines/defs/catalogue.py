@@ -7,9 +7,9 @@ from typing import Any
 import dagster as dg
 
 from connector.learning_records.push import TARGET as LEARNING_RECORDS
-from connector.salesforce.learnings_plan import SWITCH
-from connector.salesforce.learnings_plan import TARGET as LEARNINGS
-from connector.salesforce.push import PushOptions
+from connector.salesforce.learnings.plan import SWITCH
+from connector.salesforce.learnings.plan import TARGET as LEARNINGS
+from connector.salesforce.push.objects import PushOptions
 from connector.settings import Settings
 from connector.sync import run_push
 from pipelines import checks

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from connector.salesforce.readback import ObjectReport, ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ObjectReport, ReadbackOptions, ReadbackReport
 from connector.settings import Settings
 from connector.sync import run_readback
 from pipelines import checks

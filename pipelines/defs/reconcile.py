@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from connector.absorb.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
+from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
 from connector.sync import run_reconcile
 from pipelines import checks
 from pipelines.defs import absorb

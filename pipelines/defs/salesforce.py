@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from connector.build import load_maps
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import PushReport, TargetReport
+from connector.canonical.build import load_maps
+from connector.push.reports import PushReport, TargetReport
+from connector.salesforce.push.objects import PushOptions
 from connector.salesforce.targets import COURSE, ENROLLMENT, Target
 from connector.settings import Settings
 from connector.sync import run_push

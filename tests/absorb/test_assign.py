@@ -19,11 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from support import Row, query, records
 from typer.testing import CliRunner
 
-from connector import retry
-from connector.absorb.pull import pull_lock
+from connector.absorb.pull.pull import pull_lock
 from connector.assignments import AssignOptions, AssignReport
 from connector.cli import console
-from connector.cli.app import app
+from connector.cli.main import app
 from connector.errors import (
     LearnsyncError,
     PermissionDeniedError,
@@ -31,6 +30,7 @@ from connector.errors import (
     SettingsError,
     WarehouseLockedError,
 )
+from connector.http import retry
 from connector.sandbox.org import Org
 from connector.sandbox.portal import Portal
 from connector.sandbox.server import Sandbox, SandboxOptions

@@ -11,18 +11,18 @@ import pytest
 from support import COURSE, USER, Row, enrollment, new_id, query, records
 from support import load as load_pages
 
-from connector.absorb import details_pull
 from connector.absorb.client import AbsorbClient
-from connector.absorb.details import DETAIL_STREAMS, placed
-from connector.absorb.pull import PullOptions, PullReport, pull
-from connector.build import build
+from connector.absorb.pull import details as details_pull
+from connector.absorb.pull.pull import PullOptions, PullReport, pull
+from connector.canonical.build import build
 from connector.errors import ServerFaultError, SettingsError, WrongPathError
-from connector.http import Answer
+from connector.http.answers import Answer
 from connector.sandbox.portal import Portal
 from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.server import Sandbox, SandboxOptions
-from connector.settings import DETAIL_STREAMS as ALL
+from connector.settings import DETAIL_STREAM_NAMES as ALL
 from connector.settings import Settings, load_settings
+from connector.streams.details import DETAIL_STREAMS, placed
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, load_batch

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from support import Row, query, records
 
-from connector.absorb.models import STREAMS
-from connector.absorb.pull import pull
+from connector.absorb.pull.pull import pull
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
+from connector.streams.rows import STREAMS
 from connector.warehouse.database import Warehouse
 
 # Small batches, so that a kill may fall before, into, between and after several commits.
 PULL = """
-import connector.absorb.pull as module
+import connector.absorb.pull.pull as module
 from connector.settings import load_settings
 from connector.warehouse.database import Warehouse
 

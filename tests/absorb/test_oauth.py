@@ -25,11 +25,11 @@ from oauth_browser import EXCHANGES, REFRESHES, calls, decide, follow, query_of
 from support import query
 
 from connector import redact
-from connector.absorb import oauth
 from connector.absorb.client import AbsorbClient
-from connector.absorb.oauth import exchange, refresh, stored_login
-from connector.absorb.oauth_login import Receiver, authorize_url, new_state, read_answer
-from connector.absorb.oauth_tokens import StoredTokens, TokenFile
+from connector.absorb.login.authorize import Receiver, authorize_url, new_state, read_answer
+from connector.absorb.login.oauth import stored_login
+from connector.absorb.login.token_endpoint import exchange, refresh
+from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
 from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.portal.gateway import AbsorbOptions
@@ -381,13 +381,13 @@ def test_a_token_that_died_early_is_replaced(portal: Sandbox) -> None:
     assert calls(portal)[REFRESHES] == 1
 
 
-def test_a_forgotten_token_is_not_taken_from_the_file_again(portal: Sandbox) -> None:
+def test_a_refused_token_is_not_taken_from_the_file_again(portal: Sandbox) -> None:
     settings = settings_for(portal)
     log_in(settings)
 
     async def act(client: AbsorbClient) -> None:
         assert await call(client) == 200
-        client._auth.forget()
+        await client._auth.renewed(await client._auth.current())
         assert await call(client) == 200
 
     run(settings, act)
@@ -491,7 +491,7 @@ def test_a_file_that_cannot_be_replaced_is_noticed_before_the_refresh_token_is_s
 def test_a_gateway_that_takes_none_of_the_portals_tokens_is_named(
     portal: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth, "STRAY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("connector.absorb.login.tokens.STRAY_PAUSE_SECONDS", 0.01)
     with serving() as other:
         settings = settings_for(portal, base_url=other.absorb_url, api_key=other.absorb.api_key)
         keep(settings, aged(log_in(settings), 3600))

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from connector.absorb.pull import Puller, pull, pull_lock
-from connector.cli.doctor import examine
+from connector.absorb.pull.pull import Puller, pull, pull_lock
+from connector.cli.commands.doctor import examine
 from connector.errors import WarehouseLockedError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -64,7 +64,7 @@ def test_a_killed_walk_of_one_long_list_goes_on_where_it_was(
         for name, value in portal.settings().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("LEARNSYNC_ABSORB__PAGE_SIZE", "20")
-        monkeypatch.setattr("connector.absorb.pull.GROUP_SECONDS", 0.02)
+        monkeypatch.setattr("connector.absorb.pull.pull.GROUP_SECONDS", 0.02)
         stopped = load_settings()
         land = Puller._land
         landed = 0

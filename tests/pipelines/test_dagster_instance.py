@@ -44,7 +44,7 @@ def test_log_lines_reach_the_events_without_secrets(configured: dg.DagsterInstan
 
     @dg.op
     def talk() -> None:
-        logging.getLogger("connector.absorb.pull").warning("the token is %s", "a-secret-of-twenty-1")
+        logging.getLogger("connector.absorb.pull.pull").warning("the token is %s", "a-secret-of-twenty-1")
 
     @dg.job(executor_def=dg.in_process_executor)
     def talking() -> None:

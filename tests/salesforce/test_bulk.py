@@ -25,17 +25,18 @@ from test_push import (
     writes,
 )  # fmt: skip
 
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
-from connector.http import Answer
+from connector.http.answers import Answer
 from connector.progress import Silent
-from connector.salesforce import bulk, bulk_files
-from connector.salesforce.bulk import BulkJobs
-from connector.salesforce.bulk_files import Part
-from connector.salesforce.bulk_ledger import BulkLedger
+from connector.push.outcomes import classify
 from connector.salesforce.client import RowResult
-from connector.salesforce.outcomes import classify
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push import bulk_files
+from connector.salesforce.push import bulk_jobs as bulk
+from connector.salesforce.push.bulk_files import Part
+from connector.salesforce.push.bulk_jobs import BulkJobs
+from connector.salesforce.push.bulk_ledger import BulkLedger
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
 from connector.sync import run_push
@@ -193,7 +194,7 @@ def test_refused_rows_land_in_the_ledger_with_code_and_text(sandbox: Sandbox, se
 def test_too_many_locked_rows_wait_for_the_next_push(
     sandbox: Sandbox, settings_of_bulk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.salesforce.push.RETRY_LIMIT", 60)
+    monkeypatch.setattr("connector.salesforce.push.objects.RETRY_LIMIT", 60)
     run_push(settings_of_bulk, by_collections.COURSES_ONLY)
     sandbox.org.fail_next(*["UNABLE_TO_LOCK_ROW"] * 61)
     report = enrollments(run_push(settings_of_bulk))

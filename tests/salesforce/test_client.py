@@ -23,7 +23,7 @@ from connector.errors import (
     UnreachableError,
 )
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
@@ -196,7 +196,7 @@ def test_a_burst_of_503_is_waited_out(sandbox: Sandbox, ready: Settings) -> None
 def test_an_org_that_keeps_failing_ends_the_run(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.retry.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("connector.http.retry.FIRST_WAIT_SECONDS", 0.01)
     sandbox.org.refuse_next(*[(503, "SERVER_UNAVAILABLE")] * 6)
     failure = refused_push(sandbox, ServerFaultError)
     assert "503" in str(failure)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import Row, query, records
 
-from connector.items import match_items
+from connector.canonical.match import match_items
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings
 from connector.sync import run_build, run_pull, run_push, run_readback

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support import Row
 
-from connector.salesforce import people
+from connector.salesforce.readback import people
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings
 from connector.sync import run_build, run_pull, run_push

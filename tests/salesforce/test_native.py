@@ -14,7 +14,7 @@ import pytest
 from support import query, records
 
 from connector.errors import PreflightError, SettingsError, TargetRefusedError
-from connector.salesforce.push import PushOptions
+from connector.salesforce.push.objects import PushOptions
 from connector.salesforce.targets import check_targets
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from connector.push.outcomes import STATES, classify, last_word, tried_again
 from connector.salesforce.client import RowResult
-from connector.salesforce.outcomes import STATES, classify, last_word, tried_again
 from mappings import load_mapping
 
 RULES = load_mapping().errors

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from support import Row, query, records
 
-import mappings.loader
+import mappings
 from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
 from connector.progress import Silent
-from connector.salesforce import collections_push, outcomes
-from connector.salesforce.preview import same
-from connector.salesforce.push import PushOptions
-from connector.salesforce.reports import PushReport
+from connector.push import outcomes
+from connector.push.reports import PushReport
+from connector.salesforce.push import collections as collections_push
+from connector.salesforce.push.objects import PushOptions
+from connector.salesforce.push.preview import same
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
@@ -535,7 +536,7 @@ def test_a_changed_field_map_sends_the_records_it_changes_and_no_others(
     run_push(ready)
     own_maps = tmp_path / "maps"
     own_maps.mkdir()
-    packaged = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    packaged = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     line = "LMS_Course__c,Vendor__c,vendor,text,no"
     assert line in packaged
     (own_maps / "salesforce_fields.csv").write_text(packaged.replace(line, line.replace(",vendor,", ",course_id,")))
@@ -549,7 +550,7 @@ def test_a_changed_field_map_sends_the_records_it_changes_and_no_others(
 def test_a_field_map_that_names_a_column_nobody_has_is_one_message(
     ready: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packaged = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    packaged = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     line = "LMS_Course__c,Vendor__c,vendor,text,no"
     own_maps = tmp_path / "maps"
     own_maps.mkdir()
@@ -731,7 +732,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
 # -- a process that dies ----------------------------------------------------------------------------------------------
 
 PUSH = """
-import connector.salesforce.collections_push as engine
+import connector.salesforce.push.collections as engine
 from connector.settings import load_settings
 from connector.sync import run_push
 

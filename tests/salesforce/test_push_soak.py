@@ -17,7 +17,8 @@ from test_bulk import Expiring
 from test_push import COURSE, ENROLLMENT, REPO, assert_org_is_the_map, catch_up, enrollments, writes
 
 from connector.errors import IncompleteError
-from connector.salesforce import bulk, bulk_files
+from connector.salesforce.push import bulk_files
+from connector.salesforce.push import bulk_jobs as bulk
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings
 from connector.sync import run_push

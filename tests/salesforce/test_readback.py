@@ -15,11 +15,12 @@ import pytest
 from support import Row, query, records
 
 from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
-from connector.salesforce import readback_own, readback_store
-from connector.salesforce.push import PushOptions
-from connector.salesforce.readback import ReadbackOptions, ReadbackReport
-from connector.salesforce.readback_read import Reading
-from connector.salesforce.readback_store import StoreCounts
+from connector.salesforce.push.objects import PushOptions
+from connector.salesforce.readback import own as readback_own
+from connector.salesforce.readback import store as readback_store
+from connector.salesforce.readback.read import Reading
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push, run_readback, run_sync
@@ -171,7 +172,7 @@ def test_a_push_reads_only_people_who_changed(
         seen.append(reading.rows)
         return original(connection, reading, *names)
 
-    monkeypatch.setattr("connector.salesforce.people.store", watched)
+    monkeypatch.setattr("connector.salesforce.readback.people.store", watched)
     run_push(ready)
     assert seen == [0, 0]
     sandbox.org.set_values("User", sandbox.org.records("User")[5]["Id"], FirstName="Ada")

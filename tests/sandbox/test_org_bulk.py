@@ -1,4 +1,4 @@
-"""Bulk API 2.0 ingest of the sandbox org over real HTTP: states, files it refuses, results (facts section 3a)."""
+"""Bulk API 2.0 ingest of the sandbox org over real HTTP: docs/facts/salesforce.md section 3a."""
 
 from __future__ import annotations
 

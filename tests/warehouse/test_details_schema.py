@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from support import COURSE, USER, Row, enrollment, land, query
 
-from connector.absorb.details import DETAIL_STREAMS
-from connector.settings import DETAIL_STREAMS as SETTING
+from connector.settings import DETAIL_STREAM_NAMES as SETTING
+from connector.streams.details import DETAIL_STREAMS
 from connector.warehouse import load
-from connector.warehouse.database import Connection, Warehouse, sql
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import Batch, load_batch, load_together
 from connector.warehouse.schema import source_columns, table_columns
+from connector.warehouse.statements import statements
+
+sql = statements("connector.warehouse")
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -1,7 +1,8 @@
 """Reading and writing timestamps, each house in its own way.
 
-The portal mixes naive UTC, ``Z`` and offsets with 0 to 7 fractional digits (facts/absorb.md section 5). Comparisons
-happen on one canonical text: naive UTC with exactly seven digits, which sorts as text. The org keeps whole seconds.
+The portal mixes naive UTC, ``Z`` and offsets with 0 to 7 fractional digits (docs/facts/absorb.md section 5).
+Comparisons happen on one canonical text: naive UTC with exactly seven digits, which sorts as text. The org keeps whole
+seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _SHAPE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,7}
 def canonical(text: object) -> str | None:
     """Return ``YYYY-MM-DDTHH:MM:SS.fffffff`` in UTC, or None when ``text`` is not a timestamp.
 
-    A value without a zone is UTC; a date alone is its midnight (facts/absorb.md section 4).
+    A value without a zone is UTC; a date alone is its midnight (docs/facts/absorb.md section 4).
     """
     match = _SHAPE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -51,7 +52,7 @@ def naive_text(moment: datetime) -> str:
 
 
 def timespan(ticks: int) -> str:
-    """Write 100 ns ticks as a .NET TimeSpan, ``[d.]hh:mm:ss[.fffffff]`` (facts/absorb.md section 5)."""
+    """Write 100 ns ticks as a .NET TimeSpan, ``[d.]hh:mm:ss[.fffffff]`` (docs/facts/absorb.md section 5)."""
     seconds, fraction = divmod(ticks, 10_000_000)
     days, rest = divmod(seconds, 86_400)
     text = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"

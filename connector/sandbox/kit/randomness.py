@@ -38,7 +38,7 @@ class Dice:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def instant(self, second: int) -> str:
-        """Naive UTC with 0 to 7 fractional digits, one in eight with Z (facts/absorb.md section 5).
+        """Naive UTC with 0 to 7 fractional digits, one in eight with Z (docs/facts/absorb.md section 5).
 
         Styles mix within one portal. The seventh digit is 100 ns: finer than a microsecond.
         """

@@ -1,4 +1,4 @@
-"""What every resource of the org shares: sessions, versions, counting, headers (facts/salesforce.md section 3f)."""
+"""What all resources of the org share: sessions, versions, counting, headers (docs/facts/salesforce.md section 3f)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from connector.sandbox.kit.errors import Refusal
 
 
 def org_shape(refusal: Refusal) -> list[Any]:
-    """``[{message, errorCode, fields?}]`` (facts/salesforce.md section 3f).
+    """``[{message, errorCode, fields?}]`` (docs/facts/salesforce.md section 3f).
 
     300 Multiple Choices lists the addresses of the records in place of an error (section 3b).
     """
@@ -19,7 +19,7 @@ def org_shape(refusal: Refusal) -> list[Any]:
 
 
 def as_entry(refusal: Refusal) -> dict[str, Any]:
-    """An entry of ``errors`` in an UpsertResult (section 3b)."""
+    """An entry of ``errors`` in an UpsertResult (docs/facts/salesforce.md section 3b)."""
     return {"statusCode": refusal.code, "message": refusal.message, "fields": list(refusal.details)}
 
 

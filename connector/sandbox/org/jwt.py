@@ -1,7 +1,7 @@
 """The JWT bearer side of the sandbox org's app: its key pair, and the judgement of an assertion.
 
-Facts: facts/salesforce.md section 4. The error texts are those that orgs are publicly seen to answer. How far ahead
-`exp` may lie is not documented; five minutes, the strictest figure in circulation, is held to.
+Facts: docs/facts/salesforce.md section 4. The error texts are those that orgs are publicly seen to answer. How far
+ahead `exp` may lie is not documented; five minutes, the strictest figure in circulation, is held to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The token endpoint of the org: client credentials and JWT bearer (facts/salesforce.md section 4)."""
+"""The token endpoint of the org: client credentials and JWT bearer (docs/facts/salesforce.md section 4)."""
 
 from __future__ import annotations
 

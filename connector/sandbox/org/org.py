@@ -1,7 +1,7 @@
 """The sandbox org: state and rules of a Salesforce org, without the HTTP in front of it.
 
-Follows facts/salesforce.md. Every public method takes the lock, so several server threads may share one org; `table`,
-`row`, `load`, `stamp` and `write_row` are for callers that hold it.
+Follows docs/facts/salesforce.md. Every public method takes the lock, so several server threads may share one org;
+`table`, `row`, `load`, `stamp` and `write_row` are for callers that hold it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Access tokens and the daily call allowance of the org (facts/salesforce.md sections 3f and 4)."""
+"""Access tokens and the daily call allowance of the org (docs/facts/salesforce.md sections 3f and 4)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The Absorb Integration API v2 over HTTP: the route table and what each operation does.
 
-Operations: facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
+Operations: docs/facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _unknown(request: Request, _status: int) -> Refusal:
 
 
 class _LowerCasePath:
-    """Paths are case-insensitive behind the gateway (facts/absorb.md section 1)."""
+    """Paths are case-insensitive behind the gateway (docs/facts/absorb.md section 1)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,7 +81,7 @@ class _LowerCasePath:
 
 
 def authenticate(call: Call) -> Response:
-    """Mint a token: a bare JSON string (facts/absorb.md section 2)."""
+    """Mint a token: a bare JSON string (docs/facts/absorb.md section 2)."""
     try:
         fields = folded(body_of(call))
     except Refusal as error:
@@ -146,7 +146,7 @@ def unenroll(call: Call) -> Response:
 def bulk(call: Call) -> Response:
     """Every enrollment of these users in these courses, as a plain array.
 
-    How ids are listed is not known (facts/absorb.md section 1): repeated keys and comma lists both work.
+    How ids are listed is not known (docs/facts/absorb.md section 1): repeated keys and comma lists both work.
     """
     conditions, parameters = [], []
     for name, column in (("userIds", "user_id"), ("courseIds", "course_id")):
@@ -185,7 +185,7 @@ ROUTES: Table[Call] = {
     **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
     "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
     "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},
-    # The method is not known (facts/absorb.md section 1, row 9): both plausible ones work.
+    # The method is not known (docs/facts/absorb.md section 1, row 9): both plausible ones work.
     "/enrollments/unenroll": {"POST": unenroll, "DELETE": unenroll},
     "/enrollments/{row_id}": {"GET": _single("enrollments")},
     PAIR: {"GET": details.enrollment_of_pair, "POST": create_for_course},
@@ -208,13 +208,13 @@ ROUTES: Table[Call] = {
         for within in _WITHIN
     },
     "/courses/{course_id}/lessons/{lesson_id}/enrollments": {"GET": details.of_lesson},
-    # Attempts; whether one is finished by PUT or by POST is not known (facts/absorb.md section 1, row 19)
+    # Attempts; whether one is finished by PUT or by POST is not known (docs/facts/absorb.md section 1, row 19)
     f"{PAIR}/lessons/{{lesson_id}}/attempts": {"GET": details.attempts, "POST": details.start_attempt},
     **{
         f"{start}/attempts/{{attempt_id}}": {"PUT": details.finish_attempt, "POST": details.finish_attempt}
         for start in ("", f"{PAIR}/lessons/{{lesson_id}}")
     },
-    # The account's own; enrolling oneself has two plausible paths (facts/absorb.md section 1, row 21)
+    # The account's own; enrolling oneself has two plausible paths (docs/facts/absorb.md section 1, row 21)
     "/my-enrollments": {"GET": my_enrollments},
     "/my-enrollments/{course_id}": {"GET": my_enrollment, "POST": enroll_me},
     "/enroll/{course_id}": {"POST": enroll_me},

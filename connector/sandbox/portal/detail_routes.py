@@ -1,7 +1,7 @@
 """Handlers for what lies inside a course enrollment: sessions, chapters, lessons and attempts.
 
 What a portal answers where the vendor's page is silent is reasoned, and marked so: the page names parameters and
-shapes, never refusals (seed 004).
+shapes, never refusals.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def current_enrollment(call: Call, user_id: str) -> Response:
 
 
 def enrolled(house: House, user_id: str, course_id: str, changes: dict[str, Any], *, again: bool) -> Response:
-    """Create, re-enroll or update; multi-session ILCs are refused (facts/absorb.md section 1)."""
+    """Create, re-enroll or update; multi-session ILCs are refused (docs/facts/absorb.md section 1)."""
     if house.details.outline(course_id).multi_session:
         raise unprocessable("Multi-Session ILCs are not supported.")
     body, status = writes.enroll(house.portal, user_id, course_id, changes, again=again)
@@ -125,7 +125,7 @@ def of_session(call: Call) -> Response:
 
 
 def attempts(call: Call) -> Response:
-    """A user's attempts at a lesson; the lesson enrollment's own id is a 404 (facts/absorb.md section 1)."""
+    """A user's attempts at a lesson; the lesson enrollment's own id is a 404 (docs/facts/absorb.md section 1)."""
     return json_response(_lesson(call)[1].attempts)
 
 
@@ -226,7 +226,7 @@ def _is_there(enrollment: Row, lesson_id: str, path: dict[str, str]) -> bool:
 
 
 def _result(fields: dict[str, Any]) -> Row:
-    """The body of both finishing operations: ``status`` is required and 1, 3 or 5 (seed 004)."""
+    """The body of both finishing operations: ``status`` is required and 1, 3 or 5."""
     status, score = fields.get("status"), fields.get("score")
     if isinstance(status, bool) or not isinstance(status, int) or status not in {1, 3, 5}:
         raise unprocessable("status must be 1, 3 or 5.")

@@ -1,4 +1,4 @@
-"""Made-up course enrollments (field list: facts/absorb.md section 5) with dates that agree."""
+"""Made-up course enrollments (field list: docs/facts/absorb.md section 5) with dates that agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The portal's refusals and their bodies (facts/absorb.md section 3)."""
+"""The portal's refusals and their bodies (docs/facts/absorb.md section 3)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bad_request(message: str, *validations: str) -> Refusal:
 
 
 def unprocessable(detail: str) -> Refusal:
-    """A query or a body that the portal cannot make sense of; the term is facts/absorb.md section 3."""
+    """A query or a body that the portal cannot make sense of; the term is docs/facts/absorb.md section 3."""
     message = "Submitted resource cannot be processed due to semantic errors"
     return Refusal(422, "ErrorGeneric", message, detail)
 

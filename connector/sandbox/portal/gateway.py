@@ -110,7 +110,7 @@ class Gateway:
             raise gateway_error(401, DENIED)
 
     def mint(self, username: str, password: str, private_key: str) -> str:
-        """Issue a token and revoke that user's previous one (facts/absorb.md section 2)."""
+        """Issue a token and revoke that user's previous one (docs/facts/absorb.md section 2)."""
         wanted = self._options
         offered = ((username.lower(), wanted.username.lower()), (password, wanted.password))
         if not all(same(a, b) for a, b in (*offered, (private_key, wanted.api_key))):

@@ -1,6 +1,6 @@
 """Fill a portal with made-up people, courses and enrollments, shaped like a real one and repeatable.
 
-Proportions: one real portal held 1,032,549 enrollments in 2,215 courses (facts/absorb.md section 6).
+Proportions: one real portal held 1,032,549 enrollments in 2,215 courses (docs/facts/absorb.md section 6).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The inside of a course enrollment: lessons, attempts, chapters and sessions that agree with it. No storage here.
 
-Field lists: seed 004. What a real portal does to the parent when a lesson moves is not known (facts/absorb.md section
+What a real portal does to the parent when a lesson moves is not known (docs/facts/absorb.md section
 4); here progress, score and time of the course are those of its lessons.
 """
 
@@ -130,7 +130,7 @@ def _leave(lesson: LessonState, status: int, progress: float, begun: datetime, e
 
 
 def new_attempt(lesson: LessonState, begun: datetime, attempt_id: str | None = None) -> Row:
-    """Open an attempt (seed 004: id, timeSpentTicks, status, score, startDate, completionDate)."""
+    """Open an attempt (id, timeSpentTicks, status, score, startDate, completionDate)."""
     attempt: Row = {
         "id": attempt_id or stable_guid(f"{lesson.row['id']}/{len(lesson.attempts)}"),
         "timeSpentTicks": 0,
@@ -190,7 +190,7 @@ def _carry_score(enrollment: Mapping[str, Any], lessons: Sequence[LessonState], 
 
 
 def chapter_rows(enrollment: Mapping[str, Any], outline: Outline, lessons: Sequence[LessonState]) -> list[Row]:
-    """Chapter enrollments as the sum of their lessons; they have no dateEdited (facts/absorb.md section 5)."""
+    """Chapter enrollments as the sum of their lessons; they have no dateEdited (docs/facts/absorb.md section 5)."""
     return [
         _chapter(enrollment, chapter_id, name, [one for one in lessons if one.row["chapterId"] == chapter_id])
         for chapter_id, name in outline.chapters
@@ -239,7 +239,7 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
 
 
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
-    """A session enrollment that says what its course enrollment says; no dateAdded (facts/absorb.md section 5)."""
+    """A session enrollment that says what its course enrollment says; no dateAdded (docs/facts/absorb.md section 5)."""
     said = ("status", "progress", "score", "timeSpent", "dateStarted", "dateCompleted", "dateEdited")
     return _within(enrollment, "session_enrollments") | {
         "id": stable_guid(f"{enrollment['id']}/{session_id}"),

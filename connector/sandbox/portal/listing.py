@@ -1,4 +1,4 @@
-"""One page of a collection: query parameters in, the envelope's bytes out (facts/absorb.md section 4)."""
+"""One page of a collection: query parameters in, the envelope's bytes out (docs/facts/absorb.md section 4)."""
 
 from __future__ import annotations
 

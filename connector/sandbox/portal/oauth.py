@@ -1,4 +1,4 @@
-"""OAuth 2.0 of the portal host (facts/absorb.md section 2): authorization code and refresh token, scope admin.v1.
+"""OAuth 2.0 of the portal host (docs/facts/absorb.md section 2): authorization code and refresh token, scope admin.v1.
 
 The page stands for the portal's login and consent: whoever presses the button permits the access as the sandbox's
 admin. Codes work once and for a minute; a refresh spends its token and hands out a new pair, which is the harder of

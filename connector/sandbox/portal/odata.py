@@ -1,6 +1,6 @@
 """``_filter`` and ``_sort``: a small OData-v2 parser compiled to parametrised SQL.
 
-Syntax: facts/absorb.md section 4. Anything else is refused with a 422.
+Syntax: docs/facts/absorb.md section 4. Anything else is refused with a 422.
 """
 
 from __future__ import annotations

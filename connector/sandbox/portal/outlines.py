@@ -30,7 +30,7 @@ class Outline:
     chapters: tuple[tuple[str, str], ...] = ()
     lessons: tuple[Lesson, ...] = ()
     sessions: tuple[tuple[str, str], ...] = ()
-    # Enrollments of such courses cannot be created through these operations (facts/absorb.md section 1).
+    # Enrollments of such courses cannot be created through these operations (docs/facts/absorb.md section 1).
     multi_session: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Made-up departments and users (field list: facts/absorb.md section 5)."""
+"""Made-up departments and users (field list: docs/facts/absorb.md section 5)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the portal's streams look like: field names, their kinds, and which ones have an indexed column.
 
-``fields.csv`` lists them in the order in which they are served (facts/absorb.md section 5, details: seed 004). `use` is
+``fields.csv`` lists them in the order in which they are served (docs/facts/absorb.md section 5). `use` is
 sort for the field of the default order, and closed for one that neither filters nor sorts (section 4).
 """
 

@@ -216,7 +216,7 @@ class Portal:
         raise ValueError("every user of the portal is already enrolled in every course")
 
     def enroll(self, user_id: str, course_id: str, changes: Mapping[str, Any] | None = None) -> str:
-        """Add an enrollment; earlier ones of the pair become history (facts/absorb.md section 4)."""
+        """Add an enrollment; earlier ones of the pair become history (docs/facts/absorb.md section 4)."""
         with self.lock:
             user, course = self.get("users", user_id), self.get("courses", course_id)
             if user is None or course is None:
@@ -230,7 +230,7 @@ class Portal:
             return row_id
 
     def delete(self, which: Selection) -> list[str]:
-        """Un-enroll (ids, or how many): the rows vanish (facts/absorb.md section 4); returns their ids."""
+        """Un-enroll (ids, or how many): the rows vanish (docs/facts/absorb.md section 4); returns their ids."""
         with self.lock:
             ids = self._choose(which)
             self._delete("enrollments", "key", ids)

@@ -1,4 +1,4 @@
-"""The LearningRecord API over HTTP: list, get and create, with state (seed 002).
+"""The LearningRecord API over HTTP: list, get and create, with state (docs/facts/learning-records.md).
 
 What the page leaves open is chosen here as such APIs usually do it: a bearer key, pages by cursor, filters by equality
 of any field, errors as ``{"error": {"code", "message", "details"}}``. What it says is kept: the server gives out ids

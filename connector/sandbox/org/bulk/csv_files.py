@@ -1,4 +1,4 @@
-"""The CSV files of ingest jobs: what is uploaded, and what each row means (facts/salesforce.md section 3a)."""
+"""The CSV files of ingest jobs: what is uploaded, and what each row means (docs/facts/salesforce.md section 3a)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Bulk API 2.0 ingest jobs of the sandbox org: their states, and what becomes of each row.
 
-Rules: facts/salesforce.md section 3a. Work is done when somebody asks how a job is getting on, one batch of rows per
+Rules: docs/facts/salesforce.md section 3a. Work is done when somebody asks for a job's state, one batch of rows per
 question, so that a test sees the same states every time. Wordings of job errors are those that users quote.
 """
 

@@ -1,4 +1,4 @@
-"""Bulk API 2.0 ingest resources of the sandbox org, ``/jobs/ingest`` (facts/salesforce.md section 3a)."""
+"""Bulk API 2.0 ingest resources of the sandbox org, ``/jobs/ingest`` (docs/facts/salesforce.md section 3a)."""
 
 from __future__ import annotations
 

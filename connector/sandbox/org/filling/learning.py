@@ -1,7 +1,7 @@
 """Native learning items and progress of the sandbox org, as an Enablement add-on would show them.
 
 Some items have nothing to do with the portal. Others bear the name of one of its courses, and progress on those says
-what the portal's enrollment says, in the words of LearningItemProgress (facts/salesforce.md section 0).
+what the portal's enrollment says, in the words of LearningItemProgress (docs/facts/salesforce.md section 0).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from connector.sandbox.portal.state import Portal
 
 # How much of the portal is looked at: native programs are few beside an LMS catalogue.
 _COURSES, _ENROLLMENTS = 4, 120
-# Absorb status → ProgressStatus where no date decides it (contract section 6).
+# Absorb status → ProgressStatus where no date decides it (docs/status-map.md).
 _PLAIN = {0: "NotStarted", 1: "InProgress", 3: "Completed"}
 
 

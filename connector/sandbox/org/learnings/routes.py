@@ -1,4 +1,4 @@
-"""The Learnings Graph of the sandbox org: POST, PATCH and GET (seed 003, facts/salesforce.md section 6).
+"""The Learnings Graph of the sandbox org: POST, PATCH and GET (docs/facts/salesforce.md section 6).
 
 Slips are those of the documents: the counter of successes is misspelt, and GET spells ``fullfilledBy`` with three l.
 Messages begin with an error code, as those of other Salesforce resources do; the documents show none.

@@ -1,4 +1,4 @@
-"""Pages of a query result, by locator (facts/salesforce.md section 5)."""
+"""Pages of a query result, by locator (docs/facts/salesforce.md section 5)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def _more(call: Call) -> Response:
 
 
 def _batch(call: Call) -> int:
-    """``Sforce-Query-Options: batchSize=n``, held to 200–2,000 (facts/salesforce.md section 5)."""
+    """``Sforce-Query-Options: batchSize=n``, held to 200–2,000 (docs/facts/salesforce.md section 5)."""
     for option in call.request.headers.get("sforce-query-options", "").split(","):
         name, _, value = option.partition("=")
         if name.strip().lower() == "batchsize" and value.strip().isdigit():

@@ -1,4 +1,4 @@
-"""Parser for the part of SOQL that the connector and its users send (facts/salesforce.md section 5).
+"""Parser for the part of SOQL that the connector and its users send (docs/facts/salesforce.md section 5).
 
 ``SELECT fields | COUNT() FROM X [WHERE …] [ORDER BY …] [LIMIT n] [OFFSET n]``. Anything else is a
 MALFORMED_QUERY, as it is in an org for text that is not SOQL.

@@ -1,4 +1,4 @@
-"""sObject Collections: up to 200 records of one type per call (facts/salesforce.md section 3b)."""
+"""sObject Collections: up to 200 records of one type per call (docs/facts/salesforce.md section 3b)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""getUpdated and getDeleted of the sandbox org (facts/salesforce.md section 5).
+"""getUpdated and getDeleted of the sandbox org (docs/facts/salesforce.md section 5).
 
 Seconds of both ends are ignored. What may be asked for goes back 30 days for updates and 15 for deletions, and an
 answer never names more than 600,000 ids. The codes of refusals are those of the API's list; the wordings are ours.

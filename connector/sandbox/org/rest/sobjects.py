@@ -1,4 +1,4 @@
-"""sObject resources: describe and single records (facts/salesforce.md sections 3b, 3f and 5)."""
+"""sObject resources: describe and single records (docs/facts/salesforce.md sections 3b, 3f and 5)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Judges one incoming record: which stored record it means, and whether its values may be written.
 
-Rules and codes: facts/salesforce.md sections 3b and 3e. Planning writes nothing, so that an all-or-none call
+Rules and codes: docs/facts/salesforce.md sections 3b and 3e. Planning writes nothing, so that an all-or-none call
 can judge every record before it touches one.
 """
 

@@ -1,6 +1,6 @@
 """What an org accepts as the value of a field, and how it stores it.
 
-Codes are those of facts/salesforce.md section 3e. The wordings follow the texts that orgs are publicly seen
+Codes are those of docs/facts/salesforce.md section 3e. The wordings follow the texts that orgs are publicly seen
 to print; none was taken from a live org.
 """
 

@@ -1,6 +1,6 @@
 """Objects that an org has without any metadata of ours, read from ``objects.csv`` and ``fields.csv``.
 
-Written by hand from facts/salesforce.md and the object reference. User, Contact and the learning objects of an
+Written by hand from docs/facts/salesforce.md and the object reference. User, Contact and the learning objects of an
 Enablement add-on are read-only here because the permission sets that ship give the integration user read access alone;
 LearningItem and LearningItemProgress list no create, update or delete in any API version (section 0), and
 LearningItemAssignment can be created and deleted, but not changed (section 1a). The Education Cloud objects are there

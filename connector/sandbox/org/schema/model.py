@@ -1,4 +1,4 @@
-"""Objects and fields of the sandbox org, and their describe results (facts/salesforce.md section 5)."""
+"""Objects and fields of the sandbox org, and their describe results (docs/facts/salesforce.md section 5)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Logging in to Absorb: a token by user and password, or by OAuth."""

@@ -1,0 +1,1 @@
+"""Absorb → warehouse: incremental pulls, details, and the sweep that finds deletions."""

@@ -1,0 +1,185 @@
+"""Absorb deletes in silence: a full sweep of ids finds enrollments that vanished, and marks them removed.
+
+An incremental read cannot see a deletion. The sweep is a full pull that also notes every id it meets. It removes only
+on the strength of complete answers, and refuses when what it saw could as well be a role that lost its view: a list not
+read to its end, a course that suddenly answers with nothing, more rows gone than the operator allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from connector.absorb.pull.pull import Puller, PullOptions, PullReport, pull_lock
+from connector.progress import Progress, Silent
+from connector.settings import Settings
+from connector.streams.rows import GUID_PATTERN
+from connector.times import utc_now
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
+
+DEFAULT_MAX_REMOVED_PERCENT = 5.0
+NAMED_COURSES = 5
+_GUID = re.compile(GUID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileOptions:
+    """`allow_empty`: an operator has checked that courses which answer with nothing really are empty."""
+
+    max_removed_percent: float = DEFAULT_MAX_REMOVED_PERCENT
+    allow_empty: bool = False
+
+
+@dataclass(slots=True)
+class ReconcileReport:
+    """What the sweep saw, and what it did. `refused` says why it removed nothing."""
+
+    pull: PullReport
+    courses: int = 0
+    courses_gone: int = 0
+    live: int = 0
+    vanished: int = 0
+    removed: int = 0
+    refused: list[str] = field(default_factory=list)
+    unmapped: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True when the sweep was trusted and nothing waits for a fix."""
+        return not self.refused and not self.unmapped and self.pull.complete
+
+    @property
+    def vanished_percent(self) -> float:
+        """Share of the live rows that were not met."""
+        return 100.0 * self.vanished / self.live if self.live else 0.0
+
+
+class Sweep:
+    """The ids met, spooled to disk: course by course, in no memory to speak of."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ids = folder / "ids.csv"
+        self.courses = folder / "courses.csv"
+        self.doubtful: set[str] = set()
+        self._seen: dict[str, int] = {}
+        self._files: list[TextIO] = []
+
+    def __enter__(self) -> Self:
+        self._files = [path.open("w", encoding="utf-8", newline="") for path in (self.ids, self.courses)]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files:
+            file.close()
+
+    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
+        """Note the ids of one page."""
+        known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
+        if len(known) < len(ids):
+            self.doubt(course_id)
+        csv.writer(self._files[0]).writerows((course_id, row_id) for row_id in known)
+        self._seen[course_id] = self._seen.get(course_id, 0) + len(known)
+
+    def doubt(self, course_id: str) -> None:
+        """A row without a usable id could be any of ours, and a count above what was served may be too: no proof."""
+        self.doubtful.add(course_id)
+
+    def finished(self, course_id: str, *, gone: bool = False) -> None:
+        """The course was read to its end, or answered that it is gone (404)."""
+        csv.writer(self._files[1]).writerow((course_id, self._seen.pop(course_id, 0), gone))
+
+
+def reconcile(
+    settings: Settings, run_id: str, options: ReconcileOptions | None = None, progress: Progress | None = None
+) -> ReconcileReport:
+    """Sweep every course and mark what vanished. Raises LearnsyncError when the sweep itself could not run."""
+    options = options or ReconcileOptions()
+    started = utc_now()
+    folder = settings.warehouse.landing / f"{run_id}-sweep"
+    try:
+        with pull_lock(settings, run_id):
+            with Sweep(folder) as sweep:
+                swept = PullOptions(streams=("users", "courses", "enrollments"), full=True, sweep=sweep)
+                pulled = asyncio.run(Puller(settings, run_id, swept, progress or Silent()).run())
+            return _settle(settings, run_id, sweep, pulled, options, started=started)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle(
+    settings: Settings,
+    run_id: str,
+    sweep: Sweep,
+    pulled: PullReport,
+    options: ReconcileOptions,
+    *,
+    started: datetime,
+) -> ReconcileReport:
+    report = ReconcileReport(pulled)
+    enrollments = pulled.streams["enrollments"]
+    report.courses, report.courses_gone = enrollments.lists, len(enrollments.tombstones)
+    names = {"tenant_id": settings.tenant_id}
+    with Warehouse.of(settings).transaction() as connection:
+        ids, courses = sql("sweep_load").split(";\n\n")
+        connection.execute(ids, {"ids": str(sweep.ids)})
+        connection.execute(courses, {"courses": str(sweep.courses)})
+        connection.execute(sql("sweep_vanished"), {"started_at": started, **names})
+        live = "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL"
+        report.live = _count(connection, live, [settings.tenant_id])
+        report.vanished = _count(connection, "vanished", [])
+        report.refused = _doubts(connection, sweep, pulled, report, options)
+        if report.vanished and not report.refused:
+            connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": run_id, **names})
+            report.removed = report.vanished
+    return report
+
+
+def _count(connection: Connection, source: str, values: list[object]) -> int:
+    found = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _doubts(
+    connection: Connection, sweep: Sweep, pulled: PullReport, report: ReconcileReport, options: ReconcileOptions
+) -> list[str]:
+    """Every reason not to act, in words for the operator."""
+    doubts = []
+    failures = pulled.streams["enrollments"].failures
+    if failures or pulled.streams["courses"].failures:
+        named = ", ".join(list(failures)[:NAMED_COURSES])
+        doubts.append(f"{len(failures)} course(s) could not be read to the end ({named}): the sweep is incomplete")
+    if sweep.doubtful:
+        doubts.append(
+            f"{len(sweep.doubtful)} course(s) served rows without an id, or counted more rows than they served:"
+            " the sweep is incomplete"
+        )
+    if report.live and not report.courses:
+        doubts.append("the portal shows no courses at all, though enrollments are known")
+    empty = connection.execute(sql("sweep_empty")).fetchall()
+    if empty and not options.allow_empty:
+        named = ", ".join(f"{course} ({rows:,} known)" for course, rows in empty[:NAMED_COURSES])
+        doubts.append(
+            f"{len(empty)} course(s) answered with no enrollments though some are known: {named}; a role that lost its"
+            " view looks the same. Check in the portal; if they really are empty, run again with --allow-empty"
+        )
+    if report.vanished_percent > options.max_removed_percent:
+        doubts.append(
+            f"{report.vanished:,} of {report.live:,} enrollments ({report.vanished_percent:.1f} %) were not met,"
+            f" more than --max-removed-percent {options.max_removed_percent:g} allows; a role that lost its view looks"
+            " the same. Check in the portal; if they really are gone, allow more for one run"
+        )
+    return doubts

@@ -1,0 +1,1 @@
+"""Warehouse → canonical tables: learners and items matched, both tables built."""

@@ -1,0 +1,1 @@
+"""HTTP: sessions, the retry decision, rate limits."""

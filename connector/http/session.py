@@ -1,0 +1,226 @@
+"""The only module that imports httpx: timeouts, retries, rate and concurrency limits, counting, redacted logs.
+
+It knows nothing of Absorb or Salesforce. A call returns an `Answer` whatever its status; the clients above decide
+what a status means. Only "no answer at all" is an error here.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import logging
+import os
+import random
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+
+from connector import __version__
+from connector.errors import UnreachableError
+from connector.http import retry
+from connector.http.answers import Answer
+from connector.http.ratelimit import Gate
+
+log = logging.getLogger(__name__)
+
+# A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
+TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
+# Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
+FIRST_CONTACT_ATTEMPTS = 3
+CHUNK_BYTES = 256 * 1024
+
+QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
+
+
+@dataclass(slots=True)
+class CallStats:
+    """What a session has spent."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes_received: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+class _TryAgainError(Exception):
+    def __init__(self, wait: retry.Wait, reason: str) -> None:
+        self.wait = wait
+        super().__init__(reason)
+
+
+def _pause(state: RetryCallState) -> float:
+    failure = state.outcome.exception() if state.outcome else None
+    if not isinstance(failure, _TryAgainError):
+        return 0.0
+    return max(failure.wait.at_least, random.uniform(0, failure.wait.backoff))  # noqa: S311 - jitter, not a secret
+
+
+class HttpSession:
+    """Calls to one host. Use as an async context manager; `setting` is the variable that a wrong host points at."""
+
+    def __init__(
+        self,
+        base_url: str,
+        gate: Gate,
+        *,
+        setting: str,
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.stats = CallStats()
+        self._gate = gate
+        self._setting = setting
+        self._answered = False
+        self._client = httpx.AsyncClient(
+            base_url=self.base_url,
+            timeout=TIMEOUT,
+            transport=transport,
+            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+            follow_redirects=False,
+            trust_env=True,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+            headers={"user-agent": f"learnsync/{__version__}", **(headers or {})},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: QueryParams | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        upload: Path | None = None,
+        sink: Path | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        """Make one call, trying again on no answer, 429 and 5xx.
+
+        A call that must not be carried out twice says `repeatable=False`: it is tried again only on 429 and when no
+        connection came about, for then nobody can have acted on it.
+
+        Files of any size pass through without being held: `upload` is sent as the body, and the body of a success is
+        written to `sink`, anew by each attempt, so that the answer's own body is empty.
+
+        Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
+        returned like any other.
+        """
+        request: dict[str, Any] = {"params": params, "data": form, "headers": dict(headers or {})}
+        if json is not None:
+            request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
+            request["headers"] = {"content-type": "application/json", **dict(headers or {})}
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_TryAgainError),
+            wait=_pause,
+            before_sleep=self._note_retry,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                number = attempt.retry_state.attempt_number
+                return await self._attempt(
+                    method, path, request, number, upload=upload, sink=sink, repeatable=repeatable
+                )
+        raise AssertionError("tenacity ended without a result")  # pragma: no cover
+
+    def _note_retry(self, state: RetryCallState) -> None:
+        self.stats.retries += 1
+        reason = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        log.info("%s: trying again in %.1f s (attempt %d)", reason, pause, state.attempt_number + 1)
+
+    async def _attempt(
+        self,
+        method: str,
+        path: str,
+        request: dict[str, Any],
+        number: int,
+        *,
+        upload: Path | None,
+        sink: Path | None,
+        repeatable: bool,
+    ) -> Answer:
+        started = time.perf_counter()
+        try:
+            async with self._gate.turn():
+                self.stats.requests += 1
+                answer = await self._exchange(method, path, request, upload, sink)
+        except (httpx.TransportError, httpx.DecodingError) as failure:
+            unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
+            raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
+        self._answered = True
+        self.stats.statuses[answer.status] += 1
+        self.stats.bytes_received += len(answer.body)
+        log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
+        within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
+        self._gate.note(answer.status, answer.retry_after if within_reason else None)
+        verdict = retry.decide(number, answer.status, answer.retry_after)
+        if isinstance(verdict, retry.Wait) and (repeatable or answer.status == 429):
+            raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
+        return answer
+
+    async def _exchange(
+        self, method: str, path: str, request: dict[str, Any], upload: Path | None, sink: Path | None
+    ) -> Answer:
+        if upload is not None:
+            # A length in the header, or the body would be sent chunked; read anew because an attempt consumes it.
+            headers = request["headers"] | {"content-length": str(upload.stat().st_size)}
+            request = request | {"content": _read_chunks(upload), "headers": headers}
+        if sink is None:
+            response = await self._client.request(method, path, **request)
+            return Answer(method, path, response.status_code, response.headers, response.content)
+        async with self._client.stream(method, path, **request) as response:
+            body = b""
+            if response.is_success:
+                with sink.open("wb") as file:
+                    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                        file.write(chunk)
+            else:
+                body = await response.aread()
+            self.stats.bytes_received += 0 if body else response.num_bytes_downloaded
+            return Answer(method, path, response.status_code, response.headers, body)
+
+    def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
+        reason = f"{method} {self.base_url}{path} got no answer ({_describe(failure)})"
+        verdict = retry.decide(number, None)
+        if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
+            return _TryAgainError(verdict, reason)
+        return UnreachableError(
+            f"{reason} in {number} attempts.",
+            remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
+        )
+
+
+@lru_cache
+def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the variables that httpx reads
+    """Whose certificates are trusted. Reading them takes some 30 ms, so all sessions of a process share them."""
+    return httpx.create_ssl_context(trust_env=True)
+
+
+async def _read_chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _describe(failure: Exception) -> str:
+    text = str(failure).strip()
+    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__

@@ -1,0 +1,1 @@
+"""What every target shares: the difference against a ledger, outcomes, reports."""

@@ -1,0 +1,30 @@
+-- Every record of one target: its payload, the payload's hash, and what the ledger says should happen to it.
+-- $full: whatever may be sent is sent, unchanged and held records too.
+CREATE OR REPLACE TEMP TABLE pushable AS
+WITH source AS ({{query}}),
+payloads AS (SELECT external_id, sort_key, blocked, {{payload}} AS payload FROM source),
+hashed AS (SELECT *, sha256(payload) AS payload_hash FROM payloads)
+SELECT
+  h.external_id,
+  h.sort_key,
+  h.payload,
+  h.payload_hash,
+  CASE
+    -- A record of ours that the org has is kept up to date even when its learner matches nobody any more.
+    WHEN h.blocked IS NOT NULL AND (l.accepted_hash IS NULL OR $update_only) THEN h.blocked
+    WHEN l.external_id IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
+    WHEN $full AND l.accepted_hash IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
+    WHEN $full THEN 'update'
+    WHEN l.state = 'accepted' AND l.accepted_hash = h.payload_hash THEN 'unchanged'
+    -- Rejected for good: not again until the payload or the map changes.
+    WHEN l.state = 'rejected' AND l.payload_hash = h.payload_hash THEN 'held'
+    -- Never accepted, or found deleted in the org (state missing).
+    WHEN l.accepted_hash IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END
+    -- The payload changed, or somebody changed the record in the org (state changed).
+    ELSE 'update'
+  END AS action,
+  -- What this very payload ended the last run with: some codes are not tried for ever.
+  CASE WHEN l.state = 'deferred' AND l.payload_hash = h.payload_hash THEN l.error_code END AS prior_code
+FROM hashed AS h
+LEFT JOIN salesforce.push_ledger AS l
+  ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id;

@@ -1,0 +1,1 @@
+"""The course catalogue → the Learnings Graph."""

@@ -1,0 +1,115 @@
+"""The Learnings Graph resource: find, create and update one learning (docs/facts/salesforce.md section 6).
+
+One learning a call, always: the documents name no limit, no order of `details` and no atomicity for several, and an
+answer that is lost must leave no doubt about which learning it was about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from connector.errors import BadRequestError, NotFoundError
+from connector.http.answers import Reader
+from connector.salesforce.client import RowResult, SalesforceClient
+from connector.salesforce.learnings.models import (
+    CreateLearning,
+    CreateLearnings,
+    Graph,
+    ManagedLearnings,
+    UpdateLearning,
+    UpdateLearnings,
+)
+
+PATH = "connect/education/academic-operations/learnings"
+FIRST_VERSION = 62
+# The documented error has a field and a message, no code: most Salesforce messages carry theirs in capitals.
+_CODE = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b")
+NO_CODE = "LEARNING_REFUSED"
+READER = Reader(
+    "answered with something that is no answer of the Learnings Graph",
+    "Check LEARNSYNC_SALESFORCE__API_VERSION, or set LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH=false.",
+)
+
+
+class LearningsGraph:
+    """Calls of one org. `key_field` is the custom field of LearningCourse that holds the course's id."""
+
+    def __init__(self, client: SalesforceClient, key_field: str) -> None:
+        self._client = client
+        self._key_field = key_field
+        self._path = f"/services/data/v{client.version}/{PATH}"
+
+    async def find(self, course_id: str) -> Graph | None:
+        """The learning with this external id, None where the org has none."""
+        return await self._get(course_id, {"course_external_id_field": self._key_field})
+
+    async def get(self, learning_id: str) -> Graph | None:
+        """The learning with this Salesforce id, None where the org has none."""
+        return await self._get(learning_id, {})
+
+    async def create(self, learning: CreateLearning) -> RowResult:
+        """Create a learning. Not repeated by itself: whoever gets no answer must look before another try.
+
+        Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether the learning was made.
+        """
+        body = CreateLearnings(learnings=[learning]).body()
+        return await self._manage("POST", body, created=True)
+
+    async def update(self, learning: UpdateLearning) -> RowResult:
+        """Update a learning's fields, and add or delete requirements. The fields alone are safe to repeat.
+
+        Raises what `create` raises when requirements were to change and no answer tells whether they did.
+        """
+        body = UpdateLearnings(learnings=[learning]).body()
+        fields_only = not (learning.prerequisites or learning.corequisites or learning.recommended)
+        return await self._manage("PATCH", body, created=False, repeatable=fields_only)
+
+    async def _get(self, name: str, params: dict[str, str]) -> Graph | None:
+        try:
+            answer = await self._client.call("GET", f"{self._path}/{quote(name, safe='')}", params=params)
+        except NotFoundError:
+            return None
+        document = READER.object(answer)
+        if not document.get("learning"):
+            return None
+        graph = READER.model(answer, Graph, document)
+        return graph if graph.learning.learning_id else None
+
+    async def _manage(self, method: str, body: dict[str, Any], *, created: bool, repeatable: bool = False) -> RowResult:
+        try:
+            answer = await self._client.call(method, self._path, json=body, repeatable=repeatable)
+        except BadRequestError as refusal:
+            return _refused(refusal)
+        try:
+            result = _result(READER.object(answer), created=created)
+        except ValidationError:
+            result = None
+        if result is None:
+            raise READER.error(answer)
+        return result
+
+
+def _result(document: dict[str, Any], *, created: bool) -> RowResult | None:
+    """The outcome of the one learning that was sent; None for an answer that does not tell it."""
+    details = ManagedLearnings.model_validate(document).details
+    if len(details) != 1 or (details[0].success and not details[0].learning_id):
+        return None
+    if details[0].success:
+        return RowResult(True, created, details[0].learning_id, None, None)
+    text = "; ".join(f"{e.field}: {e.message}" if e.field else str(e.message) for e in details[0].errors or [])
+    found = _CODE.search(text)
+    return RowResult(False, False, None, found[0] if found else NO_CODE, text or "refused without a reason")
+
+
+def _refused(refusal: BadRequestError) -> RowResult:
+    """A refusal of the request is that of its one learning; the body may be a result all the same."""
+    try:
+        result = _result(json.loads(refusal.body), created=False)
+    except (ValueError, TypeError, ValidationError):
+        result = None
+    return result or RowResult(False, False, None, refusal.code or NO_CODE, refusal.message)

@@ -1,0 +1,129 @@
+"""The calls of one Bulk API 2.0 ingest job, through SalesforceClient: its session, retries and day's budget apply.
+
+Facts: docs/facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from connector.errors import BadRequestError, IncompleteError, NotFoundError
+from connector.http.answers import Answer, Reader
+from connector.salesforce.client import SalesforceClient
+
+log = logging.getLogger(__name__)
+
+TERMINAL = frozenset({"JobComplete", "Failed", "Aborted"})
+# Each look at a job is one of the day's calls, and a large job takes many minutes.
+FIRST_POLL_SECONDS, POLL_GROWTH, LONGEST_POLL_SECONDS = 1.0, 1.25, 30.0
+# An org works off one queue for all its users. Past this the run ends, and the next one takes the job up.
+LONGEST_JOB_SECONDS = 4 * 3600.0
+# Result resource → the name of the file that it is saved to.
+RESULTS = {"successfulResults": "successful", "failedResults": "failed", "unprocessedrecords": "unprocessed"}
+READER = Reader("answered with something that is not a job")
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """What the org says of a job."""
+
+    id: str
+    state: str
+    version: str
+    processed: int
+    failed: int
+    message: str
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing will change any more."""
+        return self.state in TERMINAL
+
+
+class BulkJobs:
+    """Life cycle of ingest jobs that upsert."""
+
+    def __init__(self, client: SalesforceClient) -> None:
+        self._client = client
+
+    async def create(self, name: str, key: str) -> JobInfo:
+        """Open a job. An answer that was lost leaves an empty job behind, which the org closes after a day."""
+        body = {
+            "object": name, "operation": "upsert", "externalIdFieldName": key,
+            "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF",
+        }  # fmt: skip
+        return _info(await self._client.call("POST", self._path(), json=body))
+
+    async def upload(self, job_id: str, file: Path) -> None:
+        """Send the file, which a job takes only once: an attempt that may have arrived is not repeated."""
+        await self._client.call("PUT", f"{self._path(job_id)}/batches", upload=file, repeatable=False)
+
+    async def set_state(self, job_id: str, state: str) -> JobInfo:
+        """Close (UploadComplete) or abort (Aborted) a job. When it has moved on by itself, that is the answer."""
+        try:
+            return _info(await self._client.call("PATCH", self._path(job_id), json={"state": state}))
+        except BadRequestError:
+            # A repeat after a lost answer is refused: the first attempt has done it.
+            info = await self.info(job_id)
+            if info is None or info.state == "Open":
+                raise
+            return info
+
+    async def info(self, job_id: str) -> JobInfo | None:
+        """The job, or None when the org has purged it, seven days after its end."""
+        try:
+            return _info(await self._client.call("GET", self._path(job_id)))
+        except NotFoundError:
+            return None
+
+    async def wait(self, job_id: str, seen: Callable[[int], None]) -> JobInfo | None:
+        """Poll until the job has ended; `seen` gets the rows processed so far. Raises IncompleteError past the limit.
+
+        None when the org has purged the job.
+        """
+        deadline, pause = time.monotonic() + LONGEST_JOB_SECONDS, FIRST_POLL_SECONDS
+        while True:
+            info = await self.info(job_id)
+            if info is None or info.ended:
+                return info
+            seen(info.processed)
+            if time.monotonic() + pause > deadline:
+                raise IncompleteError(
+                    f"Bulk job {job_id} is still {info.state} after {LONGEST_JOB_SECONDS / 3600:g} hours.",
+                    remedy="Nothing is lost: the next push waits for this job before it sends anything.",
+                )
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_POLL_SECONDS, pause * POLL_GROWTH)
+
+    async def download(self, info: JobInfo, folder: Path) -> dict[str, Path]:
+        """Save the three results as files: their names in RESULTS → path."""
+        files = {}
+        for resource, name in RESULTS.items():
+            files[name] = folder / f"{info.id}-{name}.csv"
+            # Results can be read only with the version that the job was made with (409 otherwise).
+            await self._client.call("GET", f"{self._path(info.id, info.version)}/{resource}/", sink=files[name])
+        return files
+
+    def _path(self, job_id: str = "", version: str = "") -> str:
+        base = f"/services/data/v{version or self._client.version}/jobs/ingest"
+        return f"{base}/{job_id}" if job_id else base
+
+
+def _info(answer: Answer) -> JobInfo:
+    document = READER.object(answer)
+    try:
+        return JobInfo(
+            id=str(document["id"]),
+            state=str(document["state"]),
+            version=f"{float(document['apiVersion']):.1f}" if document.get("apiVersion") else "",
+            processed=int(document.get("numberRecordsProcessed") or 0),
+            failed=int(document.get("numberRecordsFailed") or 0),
+            message=str(document.get("errorMessage") or document.get("stateMessage") or ""),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise READER.error(answer) from None

@@ -1,0 +1,1 @@
+"""Salesforce → warehouse: people, learning items, and what became of our own records."""

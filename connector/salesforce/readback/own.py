@@ -1,0 +1,101 @@
+"""What became of our own records in the org: deleted, or changed by somebody else. Marks them in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from connector.push import difference
+from connector.salesforce.readback.objects import Readable
+from connector.salesforce.session import Grant
+from connector.salesforce.targets import COURSE, ENROLLMENT
+from connector.settings import Settings
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import statements
+from mappings import FieldMap, Mapping
+
+sql = statements(__package__)
+
+# The ledger keeps our clock and a record the org's: what was written within this of our own push counts as ours, unless
+# another user wrote it.
+CLOCK_SLACK_SECONDS = 60
+
+
+@dataclass(slots=True)
+class OwnCounts:
+    """Records of one object found deleted or changed, and how many of them the next push repairs."""
+
+    deleted: int = 0
+    changed: int = 0
+    due: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compares what was read of our records with what was sent to this org."""
+
+    settings: Settings
+    maps: Mapping
+    grant: Grant
+
+    def judge(
+        self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...], *, full: bool
+    ) -> OwnCounts:
+        """Mark the ledger for one object, in the transaction that stored its rows."""
+        names = {"tenant_id": self.settings.tenant_id, "org_id": self.grant.org_id, "object": readable.object}
+        missing = sql("readback_missing", table=f"salesforce.{readable.table}")
+        counts = OwnCounts(deleted=_count(connection, missing, names | {"full": full}))
+        counts.due = counts.deleted
+        if readable.target is COURSE:  # now: the next push makes them anew, and then nothing tells
+            orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
+            counts.due += _count(connection, sql("readback_orphans"), orphans)
+        counts.changed = self._compare(connection, readable, fields)
+        if counts.changed and self.settings.salesforce.overwrite_foreign_changes:
+            counts.due += _count(connection, sql("readback_changed"), names)
+        return counts
+
+    def _compare(self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...]) -> int:
+        """Recompute salesforce.foreign_changes of one object; returns the records in it."""
+        assert readable.target is not None
+        names = {"tenant_id": self.settings.tenant_id, "object": readable.object}
+        own = "FROM salesforce.foreign_changes WHERE tenant_id = $tenant_id AND object = $object"
+        connection.execute(f"DELETE {own}", names)
+        who = {"org_id": self.grant.org_id, "user_id": self.grant.user_id or None, "slack": CLOCK_SLACK_SECONDS}
+        connection.execute(sql("readback_suspects", table=f"salesforce.{readable.table}"), names | who)
+        if not _count(connection, "SELECT count(*) FROM suspects", {}):
+            return 0
+        difference.compute(
+            connection, self.settings, self.maps, org_id=self.grant.org_id, target=readable.target, fields=fields
+        )
+        connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
+        return _count(connection, f"SELECT count(DISTINCT external_id) {own}", names)
+
+
+def _count(connection: Connection, statement: str, values: dict[str, Any]) -> int:
+    found = connection.execute(statement, values).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _pair(field: FieldMap) -> str:
+    """A struct of the field's name, what was sent and what was found, both in one spelling."""
+    steps = field.field.split(".") if field.kind == "parent" else [field.field]
+    path = "$" + "".join(f'."{step}"' for step in steps)
+    sent, found = (
+        _spelling(f"json_extract_string({source}, '{path}')", field.kind) for source in ("p.payload", "s.fields")
+    )
+    return f"{{'field': '{field.field}', 'sent': {sent}, 'found': {found}}}"
+
+
+def _spelling(value: str, kind: str) -> str:
+    """The value as text that is equal where the org keeps it equal (docs/facts/salesforce.md section 3)."""
+    if kind == "number":
+        return f"CAST(round(TRY_CAST({value} AS DOUBLE), 6) AS VARCHAR)"
+    if kind == "datetime":
+        # Whole seconds are kept.
+        return f"CAST(date_trunc('second', TRY_CAST({value} AS TIMESTAMPTZ)) AS VARCHAR)"
+    if kind == "checkbox":
+        return f"coalesce(lower({value}), 'false')"
+    if kind == "reference":
+        return f"left({value}, 15)"
+    # An org keeps no empty text and no outer blanks.
+    return f"nullif(trim({value}), '')"

@@ -1,0 +1,82 @@
+"""Spooled readings into the tables of the schema `salesforce`, and the checkpoint with the rows that it covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.salesforce.readback.objects import SQL_TYPES
+from connector.salesforce.readback.plan import Checkpoint
+from connector.salesforce.readback.read import Reading
+from connector.times import utc_now
+from connector.warehouse.apply import apply_computed
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.statements import rows_param, statements
+
+sql = statements(__package__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """Rows that a reading added, changed (removals included) and found to be gone."""
+
+    inserted: int
+    updated: int
+    removed: int
+
+
+def checkpoints(warehouse: Warehouse, tenant_id: str) -> dict[str, Checkpoint]:
+    """Object → how far it has been read."""
+    query = "SELECT object, org_id, covered_until, full_at, fields FROM salesforce.checkpoints WHERE tenant_id = ?"
+    with warehouse.connect() as connection:
+        found = [Checkpoint(*row) for row in connection.execute(query, [tenant_id]).fetchall()]
+    return {checkpoint.object: checkpoint for checkpoint in found}
+
+
+def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str) -> StoreCounts:
+    """Merge one reading and move its checkpoint, in the caller's transaction.
+
+    Rows that a full read did not meet, and those the org calls deleted, get `_removed_at`; only another org's rows are
+    dropped.
+    """
+    readable = reading.readable
+    table = f"salesforce.{readable.table}"
+    names = {"tenant_id": tenant_id, "object": readable.object}
+    held = connection.execute(
+        "SELECT org_id FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = $object", names
+    ).fetchone()
+    same_org = held is not None and held[0] == reading.org_id
+    # Without a checkpoint nobody knows whose rows these are: a full read takes their place.
+    _compute(connection, reading, table, tenant_id, keep=same_org)
+    removed = connection.execute(sql("readback_removed", table=table), {"tenant_id": tenant_id}).fetchone()
+    counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
+    connection.execute("DROP TABLE staged")
+    connection.execute(
+        sql("checkpoint_put"),
+        names | {
+            "org_id": reading.org_id, "covered_until": reading.covered_until, "at": reading.at,
+            "full": bool(reading.full), "fields": reading.fields, "now": utc_now(), "run_id": run_id,
+        },
+    )  # fmt: skip
+    return StoreCounts(counts.inserted, counts.updated, int(removed[0]) if removed else 0)
+
+
+def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:
+    readable, columns = reading.readable, reading.readable.columns
+    types = {column: SQL_TYPES.get(column, "VARCHAR") for column in columns}
+    values = ", ".join(f'TRY_CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())
+    shape = ", ".join(f"'{column}': '{'JSON' if kind == 'JSON' else 'VARCHAR'}'" for column, kind in types.items())
+    files = {"files": [str(path) for path in reading.files]}
+    connection.execute(sql("readback_staged", values=values, shape=shape), files)
+    # The org's own word where it has one; a row that merely was not met may be hidden.
+    told = 'r."Id" IS NOT NULL OR h."IsDeleted"'
+    absent = ", ".join(f'{told} AS "IsDeleted"' if column == "IsDeleted" else f'h."{column}"' for column in columns)
+    query = sql(
+        "readback_computed",
+        table=table,
+        columns=", ".join(f's."{column}"' for column in columns),
+        removed='CASE WHEN s."IsDeleted" THEN coalesce(h._removed_at, $now) END' if "IsDeleted" in columns else "NULL",
+        absent=absent,
+        missing=f'r."Id" IS NOT NULL OR {readable.expected}' if reading.full and keep else 'r."Id" IS NOT NULL',
+    )
+    gone = rows_param({"Id": key, "at": at} for key, at in reading.gone.items())
+    connection.execute(query, {"tenant_id": tenant_id, "gone": gone, "now": utc_now()})
