@@ -1,4 +1,7 @@
-"""The stages that the CLI and Dagster call, each recorded in ops.runs: pull → build → push → readback → publish."""
+"""The stages that the CLI and Dagster call, each recorded in ops.runs.
+
+A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,11 @@ from connector.assignments.assign import AssignOptions, AssignReport, assign, re
 from connector.canonical.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
+from connector.learning_records.push import TARGET as LEARNING_RECORDS
 from connector.progress import Progress
 from connector.push.reports import PushReport
 from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.readback import ReadbackReport, check_own, match_org, readback
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.times import utc_now
 from connector.warehouse import runs
@@ -114,12 +118,22 @@ def run_push(settings: Settings, options: PushOptions | None = None, progress: P
     return _stage(settings, "push", lambda run_id: push_all(settings, run_id, options, progress))
 
 
-def run_readback(
-    settings: Settings, options: ReadbackOptions | None = None, progress: Progress | None = None
-) -> ReadbackReport:
+def run_match(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
+    """Salesforce → warehouse: people and learning items, and who and what they are in Absorb. A build comes next."""
+    require_salesforce(settings)
+    return _stage(settings, "match", lambda run_id: match_org(settings, run_id, full=full, progress=progress))
+
+
+def run_check(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
-    return _stage(settings, "readback", lambda run_id: readback(settings, run_id, options, progress))
+    return _stage(settings, "readback", lambda run_id: check_own(settings, run_id, full=full, progress=progress))
+
+
+def run_readback(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
+    """Both of these, as one run: what `learnsync readback` does."""
+    require_salesforce(settings)
+    return _stage(settings, "readback", lambda run_id: readback(settings, run_id, full=full, progress=progress))
 
 
 def run_assign(
@@ -140,9 +154,12 @@ def run_publish(settings: Settings) -> PublishReport:
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync. `push` is None when no target is set; `readback` without an org, and when it failed."""
+    """All stages of one sync. `push` is None when no target is set, `match` without an org; so is `readback`, and where
+    it failed.
+    """
 
     pull: PullReport
+    match: ReadbackReport | None
     build: BuildReport
     push: PushReport | None
     publish: PublishReport
@@ -159,37 +176,54 @@ class SyncReport:
 
 
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Pull, build, push (where a target is set), read back (where an org is), and publish: whatever the push said."""
+    """Every stage in its order; match and readback where an org is set, push where any target is.
+
+    An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
+    """
     seconds: dict[str, float] = {}
-    pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
-    built = _timed(seconds, "build", lambda: run_build(settings))
-    pushed: PushReport | None = None
-    read: ReadbackReport | None = None
+    failures: list[LearnsyncError] = []
+
+    def attempt(name: str, work: Callable[[], Report]) -> Report | None:
+        try:
+            return _timed(seconds, name, work)
+        except LearnsyncError as failure:
+            log.warning("%s failed: %s", name, failure)
+            failures.append(failure)
+            return None
+
+    has_org = bool(settings.salesforce.login_url)
+    matched = pushed = read = None
     read_error = ""
-    push_failure: LearnsyncError | None = None
+    pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
+    if has_org:
+        matched = attempt("match", lambda: run_match(settings, full=full, progress=progress))
+    built = _timed(seconds, "build", lambda: run_build(settings))
     try:
-        if configured(settings):
+        targets = _targets(settings, org_failed=bool(failures))
+        if targets:
+            options = PushOptions(targets, match=False)
+            pushed = attempt("push", lambda: run_push(settings, options, progress))
+        # A target that fails is no reason not to look what became of the records of another.
+        if has_org and not any(isinstance(failure, ApiBudgetError | ThrottledError) for failure in failures):
             try:
-                pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
+                read = _timed(seconds, "readback", lambda: run_check(settings, full=full, progress=progress))
             except LearnsyncError as failure:
-                push_failure = failure
-            # A target that fails is no reason not to look what became of the records of another.
-            if settings.salesforce.login_url and not isinstance(push_failure, ApiBudgetError | ThrottledError):
-                # The push has just read the people.
-                options = ReadbackOptions(full=full, people=full)
-                try:
-                    read = _timed(seconds, "readback", lambda: run_readback(settings, options, progress))
-                except LearnsyncError as failure:
-                    read_error = str(failure)
-                    log.warning("the read-back failed: %s", failure)
-        else:
-            log.info("no push: no target is set")
+                read_error = str(failure)
+                log.warning("the read-back failed: %s", failure)
     finally:
         # Analysts get what was pulled and built whatever a target says.
         published = _timed(seconds, "publish", lambda: run_publish(settings))
-    if push_failure:
-        raise push_failure
-    return SyncReport(pulled, built, pushed, published, seconds, read, read_error)
+    if failures:
+        raise failures[0]
+    return SyncReport(pulled, matched, built, pushed, published, seconds, read, read_error)
+
+
+def _targets(settings: Settings, *, org_failed: bool) -> list[str]:
+    """What a sync pushes to. An org that could not be read is not pushed to: its matches may be of another day."""
+    names = [name for name in configured(settings) if not org_failed or name == LEARNING_RECORDS]
+    if not names and not org_failed:
+        log.info("no push: no target is set")
+    return names
 
 
 def _timed(seconds: dict[str, float], name: str, work: Callable[[], Report]) -> Report:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import mappings
-from connector.canonical.match import match_items
 from connector.errors import MappingError
 from connector.settings import Settings
 from connector.times import utc_now
@@ -21,15 +20,11 @@ sql = statements(__package__)
 
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did; `unmapped` counts enrollments whose status no map knows.
-
-    `items`: courses by whether they are one LearningItem of Salesforce; empty where none was read back.
-    """
+    """What a build did; `unmapped` counts enrollments whose status no map knows."""
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     unmapped: int = 0
-    items: dict[str, int] = field(default_factory=dict)
     as_of: datetime | None = None
 
     @property
@@ -78,32 +73,27 @@ def build_learning_record(
     connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
     stamps = {"created_at": False, "updated_at": True}
     report.tables["learning_record"] = apply_computed(
-        connection, "learning_record", "id", settings.tenant_id, stamps=stamps
+        connection, "computed", "learning_record", "id", settings.tenant_id, stamps=stamps
     )
 
 
 def build_learning_item_progress(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
 ) -> None:
-    """Fill learning_item_progress and quarantine what no rule decides."""
-    report.items = match_items(connection, maps, settings.tenant_id)
+    """Fill learning_item_progress, its owners and items from the match tables; quarantine what no rule decides."""
     values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
     report.tables["learning_item_progress"] = apply_computed(
-        connection, "learning_item_progress", "enrollment_id", settings.tenant_id
+        connection, "computed", "learning_item_progress", "enrollment_id", settings.tenant_id
     )
     known = ", ".join(map(str, maps.statuses))
     seen = {"tenant_id": settings.tenant_id, "run_id": run_id, "seen_at": utc_now()}
     _quarantine_unmapped(connection, known, seen)
     report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
-    counted = connection.execute(
-        'SELECT "ProgressStatus", count(*) FROM learning_item_progress WHERE tenant_id = ? GROUP BY ALL ORDER BY ALL',
-        [settings.tenant_id],
-    )
+    counted = connection.execute(sql("enrollments_by_status"), {"tenant_id": settings.tenant_id})
     report.statuses = dict(counted.fetchall())
 
 
 def _quarantine_unmapped(connection: Connection, known: str, seen: dict[str, Any]) -> None:
-    put, resolve = sql("quarantine_unmapped", known_statuses=known).split(";\n\n")
-    connection.execute(put, seen)
-    connection.execute(resolve, {"tenant_id": seen["tenant_id"], "seen_at": seen["seen_at"]})
+    connection.execute(sql("unmapped_put", known_statuses=known), seen)
+    connection.execute(sql("unmapped_resolve"), {"tenant_id": seen["tenant_id"], "seen_at": seen["seen_at"]})

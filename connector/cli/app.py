@@ -28,7 +28,6 @@ from connector.cli.console import Bar, complain, err, out, print_json, set_up_lo
 from connector.destinations import NAMES
 from connector.errors import LearnsyncError, SettingsError
 from connector.salesforce.push.objects import SAMPLE_ROWS, PushOptions
-from connector.salesforce.readback.readback import ReadbackOptions
 from connector.settings import load_settings
 from connector.streams.details import DETAIL_STREAMS
 from connector.sync import as_stats, run_build, run_publish, run_pull, run_push, run_readback, run_reconcile, run_sync
@@ -141,7 +140,7 @@ def readback_command(
     set_up_logging(verbose)
     settings = load_settings()
     with Bar() as bar:
-        report = run_readback(settings, ReadbackOptions(full=full), bar)
+        report = run_readback(settings, full=full, progress=bar)
     _finish(report, render.show_readback, as_json=as_json)
 
 
@@ -154,7 +153,7 @@ def sync(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Pull, build, push, read back, publish."""
+    """Pull, match, build, push, read back, publish."""
     set_up_logging(verbose)
     settings = load_settings()
     with Bar() as bar:

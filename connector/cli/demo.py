@@ -153,7 +153,7 @@ def _add(figures: dict[str, Any], command: str, stats: dict[str, Any]) -> None:
             if stream["stream"] == "enrollments":
                 for key in ("read", "inserted", "updated", "quarantined"):
                     figures[key] += stream["counts"][key]
-    if command in {"push", "readback"}:
+    if command in {"match", "push", "readback"}:
         figures["api_calls"] += stats["calls"]
     if command == "push":
         for target in stats["targets"].values():
@@ -184,7 +184,7 @@ def _tell(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     ):  # fmt: skip
         made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
     made.add_section()
-    for stage in ("pull", "build", "push", "readback", "publish"):
+    for stage in ("pull", "match", "build", "push", "readback", "publish"):
         made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
     made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
     out.print(made)

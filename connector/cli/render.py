@@ -186,8 +186,8 @@ def _value(value: Any) -> str:
 
 
 def show_readback(report: ReadbackReport) -> None:
-    """Rows per object, what is not in the org, and the drift."""
-    made = table("Read back from Salesforce", "object", "read", "new", "changed", "gone", "how")
+    """Rows per object, what is not in the org, the matches, and the drift."""
+    made = table("Read from Salesforce", "object", "read", "new", "changed", "gone", "how")
     for entry in report.objects.values():
         how = f"in full: {entry.full}" if entry.full else "changes"
         made.add_row(
@@ -196,6 +196,9 @@ def show_readback(report: ReadbackReport) -> None:
     out.print(made)
     for name, reason in report.absent.items():
         out.print(f"  {name}: {escape(reason)}; left aside", soft_wrap=True)
+    if report.learners:
+        figures = ", ".join(f"{learners:,} {outcome}" for outcome, learners in report.learners.items())
+        out.print(f"  learners by person: {figures} (mappings/learner_matching.csv)", soft_wrap=True)
     if report.items:
         figures = ", ".join(f"{courses:,} {outcome}" for outcome, courses in report.items.items())
         out.print(f"  courses by LearningItem: {figures} (mappings/learning_items.csv)", soft_wrap=True)
@@ -219,6 +222,8 @@ def show_publish(report: PublishReport) -> None:
 def show_sync(report: SyncReport) -> None:
     """All stages."""
     show_pull(report.pull)
+    if report.match is not None:
+        show_readback(report.match)
     show_build(report.build)
     if report.push is None:
         out.print("No push: no target is set (LEARNSYNC_SALESFORCE__LOGIN_URL, LEARNSYNC_LEARNING_RECORDS__BASE_URL).")
