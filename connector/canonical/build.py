@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,17 @@ import mappings
 from connector.errors import MappingError
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.apply import TableCounts, apply_computed
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, committed
 from connector.warehouse.load import pending_quarantine
+from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
+
+
+TABLES = ("learning_record", "learning_item_progress")
 
 
 @dataclass(slots=True)
@@ -42,27 +48,20 @@ def load_maps(settings: Settings) -> mappings.Mapping:
         raise MappingError(f"{where}{failure}.", remedy="Correct the map; `learnsync doctor` checks it.") from None
 
 
-def build(settings: Settings, run_id: str) -> BuildReport:
-    """Recompute both canonical tables in one transaction. Idempotent."""
+def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close: Closing | None = None) -> BuildReport:
+    """Recompute the canonical tables, or one of them, in one transaction. Idempotent. Raises MappingError."""
     maps = load_maps(settings)
     report = BuildReport(as_of=settings.as_of())
-    with Warehouse.of(settings).transaction() as connection:
-        connection.execute(maps.sql("macros"))
-        build_learning_record(connection, settings, maps, report)
-        build_learning_item_progress(connection, settings, maps, report, run_id)
-    return report
-
-
-def build_one(settings: Settings, run_id: str, table: str) -> BuildReport:
-    """Recompute one of the two tables, for an orchestrator that shows them as two steps."""
-    maps = load_maps(settings)
-    report = BuildReport(as_of=settings.as_of())
-    with Warehouse.of(settings).transaction() as connection:
-        connection.execute(maps.sql("macros"))
-        if table == "learning_record":
-            build_learning_record(connection, settings, maps, report)
-        else:
-            build_learning_item_progress(connection, settings, maps, report, run_id)
+    with Warehouse.of(settings).connect() as connection:
+        with committed(connection):
+            runs.note_begun(connection, run_id)
+            connection.execute(maps.sql("macros"))
+            if "learning_record" in tables:
+                build_learning_record(connection, settings, maps, report)
+            if "learning_item_progress" in tables:
+                build_learning_item_progress(connection, settings, maps, report, run_id)
+        if close:
+            close(connection, report)
     return report
 
 

@@ -15,8 +15,8 @@ from connector.absorb.pull.pull import pull_lock
 from connector.cli.console import out
 from connector.cli.render import ago, table
 from connector.settings import Settings
+from connector.sync import stage
 from connector.times import utc_now
-from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import MODELS, Batch, load_batch
 
@@ -146,20 +146,12 @@ def show(listing: dict[str, Any]) -> None:
 
 def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due."""
+    return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, chosen or Filter(), run_id))
+
+
+def _retry(settings: Settings, chosen: Filter, run_id: str) -> RetryReport:
     report = RetryReport()
-    chosen = chosen or Filter()
     warehouse = Warehouse.of(settings)
-    run_id = runs.begin(warehouse, settings.tenant_id, "rejects retry")
-    try:
-        _retry(settings, chosen, warehouse, run_id, report)
-    except BaseException as failure:
-        runs.finish(warehouse, run_id, "failed", str(failure))
-        raise
-    runs.finish(warehouse, run_id, "complete" if report.complete else "incomplete")
-    return report
-
-
-def _retry(settings: Settings, chosen: Filter, warehouse: Warehouse, run_id: str, report: RetryReport) -> None:
     folder = settings.warehouse.landing / run_id
     # A pull that starts meanwhile would clear the landing folder.
     with pull_lock(settings, run_id):
@@ -177,6 +169,7 @@ def _retry(settings: Settings, chosen: Filter, warehouse: Warehouse, run_id: str
             report.pushes_due += int(due[0]) if due else 0
         unfit = f"SELECT count(*) AS n {_SOURCE} AND stage = 'load'"
         report.still_unfit = _rows(settings, chosen, connection, unfit)[0]["n"]
+    return report
 
 
 def _reload(settings: Settings, warehouse: Warehouse, stream: str, run_id: str, chosen: Filter) -> int:

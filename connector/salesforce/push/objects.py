@@ -79,7 +79,8 @@ def push(
     if options.dry_run:
         return asyncio.run(runner.run())
     with push_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
+        with Warehouse.of(settings).transaction() as connection:
+            runs.end_killed(connection, settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 
@@ -141,7 +142,8 @@ class _Push:
         found: list[Reading] = []
         if self._options.match and (ENROLLMENT in targets or PROGRESS in targets):
             self._progress.stage("learners")
-            known = checkpoints(self._warehouse, self._settings.tenant_id)
+            with self._warehouse.connect() as connection:
+                known = checkpoints(connection, self._settings.tenant_id)
             found = await people.fetch(self._client, self._maps, self._folder, known)
         self._plan(report, targets, fields, found)
         if self._options.dry_run:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from connector.canonical.build import load_maps
@@ -26,7 +26,9 @@ from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading, read
 from connector.salesforce.readback.store import StoreCounts, checkpoints, store
 from connector.settings import Settings, require_salesforce
-from connector.warehouse.database import Warehouse, committed
+from connector.warehouse import runs
+from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 from mappings import FieldMap
 
@@ -63,65 +65,79 @@ class ReadbackReport:
     api_allowed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ReadbackOptions:
+    """`full` reads every object anew instead of its changes."""
+
+    full: bool = False
+    progress: Progress | None = None
+
+
 Part = Callable[["_Readback"], Awaitable[None]]
 
 
-def readback(
-    settings: Settings, run_id: str, *, full: bool = False, progress: Progress | None = None
-) -> ReadbackReport:
+def readback(settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None) -> ReadbackReport:
     """Both parts: match, then check. Raises LearnsyncError; objects stored by then stay."""
-    return _run(settings, run_id, (_Readback.match, _Readback.check), full=full, progress=progress)
+    return _run(settings, run_id, options, close, _Readback.match, _Readback.check)
 
 
 def match_org(
-    settings: Settings, run_id: str, *, full: bool = False, progress: Progress | None = None
+    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None
 ) -> ReadbackReport:
     """Read people and learning items, and match learners and courses with them. Raises LearnsyncError."""
-    return _run(settings, run_id, (_Readback.match,), full=full, progress=progress)
+    return _run(settings, run_id, options, close, _Readback.match)
 
 
 def check_own(
-    settings: Settings, run_id: str, *, full: bool = False, progress: Progress | None = None
+    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None
 ) -> ReadbackReport:
     """Read our own records and native progress, mark the ledger, count the drift. Raises LearnsyncError."""
-    return _run(settings, run_id, (_Readback.check,), full=full, progress=progress)
+    return _run(settings, run_id, options, close, _Readback.check)
 
 
 def _run(
-    settings: Settings, run_id: str, parts: tuple[Part, ...], *, full: bool, progress: Progress | None
+    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None, *parts: Part
 ) -> ReadbackReport:
     require_salesforce(settings)
-    runner = _Readback(settings, run_id, progress or Silent(), full=full)
+    runner = _Readback(settings, run_id, options)
     with push_lock(settings, run_id):  # a push reads people too, and writes the ledger that `check` marks
-        return asyncio.run(runner.run(parts))
+        return asyncio.run(runner.run(parts, close))
 
 
 class _Readback:
-    def __init__(self, settings: Settings, run_id: str, progress: Progress, *, full: bool) -> None:
+    def __init__(self, settings: Settings, run_id: str, options: ReadbackOptions) -> None:
         self._settings = settings
         self._maps = load_maps(settings)
         self._run_id = run_id
-        self._full = full
-        self._progress = progress
+        self._full = options.full
+        self._progress = options.progress or Silent()
         self._warehouse = Warehouse.of(settings)
         self._client = SalesforceClient.of(settings)
         self._folder = settings.warehouse.outbox / run_id
         self._known: dict[str, Checkpoint] = {}
         self._report = ReadbackReport()
+        self._close: Closing | None = None  # while the last part runs
 
-    async def run(self, parts: tuple[Part, ...]) -> ReadbackReport:
-        report = self._report
+    async def run(self, parts: Sequence[Part], close: Closing | None) -> ReadbackReport:
         try:
             async with self._client:
                 await self._client.grant()
-                self._known = checkpoints(self._warehouse, self._settings.tenant_id)
+                with self._warehouse.transaction() as connection:
+                    runs.note_begun(connection, self._run_id)
+                    self._known = checkpoints(connection, self._settings.tenant_id)
                 for part in parts:
+                    self._close = close if part is parts[-1] else None
                     await part(self)
-                report.calls = self._client.calls_made
-                report.api_used, report.api_allowed = self._client.calls_used, self._client.calls_allowed
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
-        return report
+        return self._report
+
+    def _end(self, connection: Connection) -> None:
+        """The org has been asked everything; the part's rows are stored."""
+        report, client = self._report, self._client
+        report.calls, report.api_used, report.api_allowed = client.calls_made, client.calls_used, client.calls_allowed
+        if self._close:
+            self._close(connection, report)
 
     async def match(self) -> None:
         """People and learning items are stored and matched in one transaction."""
@@ -131,11 +147,13 @@ class _Readback:
         )
         readings += await self._read_licensed(ITEM)
         tenant = self._settings.tenant_id
-        with self._warehouse.transaction() as connection:
-            for reading in readings:
-                self._add(reading, store(connection, reading, tenant, self._run_id))
-            matches = match(connection, self._maps, tenant)
-        self._report.learners, self._report.items = matches.learners, matches.items
+        with self._warehouse.connect() as connection:
+            with committed(connection):
+                for reading in readings:
+                    self._add(reading, store(connection, reading, tenant, self._run_id))
+                matches = match(connection, self._maps, tenant)
+            self._report.learners, self._report.items = matches.learners, matches.items
+            self._end(connection)
 
     async def check(self) -> None:
         """Everything is read first; then each object is stored and checked in a transaction of its own."""
@@ -146,11 +164,17 @@ class _Readback:
             for readable in OWN:
                 own += await self._read_own(readable)
             native = await self._read_licensed(PROGRESS)
-        finally:  # what was read before a failure is stored all the same
-            self._store(ledger, own, native)
+        except BaseException:
+            self._store(ledger, own, native)  # what was read before the failure need not be read again
+            raise
+        self._store(ledger, own, native, self._end)
 
     def _store(
-        self, ledger: LedgerCheck, own: list[tuple[Reading, tuple[FieldMap, ...]]], native: list[Reading]
+        self,
+        ledger: LedgerCheck,
+        own: list[tuple[Reading, tuple[FieldMap, ...]]],
+        native: list[Reading],
+        end: Callable[[Connection], None] | None = None,
     ) -> None:
         tenant = self._settings.tenant_id
         with self._warehouse.connect() as connection:
@@ -165,6 +189,8 @@ class _Readback:
                     self._add(reading, store(connection, reading, tenant, self._run_id))
             found = connection.execute(sql("drift_by_kind"), {"tenant_id": tenant})
             self._report.drift = dict(found.fetchall())
+            if end:
+                end(connection)
 
     async def _read_own(self, readable: Readable) -> list[tuple[Reading, tuple[FieldMap, ...]]]:
         """An object that learnsync writes, and the mapped fields that the org has; empty where it is not set up."""

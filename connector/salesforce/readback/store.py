@@ -9,7 +9,7 @@ from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading
 from connector.times import utc_now
 from connector.warehouse.apply import apply_computed
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection
 from connector.warehouse.statements import identifier, literal, rows_param, statements
 
 sql = statements(__package__)
@@ -24,11 +24,10 @@ class StoreCounts:
     removed: int
 
 
-def checkpoints(warehouse: Warehouse, tenant_id: str) -> dict[str, Checkpoint]:
+def checkpoints(connection: Connection, tenant_id: str) -> dict[str, Checkpoint]:
     """Object → how far it has been read."""
     query = "SELECT object, org_id, covered_until, full_at, fields FROM salesforce.checkpoints WHERE tenant_id = ?"
-    with warehouse.connect() as connection:
-        found = [Checkpoint(*row) for row in connection.execute(query, [tenant_id]).fetchall()]
+    found = [Checkpoint(*row) for row in connection.execute(query, [tenant_id]).fetchall()]
     return {checkpoint.object: checkpoint for checkpoint in found}
 
 
