@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
-from connector.assignments.assign import AssignOptions, AssignReport, assign, require_assignments
+from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
@@ -57,9 +57,7 @@ class _Recording:
             self.look(connection)
 
 
-def stage(
-    settings: Settings, command: str, work: Callable[[str, Closing], Report], look: Look | None = None
-) -> Report:
+def stage(settings: Settings, command: str, work: Callable[[str, Closing], Report], look: Look | None = None) -> Report:
     """Do the work of a stage, whatever way it ends recorded in ops.runs.
 
     `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.

@@ -21,56 +21,23 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from pydantic_core import from_json
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__
 from connector.errors import UnreachableError
 from connector.http import retry
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.redact import scrub
-from connector.times import utc_now
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 rows may take the portal up to its gateway's 29 s (facts/absorb.md section 3); reads get twice that.
+# A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3
 CHUNK_BYTES = 256 * 1024
 
 QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said: status, lower-cased headers, body as received."""
-
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def ok(self) -> bool:
-        """True for 2xx."""
-        return 200 <= self.status < 300
-
-    @property
-    def text(self) -> str:
-        """The beginning of the body, scrubbed, for messages."""
-        # Scrubbed before it is cut, or a secret across the cut would show its beginning.
-        return scrub(self.body[:20_000].decode("utf-8", "replace"))[:500]
-
-    def json(self) -> Any:
-        """Parse the body. Raises ValueError when it is not JSON."""
-        return from_json(self.body)
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds the server asked us to stay away, or None."""
-        return retry.retry_after_seconds(self.headers.get("retry-after"), utc_now())
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from connector.assignments.assign import AssignOptions, AssignReport
+from connector.assignments import AssignOptions, AssignReport
 from connector.sync import run_assign
 from pipelines.conventions import NO_ASSIGNMENTS, NO_ORG, OWNERS, POOL, RETRY_LATER
 from pipelines.defs import absorb

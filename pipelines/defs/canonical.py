@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from connector.canonical.build import BuildReport
+from connector.canonical.build import BuildReport, load_maps
+from connector.settings import Settings
 from connector.sync import run_build
 from pipelines import checks, lineage
 from pipelines.conventions import FRESH, OWNERS, POOL, RETRY_LATER
@@ -29,7 +30,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
         look = Look(settings, "sizes", tables=["learning_record"])
         report, took = timed(lambda: run_build(settings, "learning_record", look))
     [(enrolled, records, _)] = look.rows["sizes"]
-    metadata = _describe(look, report, "learning_record", lineage.LEARNING_RECORD) | took
+    metadata = _describe(settings, look, report, "learning_record") | took
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
     return dg.MaterializeResult(metadata=metadata, check_results=[complete])
 
@@ -55,7 +56,7 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
     with learnsync.session() as settings:
         look = Look(settings, "sizes", "unmapped", tables=["learning_item_progress"])
         report, took = timed(lambda: run_build(settings, "learning_item_progress", look))
-    metadata = _describe(look, report, "learning_item_progress", lineage.LEARNING_ITEM_PROGRESS) | took
+    metadata = _describe(settings, look, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
     lag = look.lag.get("enrollments")
     if lag is not None and lag.lag_seconds is not None:
@@ -65,7 +66,8 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
-def _describe(look: Look, report: BuildReport, table: str, sources: lineage.Sources) -> Metadata:
+def _describe(settings: Settings, look: Look, report: BuildReport, table: str) -> Metadata:
+    sources = lineage.sources_of(load_maps(settings), table)
     counts = report.tables[table]
     metadata = look.table(table, lineage.notes(sources)) | {
         "dagster/column_lineage": lineage.column_lineage(sources),

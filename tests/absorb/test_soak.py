@@ -32,10 +32,10 @@ from test_pull import fitting, held
 import connector.absorb.pull.pull as pulling
 from connector import redact
 from connector.absorb.client import AbsorbClient
-from connector.absorb.login import auth
+from connector.absorb.login import password, tokens
 from connector.absorb.pull.pull import PullOptions, pull
 from connector.absorb.pull.reconcile import ReconcileOptions, reconcile
-from connector.absorb.walk.paging import Walk
+from connector.absorb.walk.walk import Walk
 from connector.errors import LearnsyncError
 from connector.http import retry
 from connector.sandbox.portal import Portal
@@ -136,7 +136,7 @@ class Mortality:
                 path.unlink()
             for path in (self.folder / "kept").iterdir():
                 shutil.move(path, self.folder / path.name)
-            auth._accounts.clear()
+            password._accounts.clear()
             drift._known_shapes.clear()
         self.plan(None, 0)
 
@@ -324,7 +324,7 @@ def live_through(seeds: list[int]) -> Tally:
             patch.delenv(name)
         patch.chdir(base)
         patch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
-        patch.setattr(auth, "STRAY_PAUSE_SECONDS", 0.001)
+        patch.setattr(tokens, "STRAY_PAUSE_SECONDS", 0.001)
         # Only for speed: one certificate store, and no threads for tables of twenty rows.
         store = ssl.create_default_context()
         patch.setattr("httpx._transports.default.create_ssl_context", lambda **_: store)
@@ -335,7 +335,7 @@ def live_through(seeds: list[int]) -> Tally:
         for seed in seeds:
             folder = Path(base) / str(seed)
             folder.mkdir()
-            patch.setattr(auth, "_accounts", {})
+            patch.setattr(password, "_accounts", {})
             patch.setattr(redact, "_known", set())
             try:
                 History(seed, folder, template, tally).run(stage)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from connector.absorb.pull.pull import Puller, pull, pull_lock
-from connector.cli.doctor import examine
+from connector.cli.commands.doctor import examine
 from connector.errors import WarehouseLockedError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from connector.absorb.api.operations import BY_NAME, Operation
 from connector.absorb.client import AbsorbClient, page_params, read_page
-from connector.absorb.walk.paging import MAX_LIMIT, Ask, Done, Incomplete, Walk
+from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete
+from connector.absorb.walk.walk import Walk
 from connector.errors import BadRequestError, IncompleteError, ProtocolError, ServerFaultError, UnreachableError
-from connector.http.session import Answer, QueryParams
+from connector.http.answers import Answer
+from connector.http.session import QueryParams
 from connector.streams.rows import AbsorbRow
 from connector.times import to_absorb
 
@@ -34,7 +36,7 @@ def guid(value: GuidLike, name: str) -> str:
 
 
 def narrowed(status: int | None, modified_since: datetime | None) -> Query:
-    """The two parameters that most reads take; `modifiedSince` is strictly later than (facts/absorb.md section 4)."""
+    """The two parameters that most reads take; `modifiedSince` is exclusive (docs/facts/absorb.md section 4)."""
     return {"status": status, "modifiedSince": None if modified_since is None else to_absorb(modified_since)}
 
 

@@ -28,7 +28,7 @@ from connector.absorb.api.resources import (
     Unenrolled,
 )
 from connector.absorb.client import AbsorbClient
-from connector.absorb.walk.paging import MAX_LIMIT
+from connector.absorb.walk.pages import MAX_LIMIT
 from connector.streams.details import Attempt, ChapterEnrollment, LessonEnrollment, SessionEnrollment, placed
 from connector.streams.rows import Enrollment
 

@@ -2,7 +2,7 @@
 
 A sync does the first part before its build and the second after its push; `learnsync readback` does both. Rows of an
 object, its checkpoint and, for our own records, the marks in the push ledger are one transaction. Objects that the org
-does not have are reported and left aside. Facts: facts/salesforce.md sections 0 and 5.
+does not have are reported and left aside. Facts: docs/facts/salesforce.md sections 0 and 5.
 """
 
 from __future__ import annotations
