@@ -53,6 +53,7 @@ from connector.warehouse.load import (
     read_checkpoints,
     read_watermarks,
 )
+from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -154,14 +155,17 @@ class _Stream:
 
 
 def pull(
-    settings: Settings, run_id: str, options: PullOptions | None = None, progress: Progress | None = None
+    settings: Settings,
+    run_id: str,
+    options: PullOptions | None = None,
+    progress: Progress | None = None,
+    close: Closing | None = None,
 ) -> PullReport:
     """Run a pull to its end. Raises LearnsyncError; whatever was loaded before stays, and the rest stays due."""
     options = options or PullOptions()
     _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "pull", run_id)
-        return asyncio.run(Puller(settings, run_id, options, progress or Silent()).run())
+        return asyncio.run(Puller(settings, run_id, options, progress or Silent(), "pull").run(close))
 
 
 def _check_streams(settings: Settings, streams: Sequence[str]) -> None:
@@ -213,8 +217,10 @@ class Puller:
         run_id: str,
         options: PullOptions,
         progress: Progress,
+        command: str,
     ) -> None:
         self._settings = settings
+        self._command = command
         self._client = AbsorbClient.of(settings)
         self._warehouse = Warehouse.of(settings)
         self._run_id = run_id
@@ -223,7 +229,7 @@ class Puller:
         self._numbers = itertools.count(1)
         self._folder = settings.warehouse.landing / run_id
 
-    async def run(self) -> PullReport:
+    async def run(self, close: Closing | None = None) -> PullReport:
         report = PullReport()
         try:
             async with self._client:
@@ -238,6 +244,8 @@ class Puller:
                 shutil.rmtree(self._folder, ignore_errors=True)
         with self._warehouse.connect() as connection:
             report.pending = pending_quarantine(connection, self._settings.tenant_id, "load")
+            if close:
+                close(connection, report)
         return report
 
     async def _details(self, report: PullReport) -> None:
@@ -263,6 +271,7 @@ class Puller:
         folder = self._folder / report.stream
         folder.mkdir(parents=True, exist_ok=True)
         with self._warehouse.connect() as connection:
+            runs.end_killed(connection, self._settings.tenant_id, self._command, self._run_id)
             marks = read_watermarks(connection, self._settings.tenant_id, report.stream)
             points = read_checkpoints(connection, self._settings.tenant_id, report.stream)
             scopes = [ALL]

@@ -114,7 +114,7 @@ def reconcile(
         with pull_lock(settings, run_id):
             with Sweep(folder) as sweep:
                 swept = PullOptions(streams=("users", "courses", "enrollments"), full=True, sweep=sweep)
-                pulled = asyncio.run(Puller(settings, run_id, swept, progress or Silent()).run())
+                pulled = asyncio.run(Puller(settings, run_id, swept, progress or Silent(), "reconcile").run())
             return _settle(settings, run_id, sweep, pulled, options, started=started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

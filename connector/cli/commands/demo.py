@@ -160,7 +160,7 @@ def _add(figures: dict[str, Any], stage: str, stats: dict[str, Any]) -> None:
             if stream["stream"] == "enrollments":
                 for key in ("read", "inserted", "updated", "quarantined"):
                     figures[key] += stream["counts"][key]
-    if stage in {"push", "readback"}:
+    if stage in {"match", "push", "readback"}:
         figures["api_calls"] += stats["calls"]
     if stage == "push":
         for target in stats["targets"].values():
@@ -205,7 +205,7 @@ def _syncs_table(syncs: list[dict[str, Any]]) -> Table:
     ):  # fmt: skip
         made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
     made.add_section()
-    for stage in ("pull", "build", "push", "readback", "publish"):
+    for stage in ("pull", "match", "build", "push", "readback", "publish"):
         made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
     made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
     return made
