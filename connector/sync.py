@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.pull.options import ORDER, PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments.assign import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import BuildReport, build, build_one

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from connector import __version__
-from connector.absorb.pull.pull import ORDER
+from connector.absorb.pull.options import ORDER
 from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions
 from connector.cli import doctor as doctoring
 from connector.cli import explain as explaining

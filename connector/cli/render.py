@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from connector.absorb.pull.pull import PullReport
+from connector.absorb.pull.options import PullReport
 from connector.absorb.pull.reconcile import ReconcileReport
 from connector.canonical.build import BuildReport
 from connector.cli.console import out

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.absorb.pull.pull import StreamReport
+from connector.absorb.pull.options import StreamReport
 from connector.settings import Settings
 from connector.sync import StreamLag, run_pull, watermark_lag
 from pipelines import checks

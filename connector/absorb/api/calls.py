@@ -10,10 +10,11 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from connector.absorb.api.operations import BY_NAME, Operation
-from connector.absorb.client import AbsorbClient, page_params, read_page
-from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete
+from connector.absorb.client import AbsorbClient
+from connector.absorb.lists import read_list
+from connector.absorb.walk.pages import MAX_LIMIT
 from connector.absorb.walk.walk import Walk
-from connector.errors import BadRequestError, IncompleteError, ProtocolError, ServerFaultError, UnreachableError
+from connector.errors import ProtocolError, ServerFaultError, UnreachableError
 from connector.http.session import Answer, QueryParams
 from connector.streams.rows import AbsorbRow
 from connector.times import to_absorb
@@ -85,29 +86,17 @@ class Calls:
         answers leave a gap that the walk cannot close.
         """
         operation = BY_NAME[name]
-        collection, path = str(operation.paged), _path(operation, ids or {})
-        walk = Walk(since, self._page_size)
-        step: Ask | Done | Incomplete = walk.next
+        path, collection = _path(operation, ids or {}), str(operation.paged)
+        walk, name, query = Walk(since, self._page_size), f"GET {path}", _clean(query or {})
+        pages = read_list(self._client, walk, path, collection, name=name, remedy="Read the list again.", query=query)
         seen: set[tuple[object, object]] = set()
-        while isinstance(step, Ask):
-            try:
-                answer = await self._client.call("GET", path, params=_clean({**(query or {}), **page_params(step)}))
-            except BadRequestError as refusal:
-                again = walk.refuse() if refusal.status == 422 else None
-                if again is None:
-                    raise
-                step = again
-                continue
-            page = read_page(answer, collection)
-            for row in answer.json()[collection]:
+        async for served in pages:
+            for row in served.answer.json()[collection]:
                 found = _row(model, row, operation)
                 version = (found.id, row.get("dateEdited"))
                 if version not in seen:
                     seen.add(version)
                     yield found
-            step = walk.feed(page)
-        if isinstance(step, Incomplete):
-            raise IncompleteError(f"GET {path}: {step.reason}.", remedy="Read the list again.")
 
     async def _ask(self, operation: Operation, ids: Ids, query: Query, body: Any) -> Answer:
         path, params = _path(operation, ids), _clean(query)
