@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from connector.absorb.pull.options import ORDER, PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
-from connector.assignments.assign import AssignOptions, AssignReport, assign, require_assignments
+from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import BuildReport, build, build_one
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError

@@ -15,8 +15,9 @@ import respx
 
 from connector import redact
 from connector.errors import UnreachableError
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession
+from connector.http.session import HttpSession
 
 URL = "https://portal.example"
 SECRET = "s3cr3t-v4lue-that-nobody-may-see"

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from connector.absorb.faults import explain
-from connector.absorb.login.auth import Authenticator
 from connector.absorb.login.oauth import OAuthAuthenticator
+from connector.absorb.login.password import PasswordAuthenticator
+from connector.absorb.login.tokens import Authenticator
 from connector.errors import ProtocolError
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession, QueryParams
+from connector.http.session import HttpSession, QueryParams
 from connector.settings import OAuthLogin, Settings, require_absorb
 
 GARBLED_TRIES = 3
@@ -23,7 +25,7 @@ T = TypeVar("T")
 class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
     """One portal. Use as an async context manager."""
 
-    def __init__(self, session: HttpSession, authenticator: Authenticator | OAuthAuthenticator) -> None:
+    def __init__(self, session: HttpSession, authenticator: Authenticator) -> None:
         self.session = session
         self._auth = authenticator
 
@@ -36,7 +38,7 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
         if isinstance(login, OAuthLogin):
             return cls(session, OAuthAuthenticator(login))
-        return cls(session, Authenticator(session, *login))
+        return cls(session, PasswordAuthenticator(session, *login))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -45,7 +47,7 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
 
     async def login(self) -> None:
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
-        await self._auth.token()
+        await self._auth.current()
 
     async def call(
         self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None, repeatable: bool = True
@@ -54,7 +56,7 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
 
         A write that may have an effect twice is not `repeatable`: see `HttpSession.call`.
         """
-        token = await self._auth.token()
+        token = await self._auth.current()
         tries = 0
         while True:
             headers = {**self._auth.headers, "authorization": f"Bearer {token.value}"}
@@ -65,7 +67,7 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
                 token.accepted = token.accepted or answer.ok
                 break
             tries += 1
-            token = await self._auth.replace(token, tries)
+            token = await self._auth.after_refusal(token, tries)
         if not answer.ok:
             raise explain(answer)
         return answer

@@ -17,12 +17,13 @@ from connector.absorb.client import AbsorbClient
 from connector.absorb.walk.pages import Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
 from connector.errors import ApiError, BadRequestError, IncompleteError, ProtocolError
-from connector.http.session import Answer, QueryParams
+from connector.http.answers import Answer
+from connector.http.session import QueryParams
 from connector.times import parse_http_date, parse_instant, to_absorb, utc_now
 
 log = logging.getLogger(__name__)
 
-# Where each list lives; {scope} is a course id (facts/absorb.md section 1, operation 2, and section 6).
+# Where each list lives; {scope} is a course id (docs/facts/absorb.md section 1, operation 2, and section 6).
 LIST_PATHS = {
     "departments": "/departments",
     "users": "/users",

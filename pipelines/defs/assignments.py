@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from connector.assignments.assign import AssignOptions, AssignReport
+from connector.assignments import AssignOptions, AssignReport
 from connector.sync import run_assign
 from pipelines.defs import absorb, salesforce
 from pipelines.resources import RETRY_LATER, LearnsyncResource

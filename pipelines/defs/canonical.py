@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.canonical.build import BuildReport
+from connector.canonical.build import BuildReport, load_maps
 from connector.settings import Settings
 from connector.sync import run_build, watermark_lag
 from pipelines import checks, lineage
@@ -49,7 +49,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         report, took = timed(lambda: run_build(settings, table="learning_record"))
         [[(enrolled, records, _)]] = rows_of(settings, _SIZES)
-        metadata = _describe(settings, report, "learning_record", lineage.LEARNING_RECORD) | took
+        metadata = _describe(settings, report, "learning_record") | took
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
     return dg.MaterializeResult(metadata=metadata, check_results=[complete])
 
@@ -72,14 +72,15 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         report, took = timed(lambda: run_build(settings, table="learning_item_progress"))
         [(enrolled, _, rows)], unmapped = rows_of(settings, _SIZES, _UNMAPPED)
         lag = watermark_lag(settings).get("enrollments")
-        metadata = _describe(settings, report, "learning_item_progress", lineage.LEARNING_ITEM_PROGRESS) | took
+        metadata = _describe(settings, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
     if lag is not None and lag.lag_seconds is not None:
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
     return dg.MaterializeResult(metadata=metadata, check_results=_check(report, enrolled, rows, dict(unmapped)))
 
 
-def _describe(settings: Settings, report: BuildReport, table: str, sources: lineage.Sources) -> Metadata:
+def _describe(settings: Settings, report: BuildReport, table: str) -> Metadata:
+    sources = lineage.sources_of(load_maps(settings), table)
     counts = report.tables[table]
     metadata = table_metadata(settings, table, lineage.notes(sources)) | {
         "dagster/column_lineage": lineage.column_lineage(sources),

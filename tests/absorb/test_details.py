@@ -17,11 +17,11 @@ from connector.absorb.pull.options import Limits, PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.canonical.build import build
 from connector.errors import ServerFaultError, SettingsError, WrongPathError
-from connector.http.session import Answer
-from connector.sandbox.details import DetailStore
+from connector.http.answers import Answer
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.server import Sandbox, SandboxOptions
-from connector.settings import DETAIL_STREAMS as ALL
+from connector.settings import DETAIL_STREAM_NAMES as ALL
 from connector.settings import Settings, load_settings
 from connector.streams.details import DETAIL_STREAMS, placed
 from connector.times import utc_now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,59 +22,18 @@ from connector.absorb.api.operations import BY_NAME, OPERATIONS, Operation
 from connector.absorb.api.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.absorb.client import AbsorbClient
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError
-from connector.sandbox.absorb_app import ROUTES
-from connector.sandbox.outlines import Outline, outline_of
+from connector.sandbox.portal.app import ROUTES
+from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.streams.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
 from connector.streams.rows import AbsorbRow
 from connector.warehouse.schema import source_columns
 
-SEED = Path(__file__).resolve().parents[3] / "shared" / "seeds" / "004_a05380caa5490963.txt"
+# What the vendor's page and docs/facts/absorb.md section 1 say of each operation, in the order of the page.
+PAGE = Path(__file__).resolve().parents[1] / "data" / "absorb_operations.csv"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-# The vendor's headings, group by group, in the order of the page.
-TITLES = {
-    "Session Enrollments": [
-        "List user's session enrollments for specific course.",
-        "Get user's session enrollment for specific course.",
-        "Create ILC enrollment for user.",
-        "List an ILC's session enrollments.",
-    ],
-    "Chapter Enrollments": [
-        "List chapter enrollments for a specified course.",
-        "Get chapter enrollment for a specified course.",
-    ],
-    "Enrollments": [
-        "Create enrollment for user and course.",
-        "Get user's enrollment for specific course.",
-        "Create or update course enrollment.",
-        "List course enrollments for specific user.",
-        "Un-enroll users from courses.",
-        "Get course enrollment.",
-        "List enrollments for specific course.",
-        "Get user's enrollment for specific course.",
-        "List course enrollments for bulk user list.",
-    ],
-    "Lesson Enrollments": [
-        "Lists enrollments for a lesson.",
-        "Get lesson enrollment.",
-        "List user's lesson enrollments from specific course.",
-        "Get user's lesson enrollment.",
-        "List user's lesson enrollments from specific chapter.",
-    ],
-    "Attempts": [
-        "List user's attempts for specific lesson.",
-        "Start attempt for active lesson enrollment.",
-        "Finish attempt.",
-        "Finish attempt.",
-    ],
-    "My Enrollments": [
-        "Get currently authenticated user's course enrollment.",
-        "Create course enrollment for the currently authenticated user.",
-        "List currently authenticated user's course enrollments.",
-    ],
-}
 
 Trip = Callable[["World", AbsorbApi], Awaitable[None]]
 TRIPS: dict[str, Trip] = {}
@@ -143,38 +103,23 @@ def edited(world: World, enrollment_id: str) -> Any:
 
 
 def test_the_table_is_the_page_in_order() -> None:
-    assert [(o.group, o.title) for o in OPERATIONS] == [(g, title) for g, titles in TITLES.items() for title in titles]
+    with PAGE.open(encoding="utf-8", newline="") as lines:
+        page = list(csv.DictReader(lines))
+    assert [
+        {
+            "group": o.group, "title": o.title, "name": o.name, "method": o.method, "path": o.path,
+            "query": " ".join(o.query), "deprecated": " ".join(o.deprecated),
+        }
+        for o in OPERATIONS
+    ] == page  # fmt: skip
     assert len(OPERATIONS) == len(BY_NAME) == 27
     assert len({(o.method, o.path) for o in OPERATIONS}) == 27
-
-
-@pytest.mark.skipif(not SEED.is_file(), reason=f"the vendor's page is not at {SEED}")
-def test_the_titles_and_parameters_are_those_of_the_page() -> None:
-    lines = SEED.read_text("utf-8").splitlines()
-    starts = []
-    for place, line in enumerate(lines):
-        if line.strip() == "Authorizations:":
-            above = [text.strip() for text in lines[:place] if text.strip()]
-            starts.append((place, above))
-    assert len(starts) == 27
-    for number, ((place, above), operation) in enumerate(zip(starts, OPERATIONS, strict=True)):
-        assert operation.title in above[-4:]
-        assert [text for text in above if text in TITLES][-1] == operation.group
-        end = starts[number + 1][0] if number < 26 else len(lines)
-        request = "\n".join(lines[place:end]).partition("\nResponses\n")[0]
-        parameters, _, query = request.partition("query Parameters")
-        listed = re.findall(r"^(\w+)\nrequired\nstring <guid>$", parameters.partition("header Parameters")[0], re.M)
-        assert sorted(listed) == sorted(operation.path_parameters), operation.name
-        query = query.partition("header Parameters")[0]
-        names = set(re.findall(r"^(\w+)\n(?:string|integer|boolean|Array)", query, re.M))
-        assert names == {*operation.query, *operation.deprecated}, operation.name
-        assert query.count("(Deprecated)") == len(operation.deprecated)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
 def test_every_operation_is_there(operation: Operation, api: AbsorbApi) -> None:
     assert operation.name in TRIPS, "no round-trip test"
-    served = {(verb, _shape(path)) for verbs, path, _ in ROUTES for verb in verbs}
+    served = {(verb, _shape(path)) for path, functions in ROUTES.items() for verb in functions}
     assert (operation.method, _shape(operation.path)) in served, "no sandbox route"
     group, method = operation.name.split(".")
     assert hasattr(getattr(api, group), method), "no client method"

@@ -31,7 +31,7 @@ from test_pull import fitting, held
 
 from connector import redact
 from connector.absorb.client import AbsorbClient
-from connector.absorb.login import auth
+from connector.absorb.login import password, tokens
 from connector.absorb.pull import landing
 from connector.absorb.pull.landing import Landing
 from connector.absorb.pull.options import Limits, PullOptions
@@ -137,7 +137,7 @@ class Mortality:
                 path.unlink()
             for path in (self.folder / "kept").iterdir():
                 shutil.move(path, self.folder / path.name)
-            auth._accounts.clear()
+            password._accounts.clear()
             drift._known_shapes.clear()
         self.plan(None, 0)
 
@@ -325,7 +325,7 @@ def live_through(seeds: list[int]) -> Tally:
             patch.delenv(name)
         patch.chdir(base)
         patch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
-        patch.setattr(auth, "STRAY_PAUSE_SECONDS", 0.001)
+        patch.setattr(tokens, "STRAY_PAUSE_SECONDS", 0.001)
         # Only for speed: one certificate store, and no threads for tables of twenty rows.
         store = ssl.create_default_context()
         patch.setattr("httpx._transports.default.create_ssl_context", lambda **_: store)
@@ -336,7 +336,7 @@ def live_through(seeds: list[int]) -> Tally:
         for seed in seeds:
             folder = Path(base) / str(seed)
             folder.mkdir()
-            patch.setattr(auth, "_accounts", {})
+            patch.setattr(password, "_accounts", {})
             patch.setattr(redact, "_known", set())
             try:
                 History(seed, folder, template, tally).run(stage)

@@ -13,7 +13,7 @@ import pytest
 from connector.absorb.pull.landing import Landing
 from connector.absorb.pull.options import Limits, PullOptions
 from connector.absorb.pull.pull import pull, pull_lock
-from connector.cli.doctor import examine
+from connector.cli.commands.doctor import examine
 from connector.errors import WarehouseLockedError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

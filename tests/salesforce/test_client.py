@@ -216,7 +216,7 @@ def test_sessions_refused_at_once_end_the_run_instead_of_logging_in_for_ever(san
 def test_a_query_of_several_pages_is_complete(sandbox: Sandbox, settings: Settings, extra: int) -> None:
     before = len(sandbox.org.records("Contact"))
     for at in range(extra - before):
-        sandbox.org._load("Contact", {"LastName": "Park", "Name": "Park", "Email": f"p{at}@example.org"})
+        sandbox.org.add("Contact", LastName="Park", Name="Park", Email=f"p{at}@example.org")
 
     async def read() -> list[list[str]]:
         async with SalesforceClient.of(settings) as client:

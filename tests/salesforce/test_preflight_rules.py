@@ -14,7 +14,7 @@ from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import ALL_TARGETS
 from connector.sandbox.org import Org
-from connector.sandbox.org_schema import FieldSchema
+from connector.sandbox.org.schema.model import FieldSchema
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import SecretLogin
 from mappings import load_mapping

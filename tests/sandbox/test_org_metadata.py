@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.sandbox.org_formula import FORMULAS
-from connector.sandbox.org_schema import load_custom_objects
-from connector.sandbox.org_standard import PROGRESS_STATUSES
+from connector.sandbox.org.rows.formula import FORMULAS
+from connector.sandbox.org.schema.metadata import load_custom_objects
+from connector.sandbox.org.schema.standard import PROGRESS_STATUSES
 
 ROOT = Path(__file__).parents[2] / "mappings" / "salesforce"
 SOURCE = ROOT / "force-app" / "main" / "default"

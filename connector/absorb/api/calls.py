@@ -15,7 +15,8 @@ from connector.absorb.lists import read_list
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.absorb.walk.walk import Walk
 from connector.errors import ProtocolError, ServerFaultError, UnreachableError
-from connector.http.session import Answer, QueryParams
+from connector.http.answers import Answer
+from connector.http.session import QueryParams
 from connector.streams.rows import AbsorbRow
 from connector.times import to_absorb
 
@@ -36,7 +37,7 @@ def guid(value: GuidLike, name: str) -> str:
 
 
 def narrowed(status: int | None, modified_since: datetime | None) -> Query:
-    """The two parameters that most reads take; `modifiedSince` is strictly later than (facts/absorb.md section 4)."""
+    """The two parameters that most reads take; `modifiedSince` is exclusive (docs/facts/absorb.md section 4)."""
     return {"status": status, "modifiedSince": None if modified_since is None else to_absorb(modified_since)}
 
 

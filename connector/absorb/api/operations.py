@@ -1,8 +1,8 @@
 """The 27 operations of the Integration API's enrollment section, in the vendor's order: method and path in one table.
 
-The vendor's page names each operation and its parameters, but the copy we have lost the paths (seed 004). They were
-recovered from public clients and harvests (facts/absorb.md section 1). `evidence` says how sure each is: "sourced"
-means that method and path were both seen; "inferred" means that at least one was reasoned, and `note` says more. Should
+The vendor's page names each operation and its parameters, but the copy we have lost the paths. They were recovered
+from public clients and harvests (docs/facts/absorb.md section 1). `evidence` says how sure each is: "sourced" means
+that method and path were both seen; "inferred" means that at least one was reasoned, and `note` says more. Should
 a portal disagree (`WrongPathError`), the line here is all there is to change.
 """
 
@@ -17,7 +17,7 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 NARROWED = ("status", "modifiedSince")
 PAGED = ("_filter", "_sort", "_limit", "_offset")
-# Flagged "(Deprecated)" on these three lists only; the other lists keep status and modifiedSince (seed 004).
+# Deprecated on these three lists only; the others keep status and modifiedSince (docs/facts/absorb.md section 1).
 DEPRECATED = ("modifiedSince", "status", "limit", "offset")
 
 

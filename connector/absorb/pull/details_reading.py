@@ -14,7 +14,7 @@ from connector.absorb.api.operations import BY_NAME
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.options import StreamReport
 from connector.errors import NotFoundError, ProtocolError
-from connector.http.session import Answer
+from connector.http.answers import Answer
 from connector.streams.details import attempt_count, placed
 
 NO_CONTENT = 204

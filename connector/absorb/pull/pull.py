@@ -9,10 +9,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.courses import courses_to_ask
@@ -22,7 +21,7 @@ from connector.absorb.pull.landing import Landing
 from connector.absorb.pull.options import ALL, ORDER, Context, PullOptions, PullReport, StreamReport
 from connector.absorb.pull.starts import Starts
 from connector.errors import SettingsError, WarehouseError
-from connector.locks import claim, lock_file
+from connector.locks import claim, claim_beside
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.streams.details import DETAIL_STREAMS
@@ -69,26 +68,21 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
 
     The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
     """
-    landing = settings.warehouse.landing
-    with lock_file(landing, ".pull.lock", settings.warehouse.path) as own, _account_file(settings) as account:
-        claim(own, "pull is running on this warehouse", run_id)
-        claim(
-            account,
-            f"pull is running with the account {settings.absorb.username or settings.absorb.oauth_client_id}",
-            run_id,
-        )
+    landing, account = settings.warehouse.landing, settings.absorb.username or settings.absorb.oauth_client_id
+    own = claim_beside(settings.warehouse.path, landing / ".pull.lock", "pull is running on this warehouse", run_id)
+    with own, _claim_account(settings, f"pull is running with the account {account}", run_id):
         for left in landing.iterdir():
             if left.is_dir() and not settings.warehouse.keep_landing:
                 shutil.rmtree(left, ignore_errors=True)
         yield
 
 
-def _account_file(settings: Settings) -> TextIO:
-    """A lock file that all learnsync processes of this user on this machine agree on. Raises WarehouseError."""
+def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContextManager[object]:
+    """A lock that all learnsync processes of this user on this machine agree on. Raises WarehouseError."""
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
     name = f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
     try:
-        return (Path(tempfile.gettempdir()) / name).open("a+")
+        return claim(Path(tempfile.gettempdir()) / name, what, run_id)
     except OSError as failure:
         raise WarehouseError(
             f"The lock file {tempfile.gettempdir()}/{name} cannot be opened ({failure.strerror}).",

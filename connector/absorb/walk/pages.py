@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from itertools import pairwise
 
-MAX_LIMIT = 1000  # facts/absorb.md section 4
+MAX_LIMIT = 1000  # docs/facts/absorb.md section 4
 MAX_OFFSET = 65_535
 MAX_PASSES = 8
 _SECOND = timedelta(seconds=1)  # a portal may read modifiedSince to the second only

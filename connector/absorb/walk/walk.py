@@ -2,7 +2,7 @@
 
 Why not simply `_offset` 0, 1, 2 …: the order moves while we read. In a list sorted by dateEdited an edited row jumps to
 the end and every later row slides left, across page borders we have passed: rows are skipped for good
-(facts/platform.md A5). So the walk pages by key (keyset.py), and falls back only as far as a portal forces it to.
+(docs/facts/absorb.md section 4a). So the walk pages by key (keyset.py), and falls back only as far as it must.
 At the end of such a walk the list is counted once more: if it has more rows than were met, the order was not what it
 seemed. Overlapping pages (overlap.py) serve what is left: more equal dateEdited than one answer holds, a portal that
 ignores `_sort` or `modifiedSince`, totals that leave a gap. If the passes never agree: Incomplete, and no watermark

@@ -1,4 +1,4 @@
--- Rows whose status no map knows: kept in absorb.enrollments, listed here, in no target (contract section 6).
+-- Rows whose status no map knows: kept in absorb.enrollments, listed here, in no target (docs/status-map.md).
 INSERT INTO ops.quarantine
   (tenant_id, stream, source_id, stage, raw, field, reason, first_seen, last_seen, attempts, run_id, resolved_at)
 SELECT

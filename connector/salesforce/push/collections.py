@@ -1,4 +1,4 @@
-"""One target by sObject Collections: records from a spool file, 200 a call (facts/salesforce.md section 3b)."""
+"""One target by sObject Collections: records from a spool file, 200 a call (docs/facts/salesforce.md section 3b)."""
 
 from __future__ import annotations
 

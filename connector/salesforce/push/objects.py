@@ -18,7 +18,7 @@ from pathlib import Path
 
 from connector.canonical.build import load_maps
 from connector.errors import LearnsyncError, PreflightError
-from connector.locks import claim, lock_file
+from connector.locks import claim_beside
 from connector.progress import Progress, Silent
 from connector.push import difference
 from connector.push.outcomes import STATES, TRIES_AGAIN
@@ -87,8 +87,7 @@ def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     WarehouseLockedError, and WarehouseError when the folder cannot be used.
     """
     outbox = settings.warehouse.outbox
-    with lock_file(outbox, ".push.lock", settings.warehouse.path) as handle:
-        claim(handle, "push is running on this warehouse", run_id)
+    with claim_beside(settings.warehouse.path, outbox / ".push.lock", "push is running on this warehouse", run_id):
         for left in outbox.iterdir():
             if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.push import difference
-from connector.salesforce.client import Grant
 from connector.salesforce.readback.objects import Readable
+from connector.salesforce.session import Grant
 from connector.salesforce.targets import COURSE, ENROLLMENT
 from connector.settings import Settings
 from connector.warehouse.database import Connection
@@ -87,7 +87,7 @@ def _pair(field: FieldMap) -> str:
 
 
 def _spelling(value: str, kind: str) -> str:
-    """The value as text that is equal where the org keeps it equal (facts/salesforce.md section 3)."""
+    """The value as text that is equal where the org keeps it equal (docs/facts/salesforce.md section 3)."""
     if kind == "number":
         return f"CAST(round(TRY_CAST({value} AS DOUBLE), 6) AS VARCHAR)"
     if kind == "datetime":

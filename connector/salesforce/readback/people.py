@@ -1,4 +1,4 @@
-"""Salesforce people into the warehouse, and which of them each Absorb learner is (contract section 7).
+"""Salesforce people into the warehouse, and which of them each Absorb learner is (docs/salesforce-setup.md).
 
 People are read by their changes: a record that was edited, deactivated or deleted comes along, so that a match is what
 it would be after reading everybody anew. What `readback_plan` says of full reads holds here too.

@@ -2,7 +2,7 @@
 
 An increment asks three things. getUpdated says up to when the org vouches for its answer (`latestDateCovered`: a long
 transaction holds it back), getDeleted names what has left even the recycle bin, and one queryAll by SystemModstamp
-brings the changed records themselves, deleted ones included. Facts: facts/salesforce.md section 5.
+brings the changed records themselves, deleted ones included. Facts: docs/facts/salesforce.md section 5.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Salesforce → warehouse: people, native learning progress and our own records, so that drift shows.
 
 Each object is one transaction: its rows, its checkpoint and, for our own records, the marks in the push ledger. Objects
-that the org does not have are reported and left aside. Facts: facts/salesforce.md sections 0 and 5.
+that the org does not have are reported and left aside. Facts: docs/facts/salesforce.md sections 0 and 5.
 """
 
 from __future__ import annotations
