@@ -20,7 +20,7 @@ from connector.absorb.walk.walk import Walk
 from connector.errors import ApiError, IncompleteError, NotFoundError, PermissionDeniedError
 from connector.streams.rows import STREAMS
 from connector.times import utc_now
-from connector.warehouse.load import Batch, Checkpoint, Watermark
+from connector.warehouse.load import Batch, ResumePoint, Watermark
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ class FanOut:
             await self._landing.page(served.answer.body, len(served.page.ids))
             if start.covers and walk.verified != verified:
                 verified = walk.verified
-                point = Checkpoint(scope, verified, ceiling)
-                await self._landing.put(Batch(stream, checkpoints={scope: point}))
+                point = ResumePoint(scope, verified, ceiling)
+                await self._landing.put(Batch(stream, resume_points={scope: point}))
         mark = Watermark(stream, scope, _claim(start, walk, ceiling), rows, utc_now())
         await self._landing.put(Batch(stream, watermarks=[mark]))
         self._report.repeated_walks += walk.passes - 1

@@ -97,7 +97,7 @@ def _add(batch: Batch, part: Batch) -> None:
     batch.rows += part.rows
     batch.watermarks += part.watermarks
     batch.tombstones += part.tombstones
-    batch.checkpoints |= part.checkpoints
+    batch.resume_points |= part.resume_points
 
 
 def drop_files(batch: Batch, settings: Settings) -> None:

@@ -28,7 +28,7 @@ from connector.streams.details import DETAIL_STREAMS
 from connector.streams.rows import STREAMS
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import pending_quarantine, read_checkpoints, read_watermarks
+from connector.warehouse.load import pending_quarantine, read_resume_points, read_watermarks
 
 
 def pull(
@@ -127,7 +127,7 @@ def _plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
     tenant_id, overlap = context.settings.tenant_id, timedelta(minutes=context.settings.absorb.overlap_minutes)
     with context.warehouse.connect() as connection:
         marks = read_watermarks(connection, tenant_id, report.stream)
-        points = read_checkpoints(connection, tenant_id, report.stream)
+        points = read_resume_points(connection, tenant_id, report.stream)
         scopes = courses_to_ask(connection, context, report) if report.stream == "enrollments" else [ALL]
     return scopes, Starts(context.options, overlap, marks, points)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.absorb.pull.options import ALL, PullOptions
-from connector.warehouse.load import Checkpoint
+from connector.warehouse.load import ResumePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Starts:
     options: PullOptions
     overlap: timedelta
     marks: Mapping[str, datetime | None]
-    points: Mapping[str, Checkpoint]
+    points: Mapping[str, ResumePoint]
 
     def of(self, scope: str) -> Start:
         """Where the list of `scope` begins; `--since` and `--full` come first."""
