@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from connector.absorb.faults import concerns_every_call
-from connector.absorb.lists import LIST_PATHS, read_list
+from connector.absorb.lists import LIST_PATHS, Served, read_list
 from connector.absorb.pull.landing import Landing
 from connector.absorb.pull.options import ALL, Context, StreamReport
 from connector.absorb.pull.starts import Start, Starts
@@ -86,15 +86,7 @@ class FanOut:
         stream, start = self._report.stream, self._starts.of(scope)
         walk = Walk(start.since, self._context.settings.absorb.page_size, self._context.options.limits.largest_page)
         rows, ceiling, verified = 0, None, None
-        pages = read_list(
-            self._context.client,
-            walk,
-            LIST_PATHS[stream].format(scope=scope),
-            STREAMS[stream].collection,
-            name=f"{stream} of {scope}",
-            remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
-        )
-        async for served in pages:
+        async for served in self._pages(walk, scope):
             # Nothing edited after the walk began may be claimed.
             ceiling = ceiling or served.asked_at
             rows += len(served.page.ids)
@@ -112,6 +104,17 @@ class FanOut:
             if walk.total_disagrees:
                 self._sweep.doubt(scope)
             self._sweep.finished(scope)
+
+    def _pages(self, walk: Walk, scope: str) -> AsyncIterator[Served]:
+        stream = self._report.stream
+        return read_list(
+            self._context.client,
+            walk,
+            LIST_PATHS[stream].format(scope=scope),
+            STREAMS[stream].collection,
+            name=f"{stream} of {scope}",
+            remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
+        )
 
 
 def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | None:
