@@ -16,8 +16,8 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from connector.absorb.client import AbsorbClient
 from connector.absorb.walk.pages import Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
-from connector.errors import ApiError, BadRequestError, IncompleteError, ProtocolError
-from connector.http.answers import Answer
+from connector.errors import BadRequestError, IncompleteError
+from connector.http.answers import Answer, Reader
 from connector.http.session import QueryParams
 from connector.times import parse_http_date, parse_instant, to_absorb, utc_now
 
@@ -30,6 +30,10 @@ LIST_PATHS = {
     "courses": "/courses",
     "enrollments": "/courses/{scope}/enrollments",
 }
+_PAGES = Reader(
+    "answered {status} with something that is not a page: {why} ({start!r})",
+    "Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +134,14 @@ def parse_page(answer: Answer, collection: str) -> Page:
 
 def _parse_odd_page(answer: Answer, collection: str) -> Page:
     """The same for a page with rows or envelope out of the ordinary, or no page at all."""
-    try:
-        document = answer.json()
-    except ValueError:
-        raise _not_a_page(answer, "the body is not JSON") from None
+    document = _PAGES.document(answer)
     rows = document.get(collection) if isinstance(document, dict) else None
     if not isinstance(rows, list):
-        raise _not_a_page(answer, f"there is no list {collection!r}")
+        raise _PAGES.error(answer, f"there is no list {collection!r}")
     known = [row if isinstance(row, dict) else {} for row in rows]
     ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in known]
     return Page(ids, [_moment(row.get("dateEdited")) for row in known], _count(document.get("totalItems")),
                 _count(document.get("limit")))  # fmt: skip
-
-
-def _not_a_page(answer: Answer, why: str) -> ApiError:
-    return ProtocolError(
-        f"GET {answer.path} answered {answer.status} with something that is not a page: {why} ({answer.text[:120]!r}).",
-        remedy="Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
-        status=answer.status,
-        body=answer.text,
-    )
 
 
 def _count(value: object) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 from connector.absorb.pull.pull import pull_lock
 from connector.cli.tables import records, sql
 from connector.settings import Settings
-from connector.sync import recorded
+from connector.sync import stage
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import MODELS, Batch, load_batch
@@ -90,18 +90,20 @@ def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dic
 
 def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
-    report = RetryReport()
     query = _Query(settings, chosen or Filter())
-    with recorded(settings, "rejects retry") as run:
-        # A pull that starts meanwhile would clear the landing folder.
-        with pull_lock(settings, run.run_id):
-            for stream in MODELS:
-                report.loaded[stream] = _reload(query, stream, run.run_id)
-            shutil.rmtree(settings.warehouse.landing / run.run_id, ignore_errors=True)
-        with Warehouse.of(settings).transaction() as connection:
-            report.pushes_due = sum(_mark_due(query, connection, ledger) for ledger in _LEDGERS)
-            report.still_unfit = query.count(connection, SOURCE, "WHERE stage = 'load'")
-        run.complete = report.complete
+    return stage(settings, "rejects retry", lambda run_id, _: _retry(query, run_id))
+
+
+def _retry(query: _Query, run_id: str) -> RetryReport:
+    report, settings = RetryReport(), query.settings
+    # A pull that starts meanwhile would clear the landing folder.
+    with pull_lock(settings, run_id):
+        for stream in MODELS:
+            report.loaded[stream] = _reload(query, stream, run_id)
+        shutil.rmtree(settings.warehouse.landing / run_id, ignore_errors=True)
+    with Warehouse.of(settings).transaction() as connection:
+        report.pushes_due = sum(_mark_due(query, connection, ledger) for ledger in _LEDGERS)
+        report.still_unfit = query.count(connection, SOURCE, "WHERE stage = 'load'")
     return report
 
 

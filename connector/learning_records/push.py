@@ -53,7 +53,8 @@ def push_learning_records(
     if runner.options.dry_run:
         return runner.rehearse()
     with push_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
+        with Warehouse.of(settings).transaction() as connection:
+            runs.end_killed(connection, settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 

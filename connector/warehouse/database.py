@@ -25,6 +25,18 @@ def _is_lock_error(failure: BaseException) -> bool:
     return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
 
 
+@contextmanager
+def committed(connection: Connection) -> Iterator[None]:
+    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
 class Warehouse:
     """The writer's file. Connections are short-lived; each is UTC and already migrated."""
 
@@ -61,14 +73,8 @@ class Warehouse:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection inside BEGIN … COMMIT; any exception rolls everything back."""
-        with self.connect() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        with self.connect() as connection, committed(connection):
+            yield connection
 
     def _open(self) -> Connection:
         retrying = Retrying(

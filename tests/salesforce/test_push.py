@@ -714,6 +714,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
     theirs = sum(row["Learner_User__c"] == person for row in held)
     sandbox.org.set_values("User", person, IsActive=False, Email="gone@org.example", FederationIdentifier=None)
     report = run_push(ready)
+    run_build(ready)
     owners = query(Warehouse.of(ready), 'SELECT count(*) FROM learning_item_progress WHERE "OwnerId" = ?', [person])
     assert owners == [(0,)]
     assert enrollments(report).unchanged == len(held), "the lookup stays, so nothing changes by itself"

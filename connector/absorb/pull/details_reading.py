@@ -10,20 +10,21 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from connector.absorb.api.operations import BY_NAME
 from connector.absorb.client import AbsorbClient
+from connector.absorb.faults import READER
 from connector.absorb.pull.options import StreamReport
 from connector.errors import NotFoundError, ProtocolError
 from connector.http.answers import Answer
 from connector.streams.details import attempt_count, placed
 
 NO_CONTENT = 204
-# The operation that lists each stream for one learner in one course (connector/absorb/api/operations.py).
+# Where each list of one learner in one course lives.
+_PAIR = "/users/{user_id}/enrollments/{course_id}"
 LISTS = {
-    "lesson_enrollments": "lessons.of_user",
-    "chapter_enrollments": "chapters.of_user",
-    "session_enrollments": "sessions.of_user",
-    "attempts": "attempts.of_lesson",
+    "lesson_enrollments": _PAIR + "/lessons",
+    "chapter_enrollments": _PAIR + "/chapters",
+    "session_enrollments": _PAIR + "/sessions",
+    "attempts": _PAIR + "/lessons/{lesson_id}/attempts",
 }
 
 
@@ -124,7 +125,7 @@ class DetailReader:
 
     async def _array(self, stream: str, pair: Pair, lesson_id: str = "") -> Array | None:
         """One list of a pair; None when the portal knows none (404). Raises ApiError."""
-        path = BY_NAME[LISTS[stream]].path.format(userId=pair.user_id, courseId=pair.course_id, lessonId=lesson_id)
+        path = LISTS[stream].format(user_id=pair.user_id, course_id=pair.course_id, lesson_id=lesson_id)
         self._reports[stream].lists += 1
         self._reports[stream].requests += 1
         try:
@@ -140,9 +141,9 @@ def read_array(answer: Answer) -> Array:
         # Strictly: a body that DuckDB cannot read must fail here, for its pair alone.
         rows = from_json(text, allow_inf_nan=False)
     except ValueError:
-        raise _no_array(answer, "the body is not JSON") from None
+        raise READER.error(answer, "the body is not JSON") from None
     if not isinstance(rows, list):
-        raise _no_array(answer, "a JSON array was due")
+        raise READER.error(answer, "a JSON array was due")
     return Array(text[1:-1], rows)
 
 
@@ -154,15 +155,6 @@ def _placed_text(rows: Sequence[Any], pair: Pair, lesson_id: str) -> str:
         return json.dumps(found, allow_nan=False)[1:-1]
     except ValueError:
         raise ProtocolError(f"The attempts of {pair} hold a number too large to be one.", status=200) from None
-
-
-def _no_array(answer: Answer, why: str) -> ProtocolError:
-    return ProtocolError(
-        f"{answer.method} {answer.path} answered {answer.status} with something unexpected: {why}.",
-        remedy="Check LEARNSYNC_ABSORB__BASE_URL and any proxy between.",
-        status=answer.status,
-        body=answer.text,
-    )
 
 
 def _guid(row: Any, name: str) -> str | None:

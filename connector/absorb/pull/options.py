@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.sweep import Sweep
 from connector.absorb.walk.pages import MAX_LIMIT
-from connector.progress import Progress
+from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.streams.rows import STREAMS
 from connector.warehouse.database import Warehouse
@@ -81,8 +82,15 @@ class Context:
     client: AbsorbClient
     warehouse: Warehouse
     run_id: str
+    command: str
     options: PullOptions
     progress: Progress
+
+    @classmethod
+    def of(cls, settings: Settings, run_id: str, command: str, options: PullOptions, progress: Progress | None) -> Self:
+        """With the portal and the warehouse that these settings name. Raises SettingsError."""
+        client, warehouse = AbsorbClient.of(settings), Warehouse.of(settings)
+        return cls(settings, client, warehouse, run_id, command, options, progress or Silent())
 
     @property
     def folder(self) -> Path:

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.courses import courses_to_ask
 from connector.absorb.pull.details import DetailPull
 from connector.absorb.pull.fanout import FanOut
@@ -22,32 +21,32 @@ from connector.absorb.pull.options import ALL, ORDER, Context, PullOptions, Pull
 from connector.absorb.pull.starts import Starts
 from connector.errors import SettingsError, WarehouseError
 from connector.locks import claim, claim_beside
-from connector.progress import Progress, Silent
+from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams.details import DETAIL_STREAMS
 from connector.streams.rows import STREAMS
 from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
 from connector.warehouse.load import pending_quarantine, read_resume_points, read_watermarks
+from connector.warehouse.runs import Closing
 
 
 def pull(
-    settings: Settings, run_id: str, options: PullOptions | None = None, progress: Progress | None = None
+    settings: Settings,
+    run_id: str,
+    options: PullOptions | None = None,
+    progress: Progress | None = None,
+    close: Closing | None = None,
 ) -> PullReport:
     """Run a pull to its end. Raises LearnsyncError; whatever was loaded before stays, and the rest stays due."""
     options = options or PullOptions()
     _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "pull", run_id)
-        return pull_under_lock(settings, run_id, options, progress)
+        return pull_under_lock(Context.of(settings, run_id, "pull", options, progress), close)
 
 
-def pull_under_lock(
-    settings: Settings, run_id: str, options: PullOptions, progress: Progress | None = None
-) -> PullReport:
+def pull_under_lock(context: Context, close: Closing | None = None) -> PullReport:
     """The same for a caller that holds `pull_lock`."""
-    client, warehouse = AbsorbClient.of(settings), Warehouse.of(settings)
-    return asyncio.run(_run(Context(settings, client, warehouse, run_id, options, progress or Silent())))
+    return asyncio.run(_run(context, close))
 
 
 def _check_streams(settings: Settings, streams: Sequence[str]) -> None:
@@ -90,7 +89,7 @@ def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContex
         ) from None
 
 
-async def _run(context: Context) -> PullReport:
+async def _run(context: Context, close: Closing | None) -> PullReport:
     report = PullReport()
     try:
         async with context.client:
@@ -105,6 +104,8 @@ async def _run(context: Context) -> PullReport:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
         report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        if close:
+            close(connection, report)
     return report
 
 
@@ -126,6 +127,7 @@ def _plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
     """Which lists to read, and from where."""
     tenant_id, overlap = context.settings.tenant_id, timedelta(minutes=context.settings.absorb.overlap_minutes)
     with context.warehouse.connect() as connection:
+        runs.end_killed(connection, tenant_id, context.command, context.run_id)
         marks = read_watermarks(connection, tenant_id, report.stream)
         points = read_resume_points(connection, tenant_id, report.stream)
         scopes = courses_to_ask(connection, context, report) if report.stream == "enrollments" else [ALL]

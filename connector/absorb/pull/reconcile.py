@@ -11,7 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.absorb.pull.options import Limits, PullOptions, PullReport
+from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport
 from connector.absorb.pull.pull import pull_lock, pull_under_lock
 from connector.absorb.pull.sweep import Sweep
 from connector.progress import Progress
@@ -71,7 +71,7 @@ def reconcile(
             with Sweep(folder) as sweep:
                 streams = ("users", "courses", "enrollments")
                 swept = PullOptions(streams, full=True, sweep=sweep, limits=options.limits)
-                pulled = pull_under_lock(settings, run_id, swept, progress)
+                pulled = pull_under_lock(Context.of(settings, run_id, "reconcile", swept, progress))
             return _settle(settings, run_id, sweep, pulled, options, started=started)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

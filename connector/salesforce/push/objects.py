@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.canonical.build import load_maps
+from connector.canonical.match import match
 from connector.errors import LearnsyncError, PreflightError
 from connector.locks import claim_beside
 from connector.progress import Progress, Silent
@@ -32,7 +33,8 @@ from connector.salesforce.push.bulk_jobs import BulkJobs
 from connector.salesforce.push.bulk_ledger import BulkLedger
 from connector.salesforce.push.collections import CollectionsPush, LedgerRow
 from connector.salesforce.readback import people
-from connector.salesforce.readback.store import checkpoints
+from connector.salesforce.readback.read import Reading
+from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target
 from connector.settings import Settings, require_salesforce
 from connector.times import utc_now
@@ -54,7 +56,8 @@ class PushOptions:
 
     `full` sends what the org accepted or refused before as well; `samples` is per target and action.
 
-    `targets` are names of what is pushed to; None is all that the settings configure.
+    `targets` are names of what is pushed to; None is all that the settings configure. `match` reads people and matches
+    learners first; a sync has done both before its build.
     """
 
     targets: Sequence[str] | None = None
@@ -62,6 +65,7 @@ class PushOptions:
     limit: int | None = None
     full: bool = False
     samples: int = SAMPLE_ROWS
+    match: bool = True
 
 
 def push(
@@ -75,7 +79,8 @@ def push(
     if options.dry_run:
         return asyncio.run(runner.run())
     with push_lock(settings, run_id):
-        runs.bury(Warehouse.of(settings), settings.tenant_id, "push", run_id)
+        with Warehouse.of(settings).transaction() as connection:
+            runs.end_killed(connection, settings.tenant_id, "push", run_id)
         return asyncio.run(runner.run())
 
 
@@ -133,10 +138,11 @@ class _Push:
         fields = await self._preflight(targets)
         if not self._options.dry_run:
             report.resumed = await self._resume()  # may wait for long: before people are read
-        found = people.People()
-        if ENROLLMENT in targets or PROGRESS in targets:
+        found: list[Reading] = []
+        if self._options.match and (ENROLLMENT in targets or PROGRESS in targets):
             self._progress.stage("learners")
-            known = checkpoints(self._warehouse, self._settings.tenant_id)
+            with self._warehouse.connect() as connection:
+                known = checkpoints(connection, self._settings.tenant_id)
             found = await people.fetch(self._client, self._maps, self._folder, known)
         self._plan(report, targets, fields, found)
         if self._options.dry_run:
@@ -179,16 +185,17 @@ class _Push:
         report: PushReport,
         targets: list[Target],
         fields: dict[str, tuple[FieldMap, ...]],
-        found: people.People,
+        found: list[Reading],
     ) -> None:
         """Match learners and spool what differs, in one transaction; a dry run rolls it back."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._warehouse.connect() as connection:
             connection.execute("BEGIN")
             try:
-                if found.readings:
-                    people.keep(connection, found, self._settings.tenant_id, self._run_id)
-                    report.learners = people.match(connection, self._maps, self._settings.tenant_id)
+                for reading in found:
+                    store(connection, reading, self._settings.tenant_id, self._run_id)
+                if found:
+                    report.learners = match(connection, self._maps, self._settings.tenant_id).learners
                 for target in targets:
                     report.targets[target.name] = self._difference(connection, target, fields[target.name])
             except BaseException:
