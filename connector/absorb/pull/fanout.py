@@ -15,7 +15,7 @@ from connector.absorb.faults import concerns_every_call
 from connector.absorb.lists import LIST_PATHS, Served, read_list
 from connector.absorb.pull.landing import Landing
 from connector.absorb.pull.options import ALL, Context, StreamReport
-from connector.absorb.pull.starts import Start, Starts
+from connector.absorb.pull.plan import Start, Starts
 from connector.absorb.walk.walk import Walk
 from connector.errors import ApiError, IncompleteError, NotFoundError, PermissionDeniedError
 from connector.streams.rows import STREAMS

@@ -10,23 +10,20 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
 from pathlib import Path
 
-from connector.absorb.pull.courses import courses_to_ask
 from connector.absorb.pull.details import DetailPull
 from connector.absorb.pull.fanout import FanOut
 from connector.absorb.pull.landing import Landing
-from connector.absorb.pull.options import ALL, ORDER, Context, PullOptions, PullReport, StreamReport
-from connector.absorb.pull.starts import Starts
+from connector.absorb.pull.options import ORDER, Context, PullOptions, PullReport, StreamReport
+from connector.absorb.pull.plan import plan
 from connector.errors import SettingsError, WarehouseError
 from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams.details import DETAIL_STREAMS
 from connector.streams.rows import STREAMS
-from connector.warehouse import runs
-from connector.warehouse.load import pending_quarantine, read_resume_points, read_watermarks
+from connector.warehouse.load import pending_quarantine
 from connector.warehouse.runs import Closing
 
 
@@ -112,7 +109,7 @@ async def _run(context: Context, close: Closing | None) -> PullReport:
 async def _stream(context: Context, report: StreamReport) -> None:
     stats, started = context.client.session.stats, time.monotonic()
     requests, retries = stats.requests, stats.retries
-    scopes, starts = _plan(context, report)
+    scopes, starts = plan(context, report)
     report.lists = len(scopes)
     context.progress.stage(report.stream, len(scopes))
     try:
@@ -121,17 +118,6 @@ async def _stream(context: Context, report: StreamReport) -> None:
     finally:
         report.requests, report.retries = stats.requests - requests, stats.retries - retries
         report.seconds = time.monotonic() - started
-
-
-def _plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
-    """Which lists to read, and from where."""
-    tenant_id, overlap = context.settings.tenant_id, timedelta(minutes=context.settings.absorb.overlap_minutes)
-    with context.warehouse.connect() as connection:
-        runs.end_killed(connection, tenant_id, context.command, context.run_id)
-        marks = read_watermarks(connection, tenant_id, report.stream)
-        points = read_resume_points(connection, tenant_id, report.stream)
-        scopes = courses_to_ask(connection, context, report) if report.stream == "enrollments" else [ALL]
-    return scopes, Starts(context.options, overlap, marks, points)
 
 
 async def _details(context: Context, report: PullReport) -> None:

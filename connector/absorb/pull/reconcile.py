@@ -17,7 +17,7 @@ from connector.absorb.pull.sweep import Sweep
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -71,51 +71,44 @@ def reconcile(
             with Sweep(folder) as sweep:
                 streams = ("users", "courses", "enrollments")
                 swept = PullOptions(streams, full=True, sweep=sweep, limits=options.limits)
-                pulled = pull_under_lock(Context.of(settings, run_id, "reconcile", swept, progress))
-            return _settle(settings, run_id, sweep, pulled, options, started=started)
+                context = Context.of(settings, run_id, "reconcile", swept, progress)
+                report = ReconcileReport(pull_under_lock(context))
+            _settle(context, sweep, report, options, started)
+            return report
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settle(
-    settings: Settings,
-    run_id: str,
-    sweep: Sweep,
-    pulled: PullReport,
-    options: ReconcileOptions,
-    *,
-    started: datetime,
-) -> ReconcileReport:
-    report = ReconcileReport(pulled)
-    enrollments = pulled.streams["enrollments"]
+    context: Context, sweep: Sweep, report: ReconcileReport, options: ReconcileOptions, started: datetime
+) -> None:
+    """Compare with the warehouse, and mark what vanished unless something speaks against it."""
+    enrollments = report.pull.streams["enrollments"]
     report.courses, report.courses_gone = enrollments.lists, len(enrollments.tombstones)
-    names = {"tenant_id": settings.tenant_id}
-    with Warehouse.of(settings).transaction() as connection:
+    names = {"tenant_id": context.settings.tenant_id}
+    with context.warehouse.transaction() as connection:
         connection.execute(sql("sweep_ids"), {"ids": str(sweep.ids)})
         connection.execute(sql("sweep_courses"), {"courses": str(sweep.courses)})
         connection.execute(sql("sweep_vanished"), {"started_at": started, **names})
-        live = "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL"
-        report.live = _count(connection, live, [settings.tenant_id])
-        report.vanished = _count(connection, "vanished", [])
-        report.refused = _doubts(connection, sweep, pulled, report, options)
+        live = "absorb.enrollments WHERE tenant_id = $tenant_id AND _removed_at IS NULL"
+        report.live = _count(connection, live, names)
+        report.vanished = _count(connection, "vanished", {})
+        report.refused = _doubts(connection, sweep, report, options)
         if report.vanished and not report.refused:
-            connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": run_id, **names})
+            connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": context.run_id, **names})
             report.removed = report.vanished
-    return report
 
 
-def _count(connection: Connection, source: str, values: list[object]) -> int:
+def _count(connection: Connection, source: str, values: dict[str, str]) -> int:
     found = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()
     return int(found[0]) if found else 0
 
 
-def _doubts(
-    connection: Connection, sweep: Sweep, pulled: PullReport, report: ReconcileReport, options: ReconcileOptions
-) -> list[str]:
+def _doubts(connection: Connection, sweep: Sweep, report: ReconcileReport, options: ReconcileOptions) -> list[str]:
     """Every reason not to act, in words for the operator."""
     doubts = []
-    failures = pulled.streams["enrollments"].failures
-    if failures or pulled.streams["courses"].failures:
+    failures = report.pull.streams["enrollments"].failures
+    if failures or report.pull.streams["courses"].failures:
         named = ", ".join(list(failures)[:NAMED_COURSES])
         doubts.append(f"{len(failures)} course(s) could not be read to the end ({named}): the sweep is incomplete")
     if sweep.doubtful:
