@@ -89,7 +89,7 @@ def test_no_other_http_client_sneaks_in() -> None:
         ),
         pytest.param(
             ("connector.warehouse",),
-            ("connector.absorb.pull.pull", "connector.absorb.client"),
+            ("connector.absorb.pull", "connector.absorb.client", "connector.absorb.lists"),
             id="warehouse fetches nothing",
         ),
         pytest.param(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
 from connector.canonical.build import load_maps
@@ -143,8 +144,8 @@ async def _login(client: AbsorbClient, settings: Settings) -> Finding:
 
 
 async def _visible(client: AbsorbClient, stream: str) -> Finding:
-    served = await client.page(stream, "*", STREAMS[stream].collection, Ask(None, 1, 0, sort=False))
-    total = served.page.total
+    ask = Ask(None, 1, 0, sort=False)
+    total = (await read_page(client, LIST_PATHS[stream], STREAMS[stream].collection, ask)).page.total
     if not total:
         return Finding(
             f"absorb {stream}", "warn", f"this admin sees no {stream}",

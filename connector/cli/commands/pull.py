@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.absorb.pull.pull import ORDER, PullReport
+from connector.absorb.pull.options import ORDER, PullReport
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, table
