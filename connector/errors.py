@@ -1,4 +1,4 @@
-"""One exception tree. Every message says what happened; `remedy` says what to do; `exit_code` is contract section 4."""
+"""One exception tree. Every message says what happened; `remedy` says what to do; README.md lists the exit codes."""
 
 from __future__ import annotations
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
 from typing import Any
 
 MASK = "***"
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
 _SECRET_FIELDS = re.compile(
     r'(?i)(["\']?(?:password|privatekey|client_secret|access_token|refresh_token|assertion|api_?key)["\']?\s*[:=]\s*)'
     r'("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|[^\s,&}]+)'
@@ -32,11 +30,6 @@ def scrub(text: str) -> str:
         if secret in text:
             text = text.replace(secret, MASK)
     return _SECRET_FIELDS.sub(rf"\1{MASK}", text)
-
-
-def scrub_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers fit for a log line."""
-    return {name: MASK if name.lower() in _SECRET_HEADERS else scrub(value) for name, value in headers.items()}
 
 
 class RedactingFilter(logging.Filter):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (facts/absorb.md section 5).
+# Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (docs/facts/absorb.md section 5).
 INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
@@ -40,16 +40,8 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(f"not an instant of the years 1 to 9999: {text[:40]!r}") from None
 
 
-def calendar_day(text: str | None) -> date | None:
-    """The day a source value names when its own time of day is 00:00:00, else None (contract section 6)."""
-    found = _INSTANT.fullmatch(text) if text else None
-    if found is None or any(int(part or 0) for part in found.group(4, 5, 6, 7)):
-        return None
-    return date(int(found[1]), int(found[2]), int(found[3]))
-
-
 def floor_millisecond(moment: datetime) -> datetime:
-    """Cut to the millisecond, the finest `modifiedSince` is documented to take (facts/absorb.md section 4)."""
+    """Cut to the millisecond, the finest `modifiedSince` is documented to take (docs/facts/absorb.md section 4)."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

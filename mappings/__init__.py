@@ -2,18 +2,15 @@
 
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
+from mappings.fields import ErrorRule, FieldMap
+from mappings.files import PACKAGED
 from mappings.learnings import LearningField
-from mappings.loader import (
-    PROGRESS_STATUSES,
-    ErrorRule,
-    FieldMap,
-    LearnerRule,
-    Mapping,
-    StatusRule,
-    load_mapping,
-)
+from mappings.loader import Mapping, load_mapping
+from mappings.matching import LearnerRule
+from mappings.statuses import PROGRESS_STATUSES, StatusRule
 
 __all__ = [
+    "PACKAGED",
     "PROGRESS_STATUSES",
     "ErrorRule",
     "FieldMap",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mappings.cells import quote
 from mappings.errors import MappingError
 
 FILE = "learning_items.csv"
@@ -25,8 +26,30 @@ class ItemRule:
     item: str
 
 
-def item_rule(row: dict[str, str], number: int) -> ItemRule:
-    """A row of the file, checked. Raises MappingError, which names the line."""
+def item_rules(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[ItemRule, ...]:
+    """The rows as rules. Raises MappingError, which names the line, or the course that is named twice in one way."""
+    rules = tuple(_rule(row, number) for number, row in rows)
+    seen: set[tuple[str, str]] = set()
+    for rule in rules:
+        named = (rule.course_by, rule.course.lower())
+        if named in seen:
+            raise MappingError(f"{FILE}: the course with {rule.course_by} {rule.course!r} occurs twice")
+        seen.add(named)
+    return rules
+
+
+def crosswalk_sql(rules: Sequence[ItemRule]) -> str:
+    """The rows as a query: position, course_by, course, item_by, item."""
+    if not rules:
+        return "SELECT 0, '', '', '', '' WHERE false"
+    rows = (
+        f"({number}, {', '.join(map(quote, (rule.course_by, rule.course, rule.item_by, rule.item)))})"
+        for number, rule in enumerate(rules, 1)
+    )
+    return "VALUES " + ", ".join(rows)
+
+
+def _rule(row: dict[str, str], number: int) -> ItemRule:
     where = f"{FILE} line {number}"
     rule = ItemRule(**row)
     if rule.course_by not in _COURSE_BY or rule.item_by not in _ITEM_BY:
@@ -38,28 +61,3 @@ def item_rule(row: dict[str, str], number: int) -> ItemRule:
     if rule.item_by == "id" and not _RECORD_ID.match(rule.item):
         raise MappingError(f"{where}: {rule.item!r} is not a Salesforce id of 15 or 18 characters")
     return rule
-
-
-def check_crosswalk(rules: Sequence[ItemRule]) -> None:
-    """Refuse a course that is named twice in the same way. Raises MappingError."""
-    seen: set[tuple[str, str]] = set()
-    for rule in rules:
-        named = (rule.course_by, rule.course.lower())
-        if named in seen:
-            raise MappingError(f"{FILE}: the course with {rule.course_by} {rule.course!r} occurs twice")
-        seen.add(named)
-
-
-def crosswalk_sql(rules: Sequence[ItemRule]) -> str:
-    """The rows as a query: position, course_by, course, item_by, item."""
-    if not rules:
-        return "SELECT 0, '', '', '', '' WHERE false"
-    rows = (
-        f"({number}, {', '.join(map(_quote, (rule.course_by, rule.course, rule.item_by, rule.item)))})"
-        for number, rule in enumerate(rules, 1)
-    )
-    return "VALUES " + ", ".join(rows)
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mappings.cells import NAME, check_unique
 from mappings.errors import MappingError
 
 FILE = "learnings_fields.csv"
 COURSE = "Learning Course"
 CUSTOM = "learningCourseCustomFields"
-# Learning Input of seed 003, less what the org gives out (learningId, learningCourseId) and what is for programs only.
+# Learning Input (docs/facts/salesforce.md section 6) less the ids that the org gives out and what is for programs only.
 FIELDS = (
     "type", "name", "provider", "description", "courseLevelDescription", "subjectAbbreviation", "fieldOfStudy",
     "courseNumber", "active", "activeFromDate", "activeToDate", "duration", "durationUnit", "cipCode", "academicLevel",
 )  # fmt: skip
 KINDS = ("text", "number", "checkbox", "datetime", "constant", "key")
-_COLUMN = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _CUSTOM_FIELD = re.compile(rf"^{CUSTOM}\.[A-Za-z]\w*__c$", re.ASCII)
 
 
@@ -39,6 +39,7 @@ class LearningField:
 def learning_fields(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[LearningField, ...]:
     """The rows as fields. Raises MappingError, which names the line, or the row that is missing."""
     fields = tuple(_field(row, number) for number, row in rows)
+    check_unique(FILE, [entry.field for entry in fields])
     by_name = {entry.field: entry for entry in fields}
     kind = by_name.get("type")
     if kind is None or kind.kind != "constant" or kind.source != COURSE:
@@ -59,6 +60,6 @@ def _field(row: dict[str, str], number: int) -> LearningField:
         raise MappingError(f"{where}: {row['field']!r} must be {CUSTOM}.<Field>__c or one of {', '.join(FIELDS)}")
     if row["kind"] not in KINDS:
         raise MappingError(f"{where}: kind must be one of {', '.join(KINDS)}")
-    if not row["source"] or (row["kind"] != "constant" and not _COLUMN.match(row["source"])):
+    if not row["source"] or (row["kind"] != "constant" and not NAME.match(row["source"])):
         raise MappingError(f"{where}: source must be a column name; a value of its own is of kind constant")
     return LearningField(row["field"], row["source"], row["kind"])

@@ -1,34 +1,28 @@
-"""Which columns each column comes from. `mappings/sql` decides it; a test compares these tables with the real ones."""
+"""Which columns each column comes from, read out of the SQL that fills it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 import mappings
 from connector.warehouse.load import MODELS
-from connector.warehouse.schema import source_columns
+from connector.warehouse.schema import source_columns, table_columns
 
+# Column → what it comes from, each as `asset/key.column`.
 Sources = Mapping[str, tuple[str, ...]]
+# The same while it is traced: a dict keeps the order and each source once.
+Traced = dict[str, dict[str, None]]
 
-LEARNING_RECORD: Sources = {
-    "id": ("absorb/enrollments.tenant_id", "absorb/enrollments.id", "absorb/enrollments.date_added"),
-    "tenant_id": ("absorb/enrollments.tenant_id",),
-    "is_deleted": ("absorb/enrollments._removed_at",),
-    "deleted_at": ("absorb/enrollments._removed_at",),
-    "person_id": ("absorb/enrollments.user_id",),
-    "title": ("absorb/courses.name", "absorb/enrollments.course_name"),
-    "provider": ("absorb/courses.vendor",),
-    "completed_at": ("absorb/enrollments.status", "absorb/enrollments.date_completed"),
-    "expires_at": ("absorb/enrollments.date_expires",),
-    "score": ("absorb/enrollments.score",),
-    "passed": ("absorb/enrollments.status",),
-    "certification_ref": ("absorb/enrollments.certificate_id",),
-    "linked_cohort_id": ("absorb/session_enrollments.session_id", "absorb/enrollments.course_collection_id"),
-    "linked_assessment_id": ("absorb/attempts.id",),
-}
-
+# Salesforce's fields are spelled as Salesforce spells them: sqlglot is not to lower their case.
+_DIALECT = "duckdb, normalization_strategy=case_sensitive"
+_LEARNER_MATCHES = "salesforce/learner_matches"
 _OUR_NOTES = {
     "tenant_id": "LEARNSYNC_TENANT_ID",
     "_due_day": "the day of dateDue where it names a calendar day",
@@ -37,84 +31,26 @@ _OUR_NOTES = {
     "_removed_at": "when the row was found to be gone from Absorb",
 }
 
-# Everything that a rule of the status map can look at.
-_SITUATION = (
-    "absorb/enrollments.status",
-    "absorb/enrollments.is_active",
-    "absorb/enrollments._removed_at",
-    "absorb/enrollments.date_due",
-    "absorb/enrollments._due_day",
-    "absorb/enrollments.date_completed",
-    "absorb/enrollments.date_added",
-    "absorb/enrollments.access_date",
-    "absorb/enrollments.progress",
-)
-LEARNING_ITEM_PROGRESS: Sources = {
-    "tenant_id": ("absorb/enrollments.tenant_id",),
-    "enrollment_id": ("absorb/enrollments.id",),
-    "learning_record_id": ("learning_record.id",),
-    "user_id": ("absorb/enrollments.user_id",),
-    "course_id": ("absorb/enrollments.course_id",),
-    "ProgressStatus": _SITUATION,
-    "CompletedPercent": ("absorb/enrollments.status", "absorb/enrollments.progress"),
-    "CompletedDate": ("absorb/enrollments.status", "absorb/enrollments.date_completed"),
-    "CompletedOnDay": (
-        "absorb/enrollments.status",
-        "absorb/enrollments.date_completed",
-        "absorb/enrollments.date_started",
-        "absorb/enrollments.date_added",
-    ),
-    "DaysInProgress": (
-        "absorb/enrollments.status",
-        "absorb/enrollments.date_completed",
-        "absorb/enrollments.date_added",
-    ),
-    "StartDate": ("absorb/enrollments.date_started",),
-    "absorb_status": ("absorb/enrollments.status",),
-    "rule": _SITUATION,
-    "due_at": ("absorb/enrollments.date_due", "absorb/enrollments._due_day"),
-    "is_current": ("absorb/enrollments.is_active", "absorb/enrollments._removed_at"),
-}
 
-# Columns of sql/push_courses.sql and sql/push_enrollments.sql, which the field map's `source` names.
-PUSH_COURSES: Sources = {
-    "course_id": ("absorb/courses.id", "absorb/enrollments.course_id"),
-    "name": ("absorb/courses.name", "absorb/enrollments.course_name"),
-    "full_name": ("absorb/courses.name", "absorb/enrollments.course_name"),
-    "course_type": ("absorb/courses.course_type",),
-    "vendor": ("absorb/courses.vendor",),
-    "active": ("absorb/courses.active_status", "absorb/courses._removed_at"),
-    "external_reference": ("absorb/courses.external_id",),
-}
-PUSH_ENROLLMENTS: Sources = {
-    "enrollment_id": ("learning_item_progress.enrollment_id",),
-    "course_id": ("learning_item_progress.course_id", "salesforce/lms_course.Absorb_Course_Id__c"),
-    "absorb_status": ("learning_item_progress.absorb_status",),
-    "progress_status": ("learning_item_progress.ProgressStatus",),
-    "completed_percent": ("learning_item_progress.CompletedPercent",),
-    "score": ("learning_record.score",),
-    "start_date": ("learning_item_progress.StartDate",),
-    "completed_date": ("learning_item_progress.CompletedDate",),
-    "due_date": ("learning_item_progress.due_at",),
-    "expires_date": ("absorb/enrollments.date_expires",),
-    "assigned_date": ("absorb/enrollments.date_added",),
-    "completed_on_day": ("learning_item_progress.CompletedOnDay",),
-    "certificate_id": ("learning_record.certification_ref",),
-    "credits": ("absorb/enrollments.credits",),
-    "is_current": ("learning_item_progress.is_current",),
-    "removed": ("learning_record.is_deleted",),
-    "learning_record_id": ("learning_item_progress.learning_record_id",),
-}
+def sources_of(maps: mappings.Mapping, statement: str) -> Sources:
+    """The sources of each column of `sql/<statement>.sql`; none where a custom file is more than sqlglot can read."""
+    try:
+        query = sqlglot.parse(maps.sql(statement), dialect=_DIALECT)[0]
+        found = _trace(query.expression if isinstance(query, exp.Create) else query)
+    except SqlglotError:
+        return {}
+    return {column: tuple(dict.fromkeys(_assets(maps, sources))) for column, sources in found.items()}
 
 
 def column_lineage(sources: Sources) -> dg.TableColumnLineage:
     """Lineage in Dagster's form."""
-    return dg.TableColumnLineage({column: [_dep(source) for source in found] for column, found in sources.items()})
+    known = {column: [_dep(source) for source in found] for column, found in sources.items() if found}
+    return dg.TableColumnLineage(known)
 
 
 def notes(sources: Sources) -> dict[str, str]:
     """The same in words, for the description of each column."""
-    return {column: f"from {', '.join(found)}" for column, found in sources.items()}
+    return {column: f"from {', '.join(found)}" for column, found in sources.items() if found}
 
 
 def absorb_notes(stream: str) -> dict[str, str]:
@@ -123,17 +59,41 @@ def absorb_notes(stream: str) -> dict[str, str]:
 
 
 def pushed_lineage(maps: mappings.Mapping, object_name: str) -> dg.TableColumnLineage:
-    """Lineage of a Salesforce object by its field map; a source column that a custom SQL file adds has none."""
-    known = PUSH_COURSES if object_name == "LMS_Course__c" else {**PUSH_ENROLLMENTS, **_matched(maps.learner_rules)}
-    fields = maps.object_fields(object_name)
-    return column_lineage({field.field: known[field.source] for field in fields if field.source in known})
+    """Lineage of a Salesforce object: its field map names the columns of the SQL that makes its records."""
+    known = sources_of(maps, "push_courses" if object_name == "LMS_Course__c" else "push_enrollments")
+    return column_lineage({field.field: known.get(field.source, ()) for field in maps.object_fields(object_name)})
 
 
-def _matched(rules: Iterable[mappings.LearnerRule]) -> Sources:
-    """The Salesforce ids come from whatever the learner rules compare."""
-    compared = tuple(dict.fromkeys(f"absorb/users.{rule.absorb_field}" for rule in rules))
-    learner = ("learning_item_progress.user_id", *compared)
-    return {"salesforce_user_id": learner, "salesforce_contact_id": learner}
+def _trace(query: exp.Expression) -> Traced:
+    """Column → the table columns that its expression reads, through all subqueries, in the order met."""
+    # The columns are needed only where the SQL says `*`.
+    schema = {"absorb": {name: dict.fromkeys(table_columns(model), "text") for name, model in MODELS.items()}}
+    query = qualify(query, schema=schema, dialect=_DIALECT, validate_qualify_columns=False, quote_identifiers=False)
+    traced: dict[Scope, Traced] = {}
+    for scope in traverse_scope(query):  # innermost first, the query itself last
+        traced[scope] = {one.alias_or_name: _read(one, scope, traced) for one in scope.expression.selects}
+    return traced[scope]
+
+
+def _read(selected: exp.Expression, scope: Scope, traced: Mapping[Scope, Traced]) -> dict[str, None]:
+    found: dict[str, None] = {}
+    for column in selected.find_all(exp.Column):
+        source = scope.sources.get(column.table)
+        if isinstance(source, exp.Table):
+            found["/".join(filter(None, (source.db, source.name))) + f".{column.name}"] = None
+        elif source is not None:
+            found |= traced[source].get(column.name, {})
+    return found
+
+
+def _assets(maps: mappings.Mapping, sources: Iterable[str]) -> Iterable[str]:
+    """The sources that are assets. A learner's match is none: it stands for what the learner rules compare."""
+    for source in sources:
+        table = source.rpartition(".")[0]
+        if table == _LEARNER_MATCHES:
+            yield from (f"absorb/users.{rule.absorb_field}" for rule in maps.learner_rules)
+        elif not table.startswith("salesforce/"):
+            yield source
 
 
 def _dep(source: str) -> dg.TableColumnDep:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from connector import redact
-from connector.absorb.login import auth
+from connector.absorb.login import password
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 
@@ -30,7 +30,7 @@ def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redact, "_known", set())
-    monkeypatch.setattr(auth, "_accounts", {})
+    monkeypatch.setattr(password, "_accounts", {})
 
 
 @pytest.fixture

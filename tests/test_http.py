@@ -15,8 +15,9 @@ import respx
 
 from connector import redact
 from connector.errors import UnreachableError
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession
+from connector.http.session import HttpSession
 
 URL = "https://portal.example"
 SECRET = "s3cr3t-v4lue-that-nobody-may-see"
@@ -198,7 +199,7 @@ def test_no_secret_reaches_logs_messages_or_the_text_of_an_answer(
     async def act(opened: HttpSession) -> Answer:
         return await opened.call("POST", PATH, json={"password": SECRET}, headers={"authorization": f"Bearer {SECRET}"})
 
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "connector.http.session"):
         answer, _ = run(act)
     assert answer.status == 400
     assert SECRET not in answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,17 @@ import pytest
 
 from connector import redact
 from connector.errors import SettingsError
-from connector.settings import REGIONS, Settings, load_settings, require_absorb, require_salesforce, variable_names
+from connector.settings import (
+    REGIONS,
+    Settings,
+    load_settings,
+    require_absorb,
+    require_salesforce,
+    variable,
+    variable_names,
+)
 
+REPO = Path(__file__).resolve().parents[1]
 SECRET = "s3cr3t-v4lue-that-nobody-may-see"
 SECRETS = ("LEARNSYNC_ABSORB__API_KEY", "LEARNSYNC_ABSORB__PASSWORD", "LEARNSYNC_SALESFORCE__CLIENT_SECRET")
 
@@ -225,6 +235,24 @@ def test_variables_of_other_programs_are_nobodys_business(monkeypatch: pytest.Mo
 
 def test_every_variable_of_the_contract_is_known() -> None:
     assert {variable for variable, _ in DEFAULTS} <= set(variable_names())
+
+
+def test_every_variable_that_code_and_documents_name_is_one() -> None:
+    known = {*variable_names(), "LEARNSYNC_CONFIG", "LEARNSYNC_LOG_LEVEL"}
+    texts = [REPO / "README.md"]
+    for folder, suffix in (("connector", "*.py"), ("pipelines", "*.py"), ("benchmarks", "*.py"), ("docs", "*.md")):
+        texts += (REPO / folder).rglob(suffix)
+    named = {name for path in texts for name in re.findall(r"LEARNSYNC_[A-Z_]*[A-Z]", path.read_text("utf-8"))}
+    assert len(named) > 20
+    assert named - known == set()
+
+
+def test_a_variable_is_derived_from_the_model() -> None:
+    assert variable("absorb", "api_key") == "LEARNSYNC_ABSORB__API_KEY"
+    assert variable("tenant_id") == "LEARNSYNC_TENANT_ID"
+    for path in (("absorb", "apikey"), ("absorb",), ()):
+        with pytest.raises(KeyError):
+            variable(*path)
 
 
 # -- secrets ---------------------------------------------------------------------------------------------

@@ -1,1 +1,10 @@
-"""Assignments of Salesforce → enrollments in Absorb, on request only."""
+"""Assignments of Salesforce → enrollments in Absorb, on request only (docs/assignments.md).
+
+`assign` reads the assignments (`query`), compares them in SQL with what the warehouse knows (`plan`) and enrolls those
+that are due (`send`). It writes to Absorb only with `AssignOptions(apply=True)`.
+"""
+
+from connector.assignments.assign import assign, require_assignments
+from connector.assignments.report import AssignOptions, AssignReport
+
+__all__ = ["AssignOptions", "AssignReport", "assign", "require_assignments"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.errors import ApiError, SettingsError
-from connector.settings import AssignmentSettings
+from connector.settings import AssignmentSettings, variable
 
-QUERY = "LEARNSYNC_ASSIGNMENTS__QUERY"
-# Codes by which an org refuses the text of a query (facts/salesforce.md section 3f), an object that it lacks apart.
+QUERY = variable("assignments", "query")
+# Codes by which an org refuses a query's text (docs/facts/salesforce.md section 3f), except for a missing object.
 REFUSED_QUERY = frozenset({"INVALID_FIELD", "MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR"})
 _SELECT = re.compile(r"\s*SELECT\s+(?P<fields>.+?)\s+FROM\s+\w+", re.IGNORECASE | re.DOTALL)
 
@@ -19,8 +19,8 @@ def wanted(section: AssignmentSettings) -> dict[str, str]:
     """Variable → the field that a record must have because of it."""
     return {
         QUERY: "Id",
-        "LEARNSYNC_ASSIGNMENTS__LEARNER_FIELD": section.learner_field,
-        "LEARNSYNC_ASSIGNMENTS__COURSE_FIELD": section.course_field,
+        variable("assignments", "learner_field"): section.learner_field,
+        variable("assignments", "course_field"): section.course_field,
     }
 
 
@@ -38,14 +38,14 @@ def check_query(section: AssignmentSettings) -> None:
     if "(" in found["fields"]:
         return
     selected = {name.strip().lower() for name in found["fields"].split(",")}
-    for variable, field in wanted(section).items():
+    for setting, field in wanted(section).items():
         if field.lower() not in selected:
-            raise _not_selected(variable, field)
+            raise _not_selected(setting, field)
 
 
 def read_record(section: AssignmentSettings, record: Mapping[str, Any]) -> dict[str, str | None]:
     """{assignment_id, learner, course} of one record. Raises SettingsError when it lacks one of the fields."""
-    found = [_value(record, variable, field) for variable, field in wanted(section).items()]
+    found = [_value(record, setting, field) for setting, field in wanted(section).items()]
     values = dict(zip(("assignment_id", "learner", "course"), found, strict=True))
     if not values["assignment_id"]:
         raise _not_selected(QUERY, "Id")
@@ -68,7 +68,7 @@ def refusal(failure: ApiError) -> SettingsError | None:
     return None
 
 
-def _value(record: Mapping[str, Any], variable: str, path: str) -> str | None:
+def _value(record: Mapping[str, Any], setting: str, path: str) -> str | None:
     """The field at a dotted path, in any letter case, as SOQL has it; None below a parent that is not there."""
     here: Any = record
     for part in path.split("."):
@@ -76,15 +76,15 @@ def _value(record: Mapping[str, Any], variable: str, path: str) -> str | None:
             return None
         folded = {name.lower(): value for name, value in here.items()} if isinstance(here, Mapping) else {}
         if part.lower() not in folded:
-            raise _not_selected(variable, path)
+            raise _not_selected(setting, path)
         here = folded[part.lower()]
     if isinstance(here, Mapping | list):
-        raise _not_selected(variable, path)
+        raise _not_selected(setting, path)
     return None if here is None else str(here)
 
 
-def _not_selected(variable: str, field: str) -> SettingsError:
-    because = "" if variable == QUERY else f", which {variable} names"
+def _not_selected(setting: str, field: str) -> SettingsError:
+    because = "" if setting == QUERY else f", which {setting} names"
     return SettingsError(
         f"{QUERY} does not select {field}{because}.",
         remedy="Select Id and the fields of learner and course, such as"

@@ -1,15 +1,14 @@
-"""One enrollment after the other into Absorb, each asked for before it is made and, where no answer came, after."""
+"""Makes enrollments in Absorb, one at a time. Whether one is there is asked before, and after a call without answer."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from connector.absorb.api.groups import AbsorbApi
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call, is_key_refused
+from connector.assignments.ledger import Assignment, Entry
 from connector.errors import (
     ApiError,
     BadRequestError,
@@ -21,55 +20,12 @@ from connector.errors import (
     UnreachableError,
     WrongPathError,
 )
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-# So many that came to nothing one after the other are an outage, not bad luck.
+# This many deferred in a row mean that the portal is down, so the run ends.
 DEFERRALS_IN_A_ROW = 3
-# After these the portal may have carried the call out all the same.
+# After these it is unknown whether the portal carried the call out.
 UNCERTAIN = (UnreachableError, ServerFaultError, ProtocolError)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of ops.assignments; `was_there`: the portal had the enrollment before it was asked for one."""
-
-    state: str
-    assignment_id: str
-    user_id: str
-    course_id: str
-    enrollment_id: str | None = None
-    error_code: str | None = None
-    error_text: str | None = None
-    was_there: bool = False
-
-    def row(self) -> dict[str, Any]:
-        """What the ledger keeps."""
-        return {
-            "state": self.state, "assignment_id": self.assignment_id, "user_id": self.user_id,
-            "course_id": self.course_id, "enrollment_id": self.enrollment_id, "error_code": self.error_code,
-            "error_text": self.error_text,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """An assignment that is due: its id in Salesforce, and whom and what it means in Absorb."""
-
-    assignment_id: str
-    user_id: str
-    course_id: str
-
-    def entry(self, state: str, failure: LearnsyncError | None = None) -> Entry:
-        """The entry for a state in which there is no enrollment, with the reason."""
-        code = text = None
-        if failure is not None:
-            code = str(getattr(failure, "status", 0) or type(failure).__name__.removesuffix("Error"))
-            text = failure.message
-        return Entry(state, self.assignment_id, self.user_id, self.course_id, error_code=code, error_text=text)
-
-    def enrolled(self, enrollment_id: str, *, was_there: bool = False) -> Entry:
-        """The entry once there is an enrollment."""
-        return Entry("enrolled", self.assignment_id, self.user_id, self.course_id, enrollment_id, was_there=was_there)
 
 
 class Sender(AbstractAsyncContextManager["Sender"]):
@@ -99,7 +55,7 @@ class Sender(AbstractAsyncContextManager["Sender"]):
             entry = assignment.entry("rejected", failure)
         except LearnsyncError as failure:
             entry = assignment.entry("deferred", failure)
-            self._judge(failure)
+            self._stop_if_lasting(failure)
         if entry.state != "deferred":
             self._in_a_row = 0
         return entry
@@ -125,8 +81,8 @@ class Sender(AbstractAsyncContextManager["Sender"]):
             return None
         return found.id
 
-    def _judge(self, failure: LearnsyncError) -> None:
-        """Stop for what every further call would meet as well: key, token, role, path, an outage."""
+    def _stop_if_lasting(self, failure: LearnsyncError) -> None:
+        """Stop where every further call would fail in the same way: key, token, role, path, an outage."""
         self._in_a_row += 1
         lasting = isinstance(failure, ApiError) and (
             concerns_every_call(failure) or isinstance(failure, PermissionDeniedError | WrongPathError)
@@ -134,7 +90,7 @@ class Sender(AbstractAsyncContextManager["Sender"]):
         if isinstance(failure, PermissionDeniedError) and not is_key_refused(failure):
             failure.remedy = (
                 "Give the admin that learnsync logs in as a role that may view and enroll learners, or set"
-                " LEARNSYNC_ASSIGNMENTS__ENABLED=false."
+                f" {variable('assignments', 'enabled')}=false."
             )
         if lasting or not isinstance(failure, UNCERTAIN) or self._in_a_row >= DEFERRALS_IN_A_ROW:
             self.stopped = failure

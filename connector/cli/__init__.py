@@ -1,5 +1,5 @@
-"""The command line: `learnsync …` (contract section 4)."""
+"""The command line: `learnsync …` (README.md)."""
 
-from connector.cli.app import main
+from connector.cli.main import main
 
 __all__ = ["main"]

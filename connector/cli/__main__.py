@@ -1,5 +1,5 @@
 """`python -m connector.cli`, for processes that start one another."""
 
-from connector.cli.app import main
+from connector.cli.main import main
 
 main()

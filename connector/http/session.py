@@ -8,66 +8,36 @@ from __future__ import annotations
 
 import json as jsonlib
 import logging
+import os
 import random
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from pydantic_core import from_json
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__
 from connector.errors import UnreachableError
 from connector.http import retry
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.redact import scrub
-from connector.times import utc_now
 
 log = logging.getLogger(__name__)
 
-# A page of 1,000 rows may take the portal up to its gateway's 29 s (facts/absorb.md section 3); reads get twice that.
+# A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
 # Until a host has answered once, a failure to connect is most likely a wrong URL: say so soon.
 FIRST_CONTACT_ATTEMPTS = 3
 CHUNK_BYTES = 256 * 1024
 
 QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said: status, lower-cased headers, body as received."""
-
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def ok(self) -> bool:
-        """True for 2xx."""
-        return 200 <= self.status < 300
-
-    @property
-    def text(self) -> str:
-        """The beginning of the body, scrubbed, for messages."""
-        # Scrubbed before it is cut, or a secret across the cut would show its beginning.
-        return scrub(self.body[:20_000].decode("utf-8", "replace"))[:500]
-
-    def json(self) -> Any:
-        """Parse the body. Raises ValueError when it is not JSON."""
-        return from_json(self.body)
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds the server asked us to stay away, or None."""
-        return retry.retry_after_seconds(self.headers.get("retry-after"), utc_now())
 
 
 @dataclass(slots=True)
@@ -114,6 +84,7 @@ class HttpSession:
             base_url=self.base_url,
             timeout=TIMEOUT,
             transport=transport,
+            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
@@ -236,6 +207,12 @@ class HttpSession:
             f"{reason} in {number} attempts.",
             remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
         )
+
+
+@lru_cache
+def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the variables that httpx reads
+    """Whose certificates are trusted. Reading them takes some 30 ms, so all sessions of a process share them."""
+    return httpx.create_ssl_context(trust_env=True)
 
 
 async def _read_chunks(path: Path) -> AsyncIterator[bytes]:

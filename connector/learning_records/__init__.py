@@ -1,1 +1,1 @@
-"""The LearningRecord API as a target (seed 002)."""
+"""The LearningRecord API as a target (docs/facts/learning-records.md)."""

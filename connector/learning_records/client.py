@@ -1,4 +1,4 @@
-"""The LearningRecord API: list, get and create (seed 002).
+"""The LearningRecord API: list, get and create (docs/facts/learning-records.md).
 
 The page names the resource, its three operations and its fields. It says nothing of authentication beyond "JWT" and
 "integration API keys", nothing of query parameters, paging or error bodies. So: the key goes as a bearer token, every
@@ -13,31 +13,23 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from connector import redact
-from connector.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    ServerFaultError,
-    ThrottledError,
-)
+from connector.errors import BadRequestError, NotFoundError
+from connector.http.answers import Answer, Reader
 from connector.http.ratelimit import Gate
-from connector.http.session import Answer, HttpSession
+from connector.http.session import HttpSession
 from connector.learning_records.models import LearningRecord
+from connector.learning_records.refusals import URL_SETTING, explain
 from connector.settings import Settings, require_learning_records
 
 PATH = "/api/v1/performance/learning-records"
-URL_SETTING = "LEARNSYNC_LEARNING_RECORDS__BASE_URL"
-KEY_SETTING = "LEARNSYNC_LEARNING_RECORDS__API_KEY"
 PAGE_ROWS = 100
 CONCURRENCY = 4
 _ROWS = ("items", "data", "results", "records")
 _CURSORS = ("next_cursor", "nextCursor", "cursor")
+READER = Reader(
+    "answered with something that is no LearningRecord answer", f"Check {URL_SETTING} and any proxy between."
+)
 
 
 class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
@@ -124,7 +116,7 @@ def _page(answer: Answer) -> tuple[list[LearningRecord], str | None, bool]:
 
     Read from a bare array, or from an object around one.
     """
-    document = _json(answer)
+    document = READER.document(answer)
     rows, cursor, by_cursor = document, None, False
     if isinstance(document, dict):
         rows = next((document[name] for name in _ROWS if isinstance(document.get(name), list)), None)
@@ -133,86 +125,12 @@ def _page(answer: Answer) -> tuple[list[LearningRecord], str | None, bool]:
         cursor = next((str(part[name]) for part in parts for name in _CURSORS if part.get(name)), None)
         by_cursor = any(name in part for part in parts for name in _CURSORS)
     if not isinstance(rows, list):
-        raise _unreadable(answer)
-    try:
-        return [LearningRecord.model_validate(row) for row in rows], cursor, by_cursor
-    except ValidationError:
-        raise _unreadable(answer) from None
+        raise READER.error(answer)
+    return [READER.model(answer, LearningRecord, row) for row in rows], cursor, by_cursor
 
 
 def _record(answer: Answer) -> LearningRecord:
-    document = _json(answer)
+    document = READER.document(answer)
     if isinstance(document, dict) and isinstance(document.get("data"), dict):
         document = document["data"]
-    try:
-        return LearningRecord.model_validate(document)
-    except ValidationError:
-        raise _unreadable(answer) from None
-
-
-def _json(answer: Answer) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        raise _unreadable(answer) from None
-
-
-def _unreadable(answer: Answer) -> ProtocolError:
-    return ProtocolError(
-        f"{answer.method} {answer.path} answered with something that is no LearningRecord answer.",
-        remedy=f"Check {URL_SETTING} and any proxy between.",
-        status=answer.status,
-        body=answer.text,
-    )
-
-
-def explain(answer: Answer) -> ApiError:  # noqa: PLR0911 - one return per meaning reads as a table
-    """The error for an unsuccessful answer, whatever shape its body has."""
-    code, said = _first_error(answer)
-    where = f"{answer.method} {answer.path}"
-    facts: dict[str, Any] = {"status": answer.status, "body": answer.text, "code": code}
-    if answer.status == 401:
-        return AuthenticationError(
-            f"The LearningRecord API refused the key ({said}).", remedy=f"Check {KEY_SETTING}.", **facts
-        )
-    if answer.status == 403:
-        return PermissionDeniedError(
-            f"The key of the LearningRecord API may not do {where} ({said}).",
-            remedy=f"Use a key that may list and create learning records as {KEY_SETTING}.",
-            **facts,
-        )
-    if answer.status in {404, 405, 410}:
-        return NotFoundError(
-            f"The LearningRecord API does not know {where} ({answer.status}).", remedy=f"Check {URL_SETTING}.", **facts
-        )
-    if answer.status == 429:
-        return ThrottledError(
-            "The LearningRecord API asks for a longer pause than a run may wait.", remedy="Run again later.", **facts
-        )
-    if answer.status < 400:
-        return ProtocolError(
-            f"The LearningRecord API sent {where} elsewhere ({answer.status}).", remedy=f"Check {URL_SETTING}.", **facts
-        )
-    if answer.status >= 500 or answer.status in {408, 425}:  # it may have been carried out, or may be later
-        return ServerFaultError(
-            f"The LearningRecord API failed on {where} ({answer.status}: {said}).", remedy="Run again later.", **facts
-        )
-    return BadRequestError(f"The LearningRecord API refused {where} ({answer.status} {code}: {said}).", **facts)
-
-
-def _first_error(answer: Answer) -> tuple[str, str]:
-    """(code, text) of an error body: {error: {code, message}}, {code, message}, {detail}, {errors: [...]} or text."""
-    try:
-        document = answer.json()
-    except ValueError:
-        return f"HTTP_{answer.status}", answer.text[:200]
-    if isinstance(document, dict):
-        inner = document.get("error") if isinstance(document.get("error"), dict) else document
-        if isinstance(document.get("errors"), list) and document["errors"]:
-            inner = document["errors"][0]
-        if isinstance(inner, dict):
-            said = next((inner[name] for name in ("message", "detail", "error") if inner.get(name)), answer.text)
-            fields = inner.get("details")
-            shown = f"{said} {fields}" if fields else str(said)
-            return str(inner.get("code") or f"HTTP_{answer.status}"), redact.scrub(shown)[:500]
-    return f"HTTP_{answer.status}", answer.text[:200]
+    return READER.model(answer, LearningRecord, document)

@@ -1,4 +1,4 @@
-"""The LearningRecord of seed 002, and the part of it that a caller can give."""
+"""The LearningRecord of docs/facts/learning-records.md, and the part of it that a caller can give."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SourceType = Literal["frontend", "backend", "server", "system", "api"]
 
 
 class NewLearningRecord(BaseModel):
-    """The body of a create. Everything else is stamped by the API from the caller's key (seed 002)."""
+    """The body of a create. The API stamps everything else by the caller's key (docs/facts/learning-records.md)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 from connector.canonical.build import load_maps
 from connector.errors import LearnsyncError
-from connector.locks import claim, lock_file
+from connector.locks import claim_beside
 from connector.progress import Progress, Silent
 from connector.push.ledger import Ledger
 from connector.push.options import PushOptions
 from connector.push.reports import PushReport, TargetReport
 from connector.settings import Settings
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, committed
 from mappings import Mapping
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,8 @@ def push(run: Run, destinations: Sequence[Destination]) -> PushReport:
     if run.options.dry_run:
         return asyncio.run(_push(run, destinations))
     with push_lock(run.settings, run.run_id):
-        runs.mark_interrupted(run.warehouse, run.settings.tenant_id, "push", run.run_id)
+        with run.warehouse.transaction() as connection:
+            runs.end_killed(connection, run.settings.tenant_id, "push", run.run_id)
         return asyncio.run(_push(run, destinations))
 
 
@@ -116,8 +117,7 @@ def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     WarehouseLockedError, and WarehouseError when the folder cannot be used.
     """
     outbox = settings.warehouse.outbox
-    with lock_file(outbox, ".push.lock", settings.warehouse.path) as handle:
-        claim(handle, "push is running on this warehouse", run_id)
+    with claim_beside(settings.warehouse.path, outbox / ".push.lock", "push is running on this warehouse", run_id):
         for left in outbox.iterdir():
             if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -164,33 +164,35 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
     if not run.options.dry_run:
         report.resumed += await destination.resume()  # may wait for long: before people are read
     before_plan = await destination.before_plan()
-    planned = _plan(run, destination, report, before_plan)
+    ending = _rolled_back if run.options.dry_run else committed
+    with run.warehouse.connect() as connection, ending(connection):
+        if before_plan:
+            before_plan(connection, report)
+        planned = [target.plan(connection) for target in destination.targets]
     report.targets |= {outcome.target: outcome for outcome in planned}
     if run.options.dry_run:
         await destination.preview(planned)
-        return
+    else:
+        await _send(run, destination, planned)
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+async def _send(run: Run, destination: Destination, planned: Sequence[TargetReport]) -> None:
+    sent = []
     for target, outcome in zip(destination.targets, planned, strict=True):
         if records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
-            target.ledger.count(outcome)
-
-
-def _plan(
-    run: Run,
-    destination: Destination,
-    report: PushReport,
-    before_plan: Callable[[Connection, PushReport], None] | None,
-) -> list[TargetReport]:
-    """The differences of all targets in one transaction; a dry run rolls it back."""
-    with run.warehouse.connect() as connection:
-        connection.execute("BEGIN")
-        try:
-            if before_plan:
-                before_plan(connection, report)
-            planned = [target.plan(connection) for target in destination.targets]
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("ROLLBACK" if run.options.dry_run else "COMMIT")
-    return planned
+            sent.append((target.ledger, outcome))
+    if sent:
+        with run.warehouse.connect() as connection:
+            for ledger, outcome in sent:
+                ledger.count(connection, outcome)

@@ -48,10 +48,9 @@ class Ledger:
         """External id of every record in the ledger → the id that the target gave it, None where there is none yet."""
         return dict(connection.execute(sql("ledger_ids"), self.key).fetchall())
 
-    def count(self, report: TargetReport) -> None:
+    def count(self, connection: Connection, report: TargetReport) -> None:
         """Add to a report what became of the records that this run sent, each counted once."""
-        with self.warehouse.connect() as connection:
-            found = connection.execute(sql("ledger_counts"), self.key | {"run_id": self.run_id}).fetchall()
+        found = connection.execute(sql("ledger_counts"), self.key | {"run_id": self.run_id}).fetchall()
         states: Counter[str] = Counter()
         errors: Counter[str] = Counter()
         for state, code, records, created in found:

@@ -31,7 +31,8 @@ class PushOptions:
 
     `full` sends what the target accepted or refused before as well; `samples` is per target and action.
 
-    `targets` are names of what is pushed to; None is all that the settings configure.
+    `targets` are names of what is pushed to; None is all that the settings configure. `match` reads people and matches
+    learners first; a sync has done both before its build.
     """
 
     targets: Sequence[str] | None = None
@@ -39,6 +40,7 @@ class PushOptions:
     limit: int | None = None
     full: bool = False
     samples: int = SAMPLE_ROWS
+    match: bool = True
     pauses: Pauses = Pauses()
 
     def within_limit(self, records: int) -> int:

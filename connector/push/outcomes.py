@@ -1,6 +1,6 @@
 """What the answer to one record means for it: decided by mappings/salesforce_errors.csv, without I/O.
 
-The classes are those of facts/salesforce.md section 3e.
+The classes are those of docs/facts/salesforce.md section 3e.
 """
 
 from __future__ import annotations

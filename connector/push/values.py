@@ -17,7 +17,7 @@ _BLANKS = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u
 
 
 def in_org(value: Any, kind: str) -> Any:
-    """A value of a payload or of an answer as an org keeps it (facts/salesforce.md section 3).
+    """A value of a payload or of an answer as an org keeps it (docs/facts/salesforce.md section 3).
 
     `kind` is that of salesforce_fields.csv. Equal results are equal in the org.
     """

@@ -1,7 +1,7 @@
 """How a session with an org is asked for: client credentials, or a JWT signed with the app's private key.
 
-Facts: facts/salesforce.md section 4. Neither flow gives a refresh token or a lifetime: a session lasts until a call
-answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
+Facts: docs/facts/salesforce.md section 4. Neither flow gives a refresh token or a lifetime: a session lasts until a
+call answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from connector import redact
 from connector.errors import AuthenticationError, SettingsError
-from connector.http.session import Answer
-from connector.settings import KeyLogin, SecretLogin
+from connector.http.answers import Answer, json_or_none
+from connector.settings import KeyLogin, SecretLogin, variable
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ PRODUCTION, TEST = "https://login.salesforce.com", "https://test.salesforce.com"
 _TEST_HOSTS = ("test.salesforce.com", ".sandbox.my.salesforce.com", ".scratch.my.salesforce.com")
 # RFC 7518 section 3.3: RS256 asks for a key of 2048 bits or more.
 LEAST_KEY_BITS = 2048
-_KEY = "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE"
+_KEY = variable("salesforce", "private_key_file")
 _KEY_REMEDY = "Name the PEM file with the RSA private key of the app's certificate (docs/salesforce-setup.md)."
 
 CLIENT_CREDENTIALS_REMEDY = (
@@ -159,11 +159,9 @@ def login_remedy(login: SecretLogin | KeyLogin) -> str:
 
 def refusal(login: SecretLogin | KeyLogin, answer: Answer) -> AuthenticationError:
     """The error for a token endpoint's answer {error, error_description}."""
-    try:
-        document = answer.json()
+    document, said = json_or_none(answer), answer.text[:200]
+    if isinstance(document, dict):
         said = f"{document.get('error')}: {document.get('error_description')}"
-    except (ValueError, AttributeError):
-        said = answer.text[:200]
     remedy = login_remedy(login)
     if isinstance(login, KeyLogin):
         remedy = next((text for words, text in _JWT_REFUSALS.items() if words in said.lower()), remedy)

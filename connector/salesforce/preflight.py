@@ -15,7 +15,7 @@ REMEDY = (
     "Deploy mappings/salesforce and assign the permission set LearnSync_Integration to the run-as user"
     " (docs/salesforce-setup.md), or correct salesforce_fields.csv in LEARNSYNC_MAPPING__DIR."
 )
-# Which describe types can take a kind (facts/salesforce.md section 5), and what to make of a field that cannot.
+# Which describe types can take a kind (docs/facts/salesforce.md section 5), and what to make of a field that cannot.
 _TYPES = {
     "text": {"string", "textarea", "picklist", "combobox", "email", "phone", "url"},
     "number": {"double", "int", "percent", "currency", "long"},

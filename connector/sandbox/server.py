@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import signal
-import socket
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from connector.sandbox.absorb_app import create_absorb_app
-from connector.sandbox.answer_faults import AnswerFaults
-from connector.sandbox.faults import FaultMiddleware
-from connector.sandbox.gateway import AbsorbOptions
-from connector.sandbox.generator import generate
-from connector.sandbox.oulad import load_oulad
-from connector.sandbox.portal import Portal
-from connector.sandbox.records_app import PATH as RECORDS_PATH
-from connector.sandbox.records_app import Records, create_records_app
+from connector.sandbox.kit.faults import Faults, by_profile, by_queue
+from connector.sandbox.kit.serving import Serving
+from connector.sandbox.org.app import create_salesforce_app
+from connector.sandbox.org.filling.learning import populate, sample
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
+from connector.sandbox.portal.app import create_absorb_app
+from connector.sandbox.portal.gateway import AbsorbOptions
+from connector.sandbox.portal.generator import fill
+from connector.sandbox.portal.oulad import load_oulad
+from connector.sandbox.portal.state import Portal
+from connector.sandbox.records.app import PATH as RECORDS_PATH
+from connector.sandbox.records.app import Records, create_records_app
 
-if TYPE_CHECKING:
-    from connector.sandbox.org import Org
-
-_START_SECONDS = 15.0
 # What the generator makes happened before: the first changes that a visitor makes stand out from it.
 _SETTLED = timedelta(hours=3)
+_SHARED_SECONDS = 600
+
+
+class Ports(NamedTuple):
+    """Where the three APIs listen; 0 is a free port."""
+
+    absorb: int = 0
+    salesforce: int = 0
+    records: int = 0
 
 
 @dataclass
@@ -46,14 +50,11 @@ class SandboxOptions:
     faults: str = "none"
     seed: int = 20260101
     host: str = "127.0.0.1"
-    absorb_port: int = 0
-    salesforce_port: int = 0
-    records_port: int = 0
+    ports: Ports = field(default_factory=Ports)
     rate_limit: float = 200
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
     salesforce: bool = True
-    writable_progress: bool = False
     learning_records: bool = False
 
     def __post_init__(self) -> None:
@@ -74,65 +75,47 @@ class Sandbox:
         )
         self.absorb.profile()  # an unknown profile fails here, not in the serving thread
         self.portal = Portal(now=self.options.now, seed=self.options.seed)
-        self.org: Org | None = None
+        self.org: HookedOrg | None = None
         self.records: Records | None = None
         # Faults of single answers to writes, there once the org and the LearningRecord API serve.
-        self.learning_answers: AnswerFaults | None = None
-        self.record_answers: AnswerFaults | None = None
+        self.learning_answers: Faults | None = None
+        self.record_answers: Faults | None = None
         self.absorb_url = ""
         self.salesforce_url = ""
         self.records_url = ""
-        self._servers: list[uvicorn.Server] = []
-        self._thread: threading.Thread | None = None
+        self._serving = Serving(self.options.host)
 
     def __enter__(self) -> Sandbox:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def start(self) -> None:
         """Fill the portal and the org, then serve; returns when all ports accept."""
-        if self._thread is not None:
+        if self._serving.running:
             raise RuntimeError("the sandbox is already running")
         self._fill()
-        apps: list[ASGIApp] = [create_absorb_app(self.portal, self.absorb)]
-        sockets = [self._listen(self.options.absorb_port)]
-        self.absorb_url = self._url(sockets[0])
-        if self.options.salesforce:
-            apps.append(self._salesforce_app())
-            sockets.append(self._listen(self.options.salesforce_port))
-            self.salesforce_url = self._url(sockets[-1])
-        if self.options.learning_records:
-            apps.append(self._records_app())
-            sockets.append(self._listen(self.options.records_port))
-            self.records_url = self._url(sockets[-1])
-        self._servers = [uvicorn.Server(_config(app)) for app in apps]
-        self._thread = threading.Thread(target=self._serve, args=(sockets,), name="sandbox", daemon=True)
-        self._thread.start()
-        self._await_started()
+        chosen, serve = self.options, self._serving.add
+        self.absorb_url = serve(create_absorb_app(self.portal, self.absorb), chosen.ports.absorb)
+        if chosen.salesforce:
+            self.salesforce_url = serve(self._salesforce_app(), chosen.ports.salesforce)
+        if chosen.learning_records:
+            self.records_url = serve(self._records_app(), chosen.ports.records)
+        self._serving.start()
 
     def stop(self) -> None:
         """Close all ports; harmless when nothing runs."""
-        for server in self._servers:
-            server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(timeout=_START_SECONDS)
-        self._thread, self._servers = None, []
+        self._serving.stop()
 
     def run_forever(self) -> None:
         """Serve until SIGINT or SIGTERM, then close cleanly."""
         asked = threading.Event()
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            asked.set()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: asked.set()) for number in numbers}
         try:
-            if self._thread is None:
+            if not self._serving.running:
                 self.start()
             # A bare wait() would hold signals back on some platforms.
             while not asked.wait(timeout=1.0):
@@ -190,75 +173,26 @@ class Sandbox:
             return  # the caller has already put rows into the portal
         if self.options.dataset is not None:
             load_oulad(self.portal, self.options.dataset)
-        else:
-            chosen = self.options
-            generate(
-                self.portal,
-                scale=chosen.scale,
-                courses=chosen.courses,
-                seed=chosen.seed,
-                now=self.portal.now() - _SETTLED,
-            )
+            return
+        settled = self.portal.now() - _SETTLED
+        if self.options.now is None:
+            # By the clock of the machine any moment will do: a common one lets sandboxes share what was made.
+            settled = datetime.fromtimestamp(settled.timestamp() // _SHARED_SECONDS * _SHARED_SECONDS, UTC)
+        chosen = self.options
+        fill(self.portal, scale=chosen.scale, courses=chosen.courses, seed=chosen.seed, now=settled)
 
     def _salesforce_app(self) -> ASGIApp:
-        from connector.sandbox.org import Org  # noqa: PLC0415 - the portal alone needs no org
-        from connector.sandbox.org_learning import sample  # noqa: PLC0415
-        from connector.sandbox.salesforce_app import create_salesforce_app  # noqa: PLC0415
-
-        self.org = Org(now=self.options.now)
-        if self.options.writable_progress:
-            self.org.open_learning_item_progress()
+        self.org = HookedOrg(now=self.options.now)
         profile = "all" if self.options.dataset is not None else "mixed"
         courses, enrollments = sample(self.portal)
-        self.org.populate(self.portal.users(), profile, courses, enrollments)
-        self.learning_answers = AnswerFaults(create_salesforce_app(self.org), "/academic-operations/learnings")
-        return self.learning_answers
+        populate(self.org, self.portal.users(), profile, courses, enrollments)
+        app, self.learning_answers = by_queue(create_salesforce_app(self.org), LEARNINGS_PATH)
+        return app
 
     def _records_app(self) -> ASGIApp:
         self.records = Records(now=self.options.now)
-        self.record_answers = AnswerFaults(create_records_app(self.records), RECORDS_PATH)
-        return FaultMiddleware(self.record_answers, self.absorb.profile(), self.options.seed)
-
-    def _listen(self, port: int) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
-        # The protocol is spelled out because asyncio switches Nagle's delay off (40 ms per answer) only then.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.options.host, port))
-        listener.listen(256)
-        return listener
-
-    def _url(self, listener: socket.socket) -> str:
-        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
-        return f"http://{host}:{listener.getsockname()[1]}"
-
-    def _serve(self, sockets: list[socket.socket]) -> None:
-        async def together() -> None:
-            pairs = zip(self._servers, sockets, strict=True)
-            await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in pairs))
-
-        asyncio.run(together())
-
-    def _await_started(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not all(server.started for server in self._servers):
-            alive = self._thread is not None and self._thread.is_alive()
-            if not alive or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError("the sandbox did not start")
-            time.sleep(0.005)
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
+        app, self.record_answers = by_queue(create_records_app(self.records), RECORDS_PATH)
+        return by_profile(app, self.absorb.profile(), self.options.seed)
 
 
 def _is_loopback(host: str) -> bool:

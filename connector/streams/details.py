@@ -1,7 +1,7 @@
-"""What lies inside a course enrollment: lesson, chapter and session enrollments, and attempts (seed 004).
+"""What lies inside a course enrollment: lesson, chapter and session enrollments, and attempts.
 
-Same pattern as `connector/streams/rows.py`, whose column types these rows use. The seed gives each field list; the
-readings that a live portal may vary are facts/absorb.md section 5.
+Same pattern as `connector/streams/rows.py`, whose column types these rows use. Field lists, and what a live portal may
+read differently: docs/facts/absorb.md section 5.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LessonEnrollment(AbsorbRow):
     lesson_id: Guid | None = None
     name: Text | None = None
     type: Text | None = None
-    # Documented as a count; one client has met an array as well (facts/absorb.md section 5).
+    # Documented as a count; one client has met an array as well (docs/facts/absorb.md section 5).
     attempts: Json | None = None
     failures: Integer | None = None
     last_attempt: Instant | None = None

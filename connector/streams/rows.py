@@ -1,4 +1,4 @@
-"""The rows Absorb serves, as pydantic models: the one schema source (facts/absorb.md section 5, seed 004).
+"""The rows Absorb serves, as pydantic models: the one schema source (docs/facts/absorb.md section 5).
 
 DuckDB reads pages by the column types named here (`connector/warehouse/schema.py`); pydantic itself looks only at rows
 that DuckDB could not fit, to say why. Both must judge alike, so each type has one pattern, used by both sides.
@@ -83,7 +83,7 @@ Integer = Annotated[
 Flag = Annotated[bool, _matching(FLAG_PATTERN, "true or false"), Column("BOOLEAN", FLAG_PATTERN)]
 Text = Annotated[str, BeforeValidator(_text), Column("VARCHAR")]
 Json = Annotated[Any, Column("JSON")]
-# .NET TimeSpan `[d.]hh:mm:ss[.fffffff]`, kept as served (facts/absorb.md section 5).
+# .NET TimeSpan `[d.]hh:mm:ss[.fffffff]`, kept as served (docs/facts/absorb.md section 5).
 Span = Annotated[str, BeforeValidator(_text), Column("VARCHAR")]
 
 
@@ -213,7 +213,7 @@ class Enrollment(AbsorbRow):
     collection = "enrollments"
 
     course_id: Guid
-    # One client saw the title under `name` (facts/absorb.md section 5).
+    # One client saw the title under `name` (docs/facts/absorb.md section 5).
     course_name: Text | None = Field(None, validation_alias=AliasChoices("courseName", "name"))
     user_id: Guid
     full_name: Text | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from connector.times import utc_now
 from connector.warehouse.database import Connection
-from connector.warehouse.statements import statements
+from connector.warehouse.statements import identifier, statements
 
 sql = statements(__package__)
 
@@ -28,6 +28,7 @@ class TableCounts:
 
 def apply_computed(
     connection: Connection,
+    computed: str,
     table: str,
     key: str,
     tenant_id: str,
@@ -35,23 +36,20 @@ def apply_computed(
     stamps: dict[str, bool] | None = None,
     keep: bool = False,
 ) -> TableCounts:
-    """Make `table` equal to the temp table `computed` for one tenant.
+    """Make `table` equal to the temp table named `computed` for one tenant. Call inside a transaction.
 
     With `keep`, rows that `computed` does not have stay. `stamps`: columns that take the time of the write; True where
     an update moves them too, False for inserts only.
     """
-    columns = [str(row[0]) for row in connection.execute("DESCRIBE computed").fetchall()]
+    columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {computed}").fetchall()]
 
     def listed(prefix: str = "") -> str:
-        return ", ".join(f'{prefix}"{column}"' for column in columns)
+        return ", ".join(prefix + identifier(column) for column in columns)
 
-    parts = {"table": table, "key": f'"{key}"'}
-    connection.execute(sql("apply_changes", held=listed("held."), computed=listed("computed."), **parts))
+    parts = {"computed": computed, "table": table, "key": identifier(key)}
+    connection.execute(sql("apply_changes", held_row=listed("held."), computed_row=listed("computed."), **parts))
     deleted = None if keep else connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
-    figures = connection.execute(
-        "SELECT (SELECT count(*) FROM computed), count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new)"
-        " FROM changes"
-    ).fetchone()
+    figures = connection.execute(sql("apply_counts", computed=computed)).fetchone()
     rows, new, changed = figures or (0, 0, 0)
     stamps = stamps or {}
     now = {"now": utc_now()} if stamps else {}

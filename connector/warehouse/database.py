@@ -1,7 +1,7 @@
 """Opening the DuckDB file: one writer at a time, so open late, close soon, and wait for another process's lock.
 
-Facts: facts/platform.md C5. A second process, read-only or not, is refused while one holds the file; the operating
-system drops the lock when a process dies, so waiting always ends.
+Facts: docs/facts/duckdb.md section C5. A second process, read-only or not, is refused while one holds the file; the
+operating system drops the lock when a process dies, so waiting always ends.
 """
 
 from __future__ import annotations
@@ -15,14 +15,26 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-PATH_VARIABLE = "LEARNSYNC_WAREHOUSE__PATH"
+PATH_VARIABLE = variable("warehouse", "path")
 Connection = duckdb.DuckDBPyConnection
 
 
 def _is_lock_error(failure: BaseException) -> bool:
     return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
+
+
+@contextmanager
+def committed(connection: Connection) -> Iterator[None]:
+    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 class Warehouse:
@@ -47,6 +59,8 @@ class Warehouse:
             connection.execute("SET TimeZone = 'UTC'")
             # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
             connection.execute("SET preserve_insertion_order = false")
+            # DuckDB would draw its bar into standard output, where `--json` puts one object and nothing else.
+            connection.execute("SET enable_progress_bar = false")
             if not self._migrated:
                 from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
 
@@ -59,14 +73,8 @@ class Warehouse:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection inside BEGIN … COMMIT; any exception rolls everything back."""
-        with self.connect() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
+        with self.connect() as connection, committed(connection):
+            yield connection
 
     def _open(self) -> Connection:
         retrying = Retrying(

@@ -40,7 +40,7 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class ResumePoint:
     """An unfinished walk: every row edited up to `key` is loaded (None: nothing may be claimed any more)."""
 
     scope_id: str
@@ -89,7 +89,7 @@ class Batch:
     rows: int = 0
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
-    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    resume_points: dict[str, ResumePoint] = field(default_factory=dict)
 
 
 def load_batch(
@@ -163,7 +163,7 @@ def _apply(
     _tombstone_courses(connection, batch.tombstones, tenant_id, now)
     _revive_courses(connection, batch, tenant_id)
     put_watermarks(connection, batch.watermarks, **names)
-    _put_checkpoints(connection, batch, **names)
+    _put_resume_points(connection, batch, **names)
 
 
 def _run(connection: Connection, statement: str, **values: Any) -> Connection:
@@ -306,9 +306,9 @@ def _tombstone_courses(connection: Connection, course_ids: Sequence[str], tenant
         )
 
 
-def _put_checkpoints(connection: Connection, batch: Batch, *, tenant_id: str, run_id: str) -> None:
+def _put_resume_points(connection: Connection, batch: Batch, *, tenant_id: str, run_id: str) -> None:
     finished = [mark.scope_id for mark in batch.watermarks]
-    under_way = [point for scope, point in batch.checkpoints.items() if scope not in finished]
+    under_way = [point for scope, point in batch.resume_points.items() if scope not in finished]
     names = {"tenant_id": tenant_id, "stream": batch.stream}
     if under_way:
         connection.execute(sql("resume_put"), {"marks": rows_param(under_way), "run_id": run_id, **names})
@@ -324,11 +324,11 @@ def _revive_courses(connection: Connection, batch: Batch, tenant_id: str) -> Non
         connection.execute(sql("courses_revive"), {"tenant_id": tenant_id, "scopes": scopes})
 
 
-def read_checkpoints(connection: Connection, tenant_id: str, stream: str) -> dict[str, Checkpoint]:
+def read_resume_points(connection: Connection, tenant_id: str, stream: str) -> dict[str, ResumePoint]:
     """Scope id → where an unfinished walk can go on."""
     query = 'SELECT scope_id, "key", ceiling FROM ops.resume WHERE tenant_id = $tenant_id AND stream = $stream'
     rows = connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall()
-    return {row[0]: Checkpoint(*row) for row in rows}
+    return {row[0]: ResumePoint(*row) for row in rows}
 
 
 def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict[str, datetime | None]:

@@ -18,7 +18,7 @@ OWN_COLUMNS = {
     "_run_id": "VARCHAR",
     "_removed_at": "TIMESTAMPTZ",
 }
-# A date whose source text says 00:00:00 is a calendar day (contract section 6); only the text can tell.
+# A date whose source text says 00:00:00 is a calendar day (docs/status-map.md); only the text can tell.
 DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
 # What DuckDB can cast but neither Python nor Salesforce can hold.
 _LIMITS = {

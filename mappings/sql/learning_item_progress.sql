@@ -1,4 +1,4 @@
--- Where each learner stands at $as_of, in the words of LearningItemProgress (contract section 6).
+-- Where each learner stands at $as_of, in the words of LearningItemProgress (docs/status-map.md).
 -- Recomputed for every row on every build: half of the statuses change with the calendar alone.
 CREATE OR REPLACE TEMP TABLE computed AS
 WITH dated AS (

@@ -1,4 +1,4 @@
--- The canonical LearningRecord (seed 002): one row per Absorb course enrollment ever seen.
+-- The canonical LearningRecord (docs/facts/learning-records.md): one row per Absorb course enrollment ever seen.
 -- created_at and updated_at are the merge's business: this is only what a record says.
 CREATE OR REPLACE TEMP TABLE computed AS
 WITH

@@ -1,5 +1,5 @@
 -- Each learner's Salesforce person: the first rule with any hit decides; more than one hit at it is ambiguous, and no
--- later rule is tried (contract section 7).
+-- later rule is tried (docs/salesforce-setup.md).
 CREATE OR REPLACE TEMP TABLE computed AS
 WITH hits AS (
   {{hits}}

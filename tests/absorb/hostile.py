@@ -20,17 +20,17 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connector.sandbox.absorb_app import create_absorb_app
-from connector.sandbox.faults import _BREAKS
-from connector.sandbox.gateway import AbsorbOptions
+from connector.sandbox.kit.faults import BREAKS
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.app import create_absorb_app
+from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.settings import Settings, load_settings
 
 Row = dict[str, Any]
 Fault = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 
-reset: Fault = _BREAKS["reset"]
-truncated: Fault = _BREAKS["truncated"]
+reset: Fault = BREAKS["reset"]
+truncated: Fault = BREAKS["truncated"]
 
 KEY_REFUSED = '{"message": "Forbidden"}'
 ROLE_REFUSED = '{"validations": [], "code": 403, "message": "Access denied", "term": "ErrorForbidden", "_meta": {}}'

@@ -20,9 +20,9 @@ from support import Row, query, records
 from typer.testing import CliRunner
 
 from connector.absorb.pull.pull import pull_lock
-from connector.assignments.assign import AssignOptions, AssignReport
+from connector.assignments import AssignOptions, AssignReport
 from connector.cli import console
-from connector.cli.app import app
+from connector.cli.main import app
 from connector.errors import (
     LearnsyncError,
     PermissionDeniedError,

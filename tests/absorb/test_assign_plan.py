@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.assignments.query import check_query, read_record
-from connector.cli.assign import MEANINGS
+from connector.cli.commands.assign import MEANINGS
 from connector.errors import SettingsError
 from connector.settings import AssignmentSettings, load_settings
 from connector.warehouse.database import Connection, Warehouse
@@ -158,7 +158,7 @@ def planned(
     keys = ("assignment_id", "learner", "course")
     path.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in asked), "utf-8")
     values = {"files": [str(path)], "tenant_id": "default", "org_id": ORG, "retry": False} | names
-    connection.execute(sql("assignments_plan"), values)
+    connection.execute(sql("plan"), values)
     return dict(connection.execute("SELECT assignment_id, outcome FROM assignment_plan").fetchall())
 
 

@@ -111,18 +111,22 @@ def test_stray_refusals_of_a_fresh_token_mint_no_second_one() -> None:
         assert minted(stray) == 1
 
 
-def test_two_clients_that_keep_logging_each_other_out_are_told_so(portal: Sandbox) -> None:
+def test_two_clients_that_keep_logging_each_other_out_are_told_so(
+    portal: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.absorb.login.tokens.STRAY_PAUSE_SECONDS", 0.01)
+
     async def act(client: AbsorbClient) -> None:
         for _ in range(4):
-            client._auth.forget()  # as after a login of the other client, without the wait for stray refusals
             await many(client, 1)
-        await asyncio.to_thread(mint_elsewhere, portal)
+            await asyncio.to_thread(mint_elsewhere, portal)
         await many(client, 1)
 
     with pytest.raises(AuthenticationError, match="LEARNSYNC_ABSORB__USERNAME") as failure:
         run(settings_for(portal), act)
+    assert "revoked 4 tokens" in str(failure.value)
     assert "another client" in str(failure.value)
-    assert minted(portal) == 5
+    assert minted(portal) == 8  # four of each client
 
 
 def refusal(settings: Settings, kind: type[LearnsyncError]) -> str:
@@ -173,7 +177,7 @@ def test_a_host_that_nobody_answers_at_names_its_setting(portal: Sandbox) -> Non
 
 def test_the_token_is_a_secret_too(portal: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     async def act(client: AbsorbClient) -> str:
-        return (await client._auth.token()).value
+        return (await client._auth.current()).value
 
     with caplog.at_level(logging.DEBUG):
         value = run(settings_for(portal), act)

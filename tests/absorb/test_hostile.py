@@ -39,8 +39,9 @@ from support import query
 from test_pull import assert_truth, held
 
 from connector.absorb import client
-from connector.absorb.login import auth
-from connector.absorb.pull.pull import PullReport, pull
+from connector.absorb.login import password, tokens
+from connector.absorb.pull.options import PullReport
+from connector.absorb.pull.pull import pull
 from connector.errors import (
     ApiError,
     AuthenticationError,
@@ -55,8 +56,8 @@ from connector.errors import (
 )
 from connector.http import retry
 from connector.http.ratelimit import Gate
-from connector.sandbox.generator import generate
 from connector.sandbox.portal import Portal
+from connector.sandbox.portal.generator import generate
 from connector.settings import Settings
 from connector.warehouse.database import Warehouse
 
@@ -73,7 +74,7 @@ def serving() -> Iterator[Stage]:
 def stage(serving: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Five courses, 120 enrollments; own pauses are short, those that a server asks for are kept."""
     monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.002)
-    monkeypatch.setattr(auth, "STRAY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(tokens, "STRAY_PAUSE_SECONDS", 0.01)
     portal = Portal()
     generate(portal, scale=120, courses=5, now=datetime.now(UTC) - timedelta(hours=3))
     serving.show(portal)
@@ -382,7 +383,7 @@ def test_another_client_that_keeps_logging_in_is_named_and_no_row_is_lost(
     assert words in message
     assert "LEARNSYNC_ABSORB__USERNAME" in message
     assert failure.value.exit_code == 2
-    assert logins(stage) <= auth.BURST_MINTS
+    assert logins(stage) <= tokens.BURST_RENEWALS
     recovers(stage, found)
 
 
@@ -392,7 +393,7 @@ def test_another_client_that_keeps_logging_in_is_named_and_no_row_is_lost(
 def recovers(stage: Stage, settings: Settings) -> None:
     """Once the fault is gone, the next run (a new process) ends with the truth."""
     stage.script = quiet
-    auth._accounts.clear()
+    password._accounts.clear()
     assert pull(settings, "next").complete
     assert_truth(settings, stage)
 

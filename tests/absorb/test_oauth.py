@@ -26,13 +26,14 @@ from support import query
 
 from connector import redact
 from connector.absorb.client import AbsorbClient
-from connector.absorb.login import oauth
-from connector.absorb.login.oauth import exchange, refresh, stored_login
-from connector.absorb.login.oauth_login import Receiver, authorize_url, new_state, read_answer
-from connector.absorb.login.oauth_tokens import StoredTokens, TokenFile
+from connector.absorb.login.authorize import Receiver, authorize_url, new_state, read_answer
+from connector.absorb.login.oauth import stored_login
+from connector.absorb.login.token_endpoint import exchange, refresh
+from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
-from connector.sandbox.gateway import AbsorbOptions
-from connector.sandbox.oauth import CODE_SECONDS, OAuthClient, OAuthServer, Refused
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.portal.gateway import AbsorbOptions
+from connector.sandbox.portal.oauth import CODE_SECONDS, OAuthClient, OAuthServer
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import OAuthLogin, PasswordLogin, Settings, load_settings, require_absorb, require_oauth
 from connector.sync import run_pull
@@ -380,13 +381,13 @@ def test_a_token_that_died_early_is_replaced(portal: Sandbox) -> None:
     assert calls(portal)[REFRESHES] == 1
 
 
-def test_a_forgotten_token_is_not_taken_from_the_file_again(portal: Sandbox) -> None:
+def test_a_refused_token_is_not_taken_from_the_file_again(portal: Sandbox) -> None:
     settings = settings_for(portal)
     log_in(settings)
 
     async def act(client: AbsorbClient) -> None:
         assert await call(client) == 200
-        client._auth.forget()
+        await client._auth.renewed(await client._auth.current())
         assert await call(client) == 200
 
     run(settings, act)
@@ -490,7 +491,7 @@ def test_a_file_that_cannot_be_replaced_is_noticed_before_the_refresh_token_is_s
 def test_a_gateway_that_takes_none_of_the_portals_tokens_is_named(
     portal: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oauth, "STRAY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("connector.absorb.login.tokens.STRAY_PAUSE_SECONDS", 0.01)
     with serving() as other:
         settings = settings_for(portal, base_url=other.absorb_url, api_key=other.absorb.api_key)
         keep(settings, aged(log_in(settings), 3600))
@@ -680,10 +681,10 @@ def test_a_code_works_once_for_a_minute_and_for_its_redirect_uri(server: OAuthSe
     assert server.grant(form(grant_type="authorization_code", code=code))["token_type"] == "Bearer"
     late, elsewhere = server.permit(REDIRECT), server.permit("http://127.0.0.1:1/callback")
     for spent in (code, elsewhere, "made-up"):
-        with pytest.raises(Refused, match="invalid_grant"):
+        with pytest.raises(Refusal, match="invalid_grant"):
             server.grant(form(grant_type="authorization_code", code=spent))
     clock[0] += CODE_SECONDS
-    with pytest.raises(Refused, match="invalid_grant"):
+    with pytest.raises(Refusal, match="invalid_grant"):
         server.grant(form(grant_type="authorization_code", code=late))
 
 
@@ -691,7 +692,7 @@ def test_a_refresh_spends_its_token_and_leaves_access_tokens_alone(server: OAuth
     first = server.grant(form(grant_type="authorization_code", code=server.permit(REDIRECT)))
     again = form(grant_type="refresh_token", refresh_token=str(first["refresh_token"]))
     second = server.grant(again)
-    with pytest.raises(Refused, match="invalid_grant"):
+    with pytest.raises(Refusal, match="invalid_grant"):
         server.grant(again)
     assert server.accepts(str(first["access_token"]))
     assert server.accepts(str(second["access_token"]))
@@ -701,9 +702,9 @@ def test_a_refresh_spends_its_token_and_leaves_access_tokens_alone(server: OAuth
 
 def test_wrong_clients_and_grants_are_refused(server: OAuthServer) -> None:
     for wrong in ({"client_id": "x"}, {"client_secret": "x"}):
-        with pytest.raises(Refused, match="invalid_client"):
+        with pytest.raises(Refusal, match="invalid_client"):
             server.grant(form(grant_type="authorization_code", code=server.permit(REDIRECT), **wrong))
-    with pytest.raises(Refused, match="unsupported_grant_type"):
+    with pytest.raises(Refusal, match="unsupported_grant_type"):
         server.grant(form(grant_type="client_credentials"))
 
 

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from connector.absorb.walk.paging import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page, Walk, page_reaching
+from connector.absorb.walk.overlap import page_reaching
+from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page
+from connector.absorb.walk.walk import Walk
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE_BLOCK = EPOCH - timedelta(milliseconds=1)  # where the key stops before rows of the first millisecond
@@ -171,7 +173,7 @@ def test_no_row_is_lost_or_stale_whatever_moves(
         inclusive=inclusive,
         gives_total=gives_total,
         honours_since=honours_since,
-        # What betrays an order that only looks right is the count: a portal that gets both wrong can hide a row.
+        # Only the count shows that an order is wrong: a portal that gets both wrong can hide a row.
         short_counts=short_counts if order == "sorted" else (0,),
     )
     for size in blocks:
@@ -305,7 +307,7 @@ def test_a_block_longer_than_a_page_is_asked_for_in_one_answer():
     assert isinstance(steps.feed(portal.page(steps.next)), Done)
 
 
-def test_an_order_that_only_looked_right_is_betrayed_by_a_last_count():
+def test_an_order_that_only_looked_right_is_noticed_by_a_last_count():
     portal = Portal(0, order="by-id")
     rows = {"a": 2, "b": 2, "c": 1}  # by id the dates of the first page stand in order
     portal.rows = {row_id: EPOCH + timedelta(days=day) for row_id, day in rows.items()}

@@ -14,7 +14,8 @@ import pytest
 from pydantic import ValidationError
 from support import Row, query, records
 
-from connector.absorb.pull.pull import PullOptions, PullReport, pull
+from connector.absorb.pull.options import PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.errors import AuthenticationError, LearnsyncError, SettingsError, WarehouseError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

@@ -16,11 +16,11 @@ from hostile import ROLE_REFUSED, Call, Fault, Row, Stage, altered, reply, stage
 from support import USER, enrollment, query, records
 
 from connector import redact
-from connector.absorb.login import auth
+from connector.absorb.login import password
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.canonical.build import build
-from connector.cli.app import main
+from connector.cli.main import main
 from connector.errors import ServerFaultError
 from connector.http import retry
 from connector.sandbox.portal import Portal
@@ -395,7 +395,7 @@ def command(stage: Stage, settings: Settings, *arguments: str) -> tuple[int, str
         patch.setattr(sys, "stdout", io.StringIO())
         patch.setattr(sys, "stderr", io.StringIO())
         patch.setattr(redact, "_known", set())
-        patch.setattr(auth, "_accounts", {})
+        patch.setattr(password, "_accounts", {})
         patch.setattr(logging.getLogger(), "handlers", [])
         with pytest.raises(SystemExit) as left:
             main()

@@ -19,7 +19,7 @@ import pytest
 from oauth_browser import EXCHANGES, calls, decide, follow
 from typer.testing import CliRunner
 
-from connector.cli.app import app
+from connector.cli.main import app
 from connector.errors import LearnsyncError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.times import utc_now

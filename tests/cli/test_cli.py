@@ -20,13 +20,13 @@ from typing import Any
 
 import duckdb
 import pytest
-import typer
 from support import query
 from typer.testing import CliRunner
 
 from connector import redact
-from connector.absorb.login import auth
-from connector.cli.app import app, main
+from connector.absorb.login import password
+from connector.cli.commands import SUMMARIES
+from connector.cli.main import app, load, main
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings
 from connector.sync import run_build, run_pull
@@ -88,7 +88,7 @@ class Shell:
             patch.setattr(sys, "stdout", io.StringIO())
             patch.setattr(sys, "stderr", io.StringIO())
             patch.setattr(redact, "_known", set())
-            patch.setattr(auth, "_accounts", {})
+            patch.setattr(password, "_accounts", {})
             patch.setattr(logging.getLogger(), "handlers", [])
             with pytest.raises(SystemExit) as left:
                 main()
@@ -373,7 +373,7 @@ def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from walk(inner, (*path, name))
 
 
-ALL = dict(walk(typer.main.get_command(app)))
+ALL = {path: command for name in SUMMARIES for path, command in [((name,), load(name)), *walk(load(name), (name,))]}
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
@@ -387,6 +387,20 @@ def test_every_command_and_option_is_documented(path: tuple[str, ...]) -> None:
             if name.startswith("--"):
                 assert option.help, f"{name} has no help"
                 assert name in shown.output
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    assert load(name).get_short_help_str(limit=1000) == SUMMARIES[name]
+
+
+def test_help_loads_no_command() -> None:
+    asked = "import sys; sys.argv[1:] = ['--help']; from connector.cli import main"
+    script = f"{asked}\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"connector.cli.main", "connector.errors"} <= set(done.stderr.split())
+    assert set(done.stderr.split()).isdisjoint({"duckdb", "httpx", "pydantic", "uvicorn", "connector.settings"})
+    assert all(f"  {name} " in done.stdout for name in SUMMARIES)
 
 
 def test_the_commands_of_the_contract_exist_and_take_json() -> None:

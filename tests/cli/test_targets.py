@@ -12,9 +12,10 @@ import pytest
 from support import query
 from typer.testing import CliRunner
 
-from connector.cli import doctor, explain, rejects
-from connector.cli import status as reporting
-from connector.cli.app import app
+from connector.cli import rejected
+from connector.cli.commands import doctor, explain
+from connector.cli.commands import status as reporting
+from connector.cli.main import app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull
@@ -69,10 +70,10 @@ def test_what_is_refused_is_pending_listed_and_due_again_on_request(ready: Setti
     waiting = report["targets"]["learning"]["deferred"]
     pending = reporting.collect(ready).pending
     assert (pending["push(es) rejected"], pending.get("push(es) deferred", 0)) == (refused + 1, waiting)
-    listing = rejects.collect(ready, 500)
+    listing = rejected.collect(ready, 500)
     assert listing["pending"] == len(listing["pushes"]) == refused + 1 + waiting
     assert {row["target_object"] for row in listing["pushes"]} == {"Learning", "LearningRecord"}
-    assert rejects.retry(ready).pushes_due == refused + 1
+    assert rejected.retry(ready).pushes_due == refused + 1
     with Warehouse.of(ready).connect() as connection:
         connection.execute("UPDATE learning_record SET score = 99 WHERE completed_at IS NOT NULL")
     assert push("--target", "learning", "--target", "learning_records")[0] == 0

@@ -13,7 +13,7 @@ from connector.canonical.build import load_maps
 from connector.errors import MappingError as ConnectorMappingError
 from connector.settings import load_settings
 from mappings import PROGRESS_STATUSES, MappingError, load_mapping
-from mappings.loader import decide, situations
+from mappings.statuses import decide, situations
 
 PACKAGED = Path(mappings.__file__).parent
 FILES = (
@@ -61,7 +61,7 @@ def test_the_packaged_maps_are_sound() -> None:
 
 def test_every_situation_has_exactly_one_first_rule() -> None:
     mapping = load_mapping()
-    found = [decide(mapping, situation) for situation in situations(list(mapping.statuses))]
+    found = [decide(mapping.rules, situation) for situation in situations(list(mapping.statuses))]
     assert None not in found
     assert len(found) > 300
 

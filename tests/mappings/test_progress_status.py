@@ -1,4 +1,4 @@
-"""The packaged status map against contract section 6: by hand row by row, and by property against a plain reading of it.
+"""The packaged status map against docs/status-map.md: by hand row by row, and by property against a plain reading.
 
 Every row goes the whole way: landed JSON, load, build.
 """
@@ -330,7 +330,7 @@ def test_a_row_that_becomes_unmappable_leaves_the_target(warehouse: Warehouse) -
     assert report.tables["learning_item_progress"].deleted == 1
 
 
-# -- a plain reading of the contract -----------------------------------------------------------------
+# -- a plain reading of docs/status-map.md -----------------------------------------------------------------
 
 
 def instant(text: str | None) -> datetime | None:
@@ -386,7 +386,7 @@ def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime) -> t
 
 
 def reference(row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_id: str) -> Row:
-    """learning_item_progress for one source row, as contract sections 5 and 6 say it."""
+    """learning_item_progress for one source row, as docs/status-map.md says it."""
     due = due_of(row["dateDue"], zone)
     rule, progress_status = rule_of(row, removed, due, as_of)
     added, started, completed = (instant(row[name]) for name in ("dateAdded", "dateStarted", "dateCompleted"))

@@ -102,15 +102,35 @@ def test_a_tick_is_skipped_while_a_sync_has_not_finished(defs: dg.Definitions, c
 def test_lineage_names_columns_that_exist() -> None:
     """Columns of absorb.* come from the models; the canonical tables and push columns are compared in a real run."""
     columns = {f"absorb/{name}": set(table_columns(model)) for name, model in MODELS.items()}
-    for sources in (
-        lineage.LEARNING_RECORD,
-        lineage.LEARNING_ITEM_PROGRESS,
-        lineage.PUSH_COURSES,
-        lineage.PUSH_ENROLLMENTS,
-    ):
+    maps = mappings.load_mapping()
+    for name in ("learning_record", "learning_item_progress", "push_courses", "push_enrollments"):
+        sources = lineage.sources_of(maps, name)
         for source in {source for found in sources.values() for source in found}:
             asset, _, column = source.rpartition(".")
             assert asset not in columns or column in columns[asset], source
+
+
+def test_lineage_follows_the_sql_through_its_subqueries() -> None:
+    maps = mappings.load_mapping()
+    record = lineage.sources_of(maps, "learning_record")
+    assert record["title"] == ("absorb/courses.name", "absorb/enrollments.course_name")
+    assert set(record["linked_assessment_id"]) == {
+        f"absorb/attempts.{name}" for name in ("id", "completion_date", "start_date")
+    }
+    assert record["source_type"] == ()
+    progress = lineage.sources_of(maps, "learning_item_progress")
+    rule_reads = {"status", "progress", "date_due", "_due_day", "date_completed", "is_active", "_removed_at"}
+    assert {f"absorb/enrollments.{name}" for name in rule_reads} <= set(progress["ProgressStatus"])
+    pushed = lineage.sources_of(maps, "push_enrollments")
+    assert pushed["progress_status"] == ("learning_item_progress.ProgressStatus",)
+    compared = {f"absorb/users.{rule.absorb_field}" for rule in maps.learner_rules}
+    assert set(pushed["salesforce_user_id"]) == compared
+
+
+def test_a_custom_file_that_cannot_be_read_has_no_lineage(tmp_path: Path) -> None:
+    (tmp_path / "sql").mkdir()
+    (tmp_path / "sql" / "push_courses.sql").write_text("SELECT FROM WHERE (")
+    assert lineage.pushed_lineage(mappings.load_mapping(tmp_path), "LMS_Course__c").deps_by_column == {}
 
 
 @pytest.mark.parametrize("name", ["LMS_Course__c", "LMS_Enrollment__c"])

@@ -150,8 +150,9 @@ def test_drift_warns_and_the_next_sync_repairs_it(portal: Sandbox, sync: Sync) -
     for table, name in (("lms_enrollments", "LMS_Enrollment__c"), ("lms_courses", "LMS_Course__c")):
         read = metadata_of(first, f"readback/{table}")
         assert (read["rows_read"], read["dagster/row_count"]) == (there[name], there[name])
-    assert metadata_of(first, "readback/users")["not_read"] == "read by the push"
     assert metadata_of(first, "readback/users")["dagster/row_count"] == there["User"]
+    matched = metadata_of(first, "salesforce/learner_matches")
+    assert sum(row.data["rows"] for row in matched["outcomes"].records) == portal.portal.count("users")
 
     changed, deleted = portal.org.records("LMS_Enrollment__c")[:2]
     person = portal.org.records("User")[1]["Id"]
@@ -215,7 +216,8 @@ def test_without_an_org_the_job_succeeds_and_says_so(
     for asset in PUSHED:
         assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
         assert checks_of(result)[f"{asset}:push_complete"].passed
-    assert metadata_of(result, "readback/users") == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
+    for asset in ("readback/users", "salesforce/learner_matches", "readback/lms_courses"):
+        assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
     assert checks_of(result)["readback/lms_enrollments:no_drift"].passed
     assert (tmp_path / "learning.duckdb").is_file()
 
@@ -230,7 +232,7 @@ def test_analysts_get_the_data_although_the_push_failed(
 ) -> None:
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__CLIENT_SECRET", "not-the-secret-9a1e")
     result = sync()
-    assert list(failures_of(result)) == ["salesforce__lms_course"]
+    assert list(failures_of(result)) == ["salesforce__matches"]
     assert not (tmp_path / "learning.duckdb").exists()
     (request,) = _asked_after(defs, instance, result)
     assert request.job_name in (None, "publish")

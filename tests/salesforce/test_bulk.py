@@ -27,9 +27,9 @@ from test_push import (
 )  # fmt: skip
 
 from connector import sync
-from connector.cli.render import show_push
+from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
-from connector.http.session import Answer
+from connector.http.answers import Answer
 from connector.progress import Progress, Silent
 from connector.push.difference import read
 from connector.push.options import Pauses, PushOptions
@@ -507,8 +507,8 @@ def test_a_job_aborted_by_an_admin_leaves_the_unprocessed_rows_to_the_push_that_
     assert 0 < done < sandbox.org.bulk.rows_received
     report = run_push(settings_of_bulk)
     assert report.complete
-    assert enrollments(report).sent == len(job.waiting) == enrollments(report).created
-    assert writes(sandbox)["created"] == done + len(job.waiting)
+    assert enrollments(report).sent == len(job.rows.waiting) == enrollments(report).created
+    assert writes(sandbox)["created"] == done + len(job.rows.waiting)
     assert_org_is_the_map(sandbox, settings_of_bulk)
 
 

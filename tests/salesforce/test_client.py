@@ -216,7 +216,7 @@ def test_sessions_refused_at_once_end_the_run_instead_of_logging_in_for_ever(san
 def test_a_query_of_several_pages_is_complete(sandbox: Sandbox, settings: Settings, extra: int) -> None:
     before = len(sandbox.org.records("Contact"))
     for at in range(extra - before):
-        sandbox.org._load("Contact", {"LastName": "Park", "Name": "Park", "Email": f"p{at}@example.org"})
+        sandbox.org.add("Contact", LastName="Park", Name="Park", Email=f"p{at}@example.org")
 
     async def read() -> list[list[str]]:
         async with SalesforceClient.of(settings) as client:
@@ -232,8 +232,8 @@ def test_a_query_of_several_pages_is_complete(sandbox: Sandbox, settings: Settin
 @pytest.mark.parametrize(("limit", "calls"), [(199, 1), (200, 1), (201, 2)])
 def test_collections_hold_two_hundred_records(sandbox: Sandbox, ready: Settings, limit: int, calls: int) -> None:
     run_push(ready, PushOptions(targets=("lms_course",)))
-    before = sandbox.org.collection_calls
+    before = sandbox.org.write_counts["collection_calls"]
     report = run_push(ready, PushOptions(targets=("lms_enrollment",), limit=limit))
     assert report.targets["lms_enrollment"].accepted == limit
-    assert sandbox.org.collection_calls - before == calls
+    assert sandbox.org.write_counts["collection_calls"] - before == calls
     assert sandbox.org.record_counts()["LMS_Enrollment__c"] == limit

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from support import records
 
-import mappings.loader
+import mappings
 from connector.errors import IncompleteError
 from connector.push.options import Pauses, PushOptions
 from connector.push.reports import PushReport
@@ -242,7 +242,7 @@ def test_a_rejected_record_is_due_again_when_the_map_changes(
     assert run_push(settings, COURSES_ONLY).targets["lms_course"].held == 1
     folder = tmp_path / "maps"
     folder.mkdir()
-    text = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    text = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     kept = [line for line in text.splitlines(keepends=True) if "Vendor__c" not in line]
     (folder / "salesforce_fields.csv").write_text("".join(kept), "utf-8")
     monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(folder))

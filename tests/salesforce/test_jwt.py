@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from connector.cli import doctor
-from connector.cli.doctor import examine
+from connector.cli.commands import doctor
+from connector.cli.commands.doctor import examine
 from connector.errors import AuthenticationError, SettingsError
 from connector.push.options import PushOptions
 from connector.salesforce import login as auth
@@ -164,11 +164,11 @@ def another_key(org: Org, patch: pytest.MonkeyPatch) -> None:
 
 
 def clock_behind(org: Org, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("connector.salesforce.client.utc_now", lambda: datetime.now(UTC) - timedelta(minutes=3, seconds=1))
+    patch.setattr("connector.salesforce.session.utc_now", lambda: datetime.now(UTC) - timedelta(minutes=3, seconds=1))
 
 
 def clock_ahead(org: Org, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("connector.salesforce.client.utc_now", lambda: datetime.now(UTC) + timedelta(minutes=2, seconds=30))
+    patch.setattr("connector.salesforce.session.utc_now", lambda: datetime.now(UTC) + timedelta(minutes=2, seconds=30))
 
 
 # what is wrong → what the org answers, and words that the remedy must have

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import query
 
-import mappings.loader
+import mappings
 from connector.errors import PreflightError
 from connector.push.options import PushOptions
 from connector.sandbox.org import Org
@@ -177,7 +177,7 @@ def test_a_field_map_that_asks_for_an_unknown_field_is_refused_by_its_name(
 ) -> None:
     folder = tmp_path / "maps"
     folder.mkdir()
-    text = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    text = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     (folder / "salesforce_fields.csv").write_text(text + "LMS_Enrollment__c,Grade__c,score,number,yes,\n", "utf-8")
     monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(folder))
     failure = refusal(load_settings())

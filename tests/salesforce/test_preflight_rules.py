@@ -14,7 +14,7 @@ from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import ALL_TARGETS
 from connector.sandbox.org import Org
-from connector.sandbox.org_schema import FieldSchema
+from connector.sandbox.org.schema.model import FieldSchema
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import SecretLogin
 from mappings import load_mapping
@@ -199,7 +199,9 @@ ROWS: list[tuple[str, Break, str]] = [
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0, writable_progress=True)) as running:
+    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0)) as running:
+        assert running.org is not None
+        running.org.open_learning_item_progress()
         yield running
 
 

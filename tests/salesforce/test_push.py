@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from support import Row, query, records
 
-import mappings.loader
+import mappings
 from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
 from connector.progress import Silent
 from connector.push import outcomes, values
@@ -520,7 +520,7 @@ def test_a_changed_field_map_sends_the_records_it_changes_and_no_others(
     run_push(ready)
     own_maps = tmp_path / "maps"
     own_maps.mkdir()
-    packaged = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    packaged = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     line = "LMS_Course__c,Vendor__c,vendor,text,no"
     assert line in packaged
     (own_maps / "salesforce_fields.csv").write_text(packaged.replace(line, line.replace(",vendor,", ",course_id,")))
@@ -534,7 +534,7 @@ def test_a_changed_field_map_sends_the_records_it_changes_and_no_others(
 def test_a_field_map_that_names_a_column_nobody_has_is_one_message(
     ready: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packaged = (mappings.loader.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    packaged = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
     line = "LMS_Course__c,Vendor__c,vendor,text,no"
     own_maps = tmp_path / "maps"
     own_maps.mkdir()
@@ -698,6 +698,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
     theirs = sum(row["Learner_User__c"] == person for row in held)
     sandbox.org.set_values("User", person, IsActive=False, Email="gone@org.example", FederationIdentifier=None)
     report = run_push(ready)
+    run_build(ready)
     owners = query(Warehouse.of(ready), 'SELECT count(*) FROM learning_item_progress WHERE "OwnerId" = ?', [person])
     assert owners == [(0,)]
     assert enrollments(report).unchanged == len(held), "the lookup stays, so nothing changes by itself"

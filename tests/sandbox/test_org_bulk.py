@@ -1,4 +1,4 @@
-"""Bulk API 2.0 ingest of the sandbox org over real HTTP: states, files it refuses, results (facts section 3a)."""
+"""Bulk API 2.0 ingest of the sandbox org over real HTTP: docs/facts/salesforce.md section 3a."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 import test_org_rest as rest
 from test_org_rest import COURSE, COURSE_KEY, DATA, ENROLLMENT, ENROLLMENT_KEY, Client, Host
 
-from connector.sandbox.org import Org
-from connector.sandbox.salesforce_app import create_salesforce_app
+from connector.sandbox.org.app import create_salesforce_app
+from connector.sandbox.org.hooks import HookedOrg
 
 host = rest.host
 JOBS = f"{DATA}/jobs/ingest"
@@ -57,7 +57,7 @@ class Bulk(Client):
 
 @pytest.fixture
 def bulk(host: tuple[Host, str]) -> Iterator[Bulk]:
-    org = Org()
+    org = HookedOrg()
     host[0].app = create_salesforce_app(org)
     with httpx.Client(base_url=host[1]) as http:
         yield Bulk(org, http)

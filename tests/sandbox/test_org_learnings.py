@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox.org import Org
+from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 PATH = "/connect/education/academic-operations/learnings"
@@ -20,7 +20,7 @@ LEARNING = {"type": "Learning Course", "name": "Algorithms", "courseNumber": 601
 class Graph:
     """The resource over HTTP, with a session."""
 
-    org: Org
+    org: HookedOrg
     http: httpx.Client
 
     def send(self, method: str, *items: Any, version: str = "67.0") -> httpx.Response:

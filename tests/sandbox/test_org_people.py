@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connector.sandbox.org import Org
-from connector.sandbox.org_ids import checksum, to_18
-from connector.sandbox.org_people import People
+from connector.sandbox.org.filling.learning import populate
+from connector.sandbox.org.filling.people import People
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.rows.ids import checksum, to_18
 
 LEARNERS = [
     {
@@ -22,8 +23,8 @@ LEARNERS = [
 
 
 def test_everyone_is_known_in_profile_all() -> None:
-    org = Org()
-    org.populate(LEARNERS, "all")
+    org = HookedOrg()
+    populate(org, LEARNERS, "all")
     users = org.records("User")
     assert len(users) == 1001
     assert len({user["Id"] for user in users}) == 1001
@@ -32,9 +33,9 @@ def test_everyone_is_known_in_profile_all() -> None:
 
 
 def test_profile_mixed_has_the_announced_shares_and_is_repeatable() -> None:
-    org, twin = Org(), Org()
-    org.populate(LEARNERS, "mixed")
-    twin.populate(LEARNERS, "mixed")
+    org, twin = HookedOrg(), HookedOrg()
+    populate(org, LEARNERS, "mixed")
+    populate(twin, LEARNERS, "mixed")
     users, contacts = org.records("User"), org.records("Contact")
     strip = ("Id", "Email", "FederationIdentifier", "IsActive")
     assert [[u[k] for k in strip] for u in users] == [[u[k] for k in strip] for u in twin.records("User")]

@@ -14,9 +14,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from connector.sandbox.org import Org
-from connector.sandbox.org_ids import to_18
-from connector.sandbox.salesforce_app import create_salesforce_app
+from connector.sandbox.org.app import create_salesforce_app
+from connector.sandbox.org.filling.learning import populate
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.rows.ids import to_18
 
 DATA = "/services/data/v67.0"
 COURSE, COURSE_KEY = "LMS_Course__c", "Absorb_Course_Id__c"
@@ -26,7 +27,7 @@ ENROLLMENT, ENROLLMENT_KEY = "LMS_Enrollment__c", "Absorb_Enrollment_Id__c"
 class Client:
     """A logged-in HTTP client of one org."""
 
-    def __init__(self, org: Org, http: httpx.Client) -> None:
+    def __init__(self, org: HookedOrg, http: httpx.Client) -> None:
         self.org = org
         self.http = http
         self.login()
@@ -86,7 +87,7 @@ def host() -> Iterator[tuple[Host, str]]:
 
 @pytest.fixture
 def sf(host: tuple[Host, str]) -> Iterator[Client]:
-    org = Org()
+    org = HookedOrg()
     host[0].app = create_salesforce_app(org)
     with httpx.Client(base_url=host[1]) as http:
         yield Client(org, http)
@@ -218,7 +219,7 @@ def test_describe_follows_the_administrator(sf: Client) -> None:
 
 
 def test_learning_item_progress_can_be_read_and_never_written(sf: Client) -> None:
-    sf.org.populate([{"id": f"u{at}", "externalId": f"E-{at}"} for at in range(50)], "all")
+    populate(sf.org, [{"id": f"u{at}", "externalId": f"E-{at}"} for at in range(50)], "all")
     body = sf.http.get(f"{DATA}/sobjects/LearningItemProgress/describe").json()
     assert (body["createable"], body["updateable"], body["queryable"]) == (False, False, True)
     assert not any(field["createable"] or field["updateable"] for field in body["fields"])

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox.org import Org
-from connector.sandbox.org_errors import RequestError
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.org.hooks import HookedOrg
 
 
 @pytest.fixture(scope="module")
-def org() -> Org:
-    org = Org(now=lambda: datetime(2024, 6, 1, 12, tzinfo=UTC))
+def org() -> HookedOrg:
+    org = HookedOrg(now=lambda: datetime(2024, 6, 1, 12, tzinfo=UTC))
     courses: list[dict[str, Any]] = [
         {"Absorb_Course_Id__c": "c1", "Name": "Alpha"},
         {"Absorb_Course_Id__c": "c2", "Name": "it's 100%", "Active__c": False},
@@ -57,18 +57,18 @@ def org() -> Org:
         ("ORDER BY Absorb_Enrollment_Id__c LIMIT 1 OFFSET 1", "E2"),
     ],
 )
-def test_queries(org: Org, where: str, found: str) -> None:
+def test_queries(org: HookedOrg, where: str, found: str) -> None:
     page = org.query(f"SELECT Absorb_Enrollment_Id__c FROM LMS_Enrollment__c {where}")
     assert " ".join(row["Absorb_Enrollment_Id__c"] for row in page.records) == found
 
 
 @pytest.mark.parametrize("pattern", [r"it\'s 100\%", "%100_", "IT_S%"])
-def test_like_and_escapes(org: Org, pattern: str) -> None:
+def test_like_and_escapes(org: HookedOrg, pattern: str) -> None:
     page = org.query(f"select Id from lms_course__c where name like '{pattern}'")
     assert page.total == 1
 
 
-def test_related_fields_are_nested_and_absent_parents_null(org: Org) -> None:
+def test_related_fields_are_nested_and_absent_parents_null(org: HookedOrg) -> None:
     related = "LMS_Course__r.Name, LMS_Course__r.Absorb_Course_Id__c"
     soql = f"SELECT Id, {related} FROM LMS_Enrollment__c ORDER BY Name"
     first, _, last = org.query(soql).records
@@ -79,7 +79,7 @@ def test_related_fields_are_nested_and_absent_parents_null(org: Org) -> None:
     assert last["LMS_Course__r"] is None
 
 
-def test_count(org: Org) -> None:
+def test_count(org: HookedOrg) -> None:
     page = org.query("SELECT COUNT() FROM LMS_Enrollment__c WHERE Score__c > 5")
     assert page.as_dict("67.0") == {"totalSize": 2, "done": True, "records": []}
 
@@ -105,14 +105,14 @@ def test_count(org: Org) -> None:
         ("SELECT Id FROM Nope__c", "INVALID_TYPE"),
     ],
 )
-def test_refused_queries(org: Org, soql: str, code: str) -> None:
-    with pytest.raises(RequestError) as refusal:
+def test_refused_queries(org: HookedOrg, soql: str, code: str) -> None:
+    with pytest.raises(Refusal) as refusal:
         org.query(soql)
     assert (refusal.value.status, refusal.value.code) == (400, code)
 
 
 def test_pages_by_locator_hold_every_record_once() -> None:
-    org = Org()
+    org = HookedOrg()
     for start in range(0, 4500, 200):
         records = [{"Absorb_Course_Id__c": f"c{at}"} for at in range(start, min(start + 200, 4500))]
         org.upsert("LMS_Course__c", "Absorb_Course_Id__c", records)
@@ -123,5 +123,5 @@ def test_pages_by_locator_hold_every_record_once() -> None:
         page = org.query_more(page.locator)
         keys += [row["Absorb_Course_Id__c"] for row in page.records]
     assert len(keys) == len(set(keys)) == 4500
-    with pytest.raises(RequestError, match="invalid query locator"):
+    with pytest.raises(Refusal, match="invalid query locator"):
         org.query_more("01g5g0000000zzzAAA-2000")

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sandbox.absorb_app import create_absorb_app
-from connector.sandbox.details import DetailStore
-from connector.sandbox.gateway import AbsorbOptions
-from connector.sandbox.generator import generate
-from connector.sandbox.instants import canonical
-from connector.sandbox.lessons import UNBEGUN
+from connector.sandbox.kit.instants import canonical
 from connector.sandbox.portal import Portal
-from connector.sandbox.schema import DETAILS
+from connector.sandbox.portal.app import create_absorb_app
+from connector.sandbox.portal.details import DetailStore
+from connector.sandbox.portal.gateway import AbsorbOptions
+from connector.sandbox.portal.generator import generate
+from connector.sandbox.portal.lessons import UNBEGUN
+from connector.sandbox.portal.schema import DETAILS
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from test_portal_http import biggest, credentials, sign_in
 
-from connector.sandbox.faults import PROFILES
+from connector.sandbox.kit.faults import PROFILES
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 

@@ -21,7 +21,7 @@ from simple_salesforce.exceptions import (
     SalesforceResourceNotFound,
 )
 
-from connector.sandbox.org import Org
+from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 COURSE, COURSE_KEY = "LMS_Course__c", "Absorb_Course_Id__c"
@@ -50,7 +50,7 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def org(box: Sandbox) -> Org:
+def org(box: Sandbox) -> HookedOrg:
     assert box.org is not None
     box.org.delete(COURSE, [row["Id"] for row in box.org.records(COURSE)])
     return box.org
@@ -73,11 +73,11 @@ def login(box: Sandbox, **changes: str) -> Salesforce:
 
 
 @pytest.fixture
-def sf(box: Sandbox, org: Org) -> Salesforce:
+def sf(box: Sandbox, org: HookedOrg) -> Salesforce:
     return login(box)
 
 
-def courses(org: Org, number: int) -> list[str]:
+def courses(org: HookedOrg, number: int) -> list[str]:
     keys = [f"c-{at:04d}" for at in range(number)]
     org.upsert(COURSE, COURSE_KEY, [{COURSE_KEY: key, "Name": f"Course {key}"} for key in keys])
     return keys
@@ -92,7 +92,7 @@ def test_login_by_client_credentials_gives_a_session_on_the_instance(box: Sandbo
     assert sf.session_id.startswith("00D")
 
 
-def test_login_by_a_signed_assertion_gives_the_same(box: Sandbox, org: Org) -> None:
+def test_login_by_a_signed_assertion_gives_the_same(box: Sandbox, org: HookedOrg) -> None:
     sf = Salesforce(
         session=session_of(box), username="learnsync@org.example", consumer_key=org.client_id,
         privatekey=org.jwt.private_key, domain="login", version="67.0",
@@ -110,21 +110,21 @@ def test_login_by_a_signed_assertion_gives_the_same(box: Sandbox, org: Org) -> N
 @pytest.mark.parametrize(
     ("name", "code"), [("consumer_key", "invalid_client_id"), ("consumer_secret", "invalid_client")]
 )
-def test_wrong_credentials_are_refused_with_the_oauth_code(box: Sandbox, org: Org, name: str, code: str) -> None:
+def test_wrong_credentials_are_refused_with_the_oauth_code(box: Sandbox, org: HookedOrg, name: str, code: str) -> None:
     with pytest.raises(SalesforceAuthenticationFailed) as caught:
         login(box, **{name: "wrong"})
     assert caught.value.code == code
     assert caught.value.auth_message
 
 
-def test_an_ended_session_is_renewed_by_the_client_itself(org: Org, sf: Salesforce) -> None:
+def test_an_ended_session_is_renewed_by_the_client_itself(org: HookedOrg, sf: Salesforce) -> None:
     before = sf.session_id
     org.expire_sessions()
     assert sf.query(f"SELECT COUNT() FROM {COURSE}")["totalSize"] == 0
     assert sf.session_id != before
 
 
-def test_a_session_that_cannot_be_renewed_is_expired(box: Sandbox, org: Org, sf: Salesforce) -> None:
+def test_a_session_that_cannot_be_renewed_is_expired(box: Sandbox, org: HookedOrg, sf: Salesforce) -> None:
     fixed = Salesforce(session=session_of(box), session_id=sf.session_id, instance=sf.sf_instance, version="67.0")
     org.expire_sessions()
     with pytest.raises(SalesforceExpiredSession) as caught:
@@ -135,7 +135,7 @@ def test_a_session_that_cannot_be_renewed_is_expired(box: Sandbox, org: Org, sf:
 # -- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_query_more_and_query_all_walk_over_pages(org: Org, sf: Salesforce) -> None:
+def test_query_more_and_query_all_walk_over_pages(org: HookedOrg, sf: Salesforce) -> None:
     keys = courses(org, 450)
     soql = f"SELECT Id, Name, {COURSE_KEY} FROM {COURSE} ORDER BY {COURSE_KEY}"
     first = sf.query(soql, headers=SMALL_PAGES)
@@ -150,7 +150,7 @@ def test_query_more_and_query_all_walk_over_pages(org: Org, sf: Salesforce) -> N
     assert everything["records"][0]["attributes"]["type"] == COURSE
 
 
-def test_query_all_with_deleted_sees_the_recycle_bin(org: Org, sf: Salesforce) -> None:
+def test_query_all_with_deleted_sees_the_recycle_bin(org: HookedOrg, sf: Salesforce) -> None:
     courses(org, 3)
     soql = f"SELECT Id, IsDeleted FROM {COURSE} WHERE {COURSE_KEY} = 'c-0001'"
     (record,) = sf.query(soql)["records"]
@@ -172,7 +172,7 @@ def test_describe_of_the_org_and_of_an_object(sf: Salesforce) -> None:
     assert sf.LMS_Enrollment__c.metadata()["objectDescribe"]["name"] == ENROLLMENT
 
 
-def test_limits_and_the_usage_header(org: Org, sf: Salesforce) -> None:
+def test_limits_and_the_usage_header(org: HookedOrg, sf: Salesforce) -> None:
     daily = sf.limits()["DailyApiRequests"]
     assert 0 < daily["Remaining"] < daily["Max"]
     assert sf.api_usage["api-usage"].total == daily["Max"]
@@ -194,7 +194,7 @@ def test_create_get_update_delete(sf: Salesforce) -> None:
     assert caught.value.content[0]["errorCode"] == "ENTITY_IS_DELETED"
 
 
-def test_upsert_by_external_id_creates_then_updates_and_nests_the_parent(org: Org, sf: Salesforce) -> None:
+def test_upsert_by_external_id_creates_then_updates_and_nests_the_parent(org: HookedOrg, sf: Salesforce) -> None:
     assert sf.LMS_Course__c.upsert(f"{COURSE_KEY}/c 1", {"Name": "Safety"}) == 201
     assert sf.LMS_Course__c.upsert(f"{COURSE_KEY}/c 1", {"Name": "Fire safety"}) == 200
     answer = sf.LMS_Enrollment__c.upsert(
@@ -237,7 +237,7 @@ def test_a_query_that_is_none_and_an_unknown_object(sf: Salesforce) -> None:
         assert missing.value.content[0]["errorCode"] == "NOT_FOUND"
 
 
-def test_several_matches_are_listed_by_address(org: Org, sf: Salesforce) -> None:
+def test_several_matches_are_listed_by_address(org: HookedOrg, sf: Salesforce) -> None:
     """An external id that is not unique, as administrators may make one."""
     ids = [sf.LMS_Course__c.create({COURSE_KEY: key, "Name": "Twin"})["id"] for key in ("t-1", "t-2")]
     for record_id in ids:
@@ -252,7 +252,7 @@ def test_several_matches_are_listed_by_address(org: Org, sf: Salesforce) -> None
     assert [address.rpartition("/")[2] for address in caught.value.content] == ids
 
 
-def test_a_spent_allowance_is_a_refused_request(org: Org, sf: Salesforce) -> None:
+def test_a_spent_allowance_is_a_refused_request(org: HookedOrg, sf: Salesforce) -> None:
     org.refuse_next((403, "REQUEST_LIMIT_EXCEEDED"))
     with pytest.raises(SalesforceRefusedRequest) as caught:
         sf.limits()
@@ -266,7 +266,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def test_bulk_upsert_in_several_jobs_reports_every_row(org: Org, sf: Salesforce) -> None:
+def test_bulk_upsert_in_several_jobs_reports_every_row(org: HookedOrg, sf: Salesforce) -> None:
     courses(org, 10)
     sent = [{COURSE_KEY: f"c-{at:04d}", "Name": "x" * 99 if at % 50 == 7 else f"New {at}"} for at in range(250)]
     org.bulk.batch_rows = 60
@@ -286,7 +286,7 @@ def test_bulk_upsert_in_several_jobs_reports_every_row(org: Org, sf: Salesforce)
     assert {row["sf__Error"].split(":")[0] for row in bad} == {"STRING_TOO_LONG"}
 
 
-def test_bulk_empty_cells_say_nothing_and_the_null_mark_empties(org: Org, sf: Salesforce) -> None:
+def test_bulk_empty_cells_say_nothing_and_the_null_mark_empties(org: HookedOrg, sf: Salesforce) -> None:
     first = [{COURSE_KEY: key, "Name": "A", "Vendor__c": "Acme"} for key in ("c-1", "c-2")]
     bulk = sf.bulk2.LMS_Course__c
     bulk.upsert(records=first, external_id_field=COURSE_KEY, wait=0)
@@ -295,7 +295,7 @@ def test_bulk_empty_cells_say_nothing_and_the_null_mark_empties(org: Org, sf: Sa
     assert {row[COURSE_KEY]: row["Vendor__c"] for row in org.records(COURSE)} == {"c-1": "Acme", "c-2": None}
 
 
-def test_a_file_that_cannot_be_read_fails_the_job_with_the_orgs_words(org: Org, sf: Salesforce) -> None:
+def test_a_file_that_cannot_be_read_fails_the_job_with_the_orgs_words(org: HookedOrg, sf: Salesforce) -> None:
     with pytest.raises(SalesforceOperationError, match="InvalidBatch : Field name not found : Nonsense__c"):
         sf.bulk2.LMS_Course__c.upsert(
             records=[{COURSE_KEY: "c-1", "Nonsense__c": "1"}], external_id_field=COURSE_KEY, wait=0
@@ -303,7 +303,7 @@ def test_a_file_that_cannot_be_read_fails_the_job_with_the_orgs_words(org: Org, 
     assert org.records(COURSE) == []
 
 
-def test_all_results_of_a_job_that_stopped_half_way(org: Org, sf: Salesforce) -> None:
+def test_all_results_of_a_job_that_stopped_half_way(org: HookedOrg, sf: Salesforce) -> None:
     sent = [{COURSE_KEY: f"c-{at}", "Name": "x"} for at in range(30)]
     org.fail_job_after(10)
     with pytest.raises(SalesforceOperationError):

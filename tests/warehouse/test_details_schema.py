@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import COURSE, USER, Row, enrollment, land, query
 
-from connector.settings import DETAIL_STREAMS as SETTING
+from connector.settings import DETAIL_STREAM_NAMES as SETTING
 from connector.streams.details import DETAIL_STREAMS
 from connector.warehouse import load
 from connector.warehouse.database import Connection, Warehouse

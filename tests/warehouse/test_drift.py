@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Row, enrollment, load, query
 
-from connector.cli import rejects
+from connector.cli import rejected
 from connector.settings import load_settings
 from connector.warehouse import drift
 from connector.warehouse import load as loading
@@ -318,24 +318,24 @@ def test_rejects_are_listed_retried_after_a_fix_and_cleared(warehouse: Warehouse
     settings = load_settings(warehouse={"path": warehouse.path})
     kept, fixed, given_up = enrollment() | {"level": 7}, enrollment(), enrollment()
     load(warehouse, [kept | {"progress": "half"}, fixed | {"status": "done"}, given_up | {"userId": "nobody"}])
-    listed = rejects.collect(settings, 50)
+    listed = rejected.collect(settings, 50)
     assert listed["pending"] == 3
     assert {row["source_id"]: row["field"] for row in listed["source"]} == {
         kept["id"]: "progress", fixed["id"]: "status", given_up["id"]: "userId",
     }  # fmt: skip
     # Nothing was fixed: a retry loads nothing and loses nothing.
-    report = rejects.retry(settings)
+    report = rejected.retry(settings)
     assert (report.loaded["enrollments"], report.still_unfit, report.complete) == (0, 3, False)
     # As after a fix of the reader: what is kept in quarantine fits now.
     for row in (kept, fixed):
         query(warehouse, "UPDATE ops.quarantine SET raw = ? WHERE source_id = ?", [json.dumps(row), row["id"]])
-    report = rejects.retry(settings)
+    report = rejected.retry(settings)
     assert (report.loaded["enrollments"], report.still_unfit) == (2, 1)
     found = {str(row_id) for (row_id,) in query(warehouse, "SELECT id FROM absorb.enrollments")}
     assert found == {kept["id"], fixed["id"]}
     assert extra(warehouse, kept) == {"level": 7}
-    assert rejects.clear(settings) == 1
-    assert rejects.collect(settings, 50)["pending"] == 0
+    assert rejected.clear(settings) == 1
+    assert rejected.collect(settings, 50)["pending"] == 0
     with warehouse.connect() as connection:
         assert pending_quarantine(connection, "default") == 0
     assert query(warehouse, "SELECT count(*) FROM ops.quarantine") == [(3,)]
@@ -346,5 +346,5 @@ def test_a_retry_never_puts_an_old_row_over_a_newer_one(warehouse: Warehouse) ->
     row = enrollment(progress=10.0)
     load(warehouse, [row | {"status": "done"}])
     load(warehouse, [row | {"progress": 90.0, "dateEdited": "2026-02-01T00:00:00"}])
-    assert rejects.retry(settings).complete
+    assert rejected.retry(settings).complete
     assert query(warehouse, "SELECT progress FROM absorb.enrollments") == [(90.0,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,12 +20,13 @@ from pydantic import ValidationError
 from support import Row, enrollment, load, new_id, query, records
 
 from connector.streams.rows import STREAMS, AbsorbRow
-from connector.times import calendar_day, utc_now
+from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, Watermark, load_batch, pending_quarantine, read_watermarks
 from connector.warehouse.schema import source_columns, table_columns
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+DAY_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T([\d:.]+)(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _tenants = itertools.count(1)
 
 
@@ -85,6 +87,12 @@ def stored(warehouse: Warehouse, rows: list[Any] | str, stream: str = "enrollmen
 
 def plain(value: Any) -> Any:
     return str(value) if value is not None and type(value).__name__ == "UUID" else value
+
+
+def calendar_day(text: str | None) -> date | None:
+    """The day that a date-time names when its own time of day is 00:00:00, else None."""
+    found = DAY_AND_TIME.fullmatch(text or "")
+    return date.fromisoformat(found[1]) if found and not set(found[2] or "") & set("123456789") else None
 
 
 def assert_same_reading(stream: str, row: Row, taken: Row | None) -> None:

@@ -1,4 +1,4 @@
-"""What the enrollment operations take and answer besides rows (seed 004; names are the vendor's in snake_case)."""
+"""What the enrollment operations take and answer besides rows (docs/facts/absorb.md section 1), in snake_case."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SessionEnrolled(Result):
 
 
 class Unenrolled(Result):
-    """How an un-enrollment went; the same shape as the portal's refusals (facts/absorb.md section 3)."""
+    """How an un-enrollment went; the same shape as the portal's refusals (docs/facts/absorb.md section 3)."""
 
     validations: list[Any] = Field(default_factory=list)
     code: int | None = None
@@ -91,7 +91,7 @@ def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-# Aware only: the zone that the portal gives to a bare value is not documented (facts/absorb.md section 5).
+# Aware only: the zone that the portal gives to a bare value is not documented (docs/facts/absorb.md section 5).
 Moment = Annotated[AwareDatetime, PlainSerializer(_instant, return_type=str, when_used="json-unless-none")]
 Id = Annotated[UUID, PlainSerializer(str, return_type=str, when_used="json-unless-none")]
 

@@ -1,4 +1,4 @@
-"""The Learnings Graph resource: find, create and update one learning (facts/salesforce.md section 6).
+"""The Learnings Graph resource: find, create and update one learning (docs/facts/salesforce.md section 6).
 
 One learning a call, always: the documents name no limit, no order of `details` and no atomicity for several, and an
 answer that is lost must leave no doubt about which learning it was about.
@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from connector.errors import BadRequestError, NotFoundError, ProtocolError
-from connector.http.session import Answer
+from connector.errors import BadRequestError, NotFoundError
+from connector.http.answers import Reader
 from connector.push.outcomes import RowResult
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.models import (
@@ -31,6 +31,10 @@ FIRST_VERSION = 62
 # The documented error has a field and a message, no code: most Salesforce messages carry theirs in capitals.
 _CODE = re.compile(r"\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b")
 NO_CODE = "LEARNING_REFUSED"
+READER = Reader(
+    "answered with something that is no answer of the Learnings Graph",
+    "Check LEARNSYNC_SALESFORCE__API_VERSION, or set LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH=false.",
+)
 
 
 class LearningsGraph:
@@ -50,7 +54,7 @@ class LearningsGraph:
         return await self._get(learning_id, {})
 
     async def create(self, learning: CreateLearning) -> RowResult:
-        """Create a learning. Not repeated by itself: without an answer, look for it before another try.
+        """Create a learning. Not repeated by itself: whoever gets no answer must look before another try.
 
         Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether the learning was made.
         """
@@ -71,13 +75,10 @@ class LearningsGraph:
             answer = await self._client.call("GET", f"{self._path}/{quote(name, safe='')}", params=params)
         except NotFoundError:
             return None
-        document = _json(answer)
+        document = READER.object(answer)
         if not document.get("learning"):
             return None
-        try:
-            graph = Graph.model_validate(document)
-        except ValidationError:
-            raise _unreadable(answer) from None
+        graph = READER.model(answer, Graph, document)
         return graph if graph.learning.learning_id else None
 
     async def _manage(self, method: str, body: dict[str, Any], *, created: bool, repeatable: bool = False) -> RowResult:
@@ -86,11 +87,11 @@ class LearningsGraph:
         except BadRequestError as refusal:
             return _refused(refusal)
         try:
-            result = _result(_json(answer), created=created)
+            result = _result(READER.object(answer), created=created)
         except ValidationError:
             result = None
         if result is None:
-            raise _unreadable(answer)
+            raise READER.error(answer)
         return result
 
 
@@ -113,22 +114,3 @@ def _refused(refusal: BadRequestError) -> RowResult:
     except (ValueError, TypeError, ValidationError):
         result = None
     return result or RowResult.refused(refusal.code or NO_CODE, refusal.message)
-
-
-def _json(answer: Answer) -> dict[str, Any]:
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise _unreadable(answer)
-    return document
-
-
-def _unreadable(answer: Answer) -> ProtocolError:
-    return ProtocolError(
-        f"{answer.method} {answer.path} answered with something that is no answer of the Learnings Graph.",
-        remedy="Check LEARNSYNC_SALESFORCE__API_VERSION, or set LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH=false.",
-        status=answer.status,
-        body=answer.text,
-    )

@@ -1,6 +1,6 @@
-"""Bodies of the Learnings Graph, in and out (seed 003, facts/salesforce.md section 6).
+"""Bodies of the Learnings Graph, in and out (docs/facts/salesforce.md section 6).
 
-Field by field what the seed names, plus what the reference adds to the same types. Requests refuse unknown fields;
+Every field that the vendor's page and its reference name. Requests refuse unknown fields;
 answers keep only what is used, and read both spellings where the documents contradict themselves.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 
 Edges = Mapping[str, Iterable[str]]  # course id → ids of the courses it requires
@@ -11,48 +11,33 @@ Edges = Mapping[str, Iterable[str]]  # course id → ids of the courses it requi
 def cycles(edges: Edges) -> list[list[str]]:
     """Groups of courses that require each other, also through others; a course that requires itself is one.
 
-    Tarjan's strongly connected components, without recursion: a chain of courses may be long.
+    Kosaraju's strongly connected components, since graphlib stops at the first cycle. Without recursion: a chain of
+    courses may be long.
     """
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    on_stack: set[str] = set()
-    found: list[list[str]] = []
-    for root in sorted(edges):
-        if root in index:
-            continue
-        work = [(root, iter(sorted(set(edges.get(root, ())))))]
-        while work:
-            node, children = work[-1]
-            if node not in index:
-                index[node] = low[node] = len(index)
-                stack.append(node)
-                on_stack.add(node)
-            child = next(children, None)
-            if child is None:
-                work.pop()
-                if work:
-                    above = work[-1][0]
-                    low[above] = min(low[above], low[node])
-                if low[node] == index[node]:
-                    group = _pop_group(stack, on_stack, node)
-                    if len(group) > 1 or node in set(edges.get(node, ())):
-                        found.append(sorted(group))
-            elif child not in index:
-                work.append((child, iter(sorted(set(edges.get(child, ()))))))
-            elif child in on_stack:
-                low[node] = min(low[node], index[child])
-    return sorted(found)
+    required_by: dict[str, list[str]] = {}
+    for course, required in edges.items():
+        for other in required:
+            required_by.setdefault(other, []).append(course)
+    seen: set[str] = set()
+    finished = [course for root in sorted(edges) for course in _walk(root, edges, seen)]
+    seen = set()
+    groups = [sorted(_walk(course, required_by, seen)) for course in reversed(finished)]
+    return sorted(group for group in groups if len(group) > 1 or (group and group[0] in edges.get(group[0], ())))
 
 
-def _pop_group(stack: list[str], on_stack: set[str], node: str) -> list[str]:
-    group = []
-    while True:
-        top = stack.pop()
-        on_stack.discard(top)
-        group.append(top)
-        if top == node:
-            return group
+def _walk(root: str, edges: Edges, seen: set[str]) -> Iterator[str]:
+    """What is reached from `root` and not in `seen`, to which it is added; each after all that it leads to."""
+    work = [(root, iter(edges.get(root, ())))] if root not in seen else []
+    seen.add(root)
+    while work:
+        course, others = work[-1]
+        following = next((other for other in others if other not in seen), None)
+        if following is None:
+            work.pop()
+            yield course
+        else:
+            seen.add(following)
+            work.append((following, iter(edges.get(following, ()))))
 
 
 def in_order(ids: Iterable[str], edges: Edges) -> list[str]:
@@ -61,7 +46,8 @@ def in_order(ids: Iterable[str], edges: Edges) -> list[str]:
     sorter = TopologicalSorter({course: wanted.intersection(edges.get(course, ())) for course in wanted})
     sorter.prepare()
     order: list[str] = []
-    while ready := sorted(sorter.get_ready()):
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
         order += ready
         sorter.done(*ready)
     return order

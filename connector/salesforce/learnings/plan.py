@@ -117,7 +117,7 @@ def _member(name: str, field: LearningField) -> str:
     if field.kind == "constant":
         value = literal(field.source)
     elif field.kind == "datetime":
-        # The form of the samples; facts/salesforce.md section 6 types dates as String.
+        # The form of the samples; docs/facts/salesforce.md section 6 types dates as String.
         value = f"strftime(timezone('UTC', {field.source}), '%Y-%m-%dT%H:%M:%S.00Z')"
     elif field.kind == "checkbox":
         value = f"coalesce({field.source}, false)"

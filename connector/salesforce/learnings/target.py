@@ -2,7 +2,7 @@
 
 A learning has no upsert. So before each POST the org is asked for the course's external id, and what is there is
 updated instead: a push that was killed, an answer that was lost, a new warehouse all end in one learning per course.
-Source of the rules: facts/salesforce.md section 6.
+Source of the rules: docs/facts/salesforce.md section 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """One object by Bulk API 2.0: job by job, each in the ledger before its upload; and jobs a killed push left behind.
 
-Jobs go one after another: two at once on one object would fight for locks on the same parents (section 3a).
+Jobs go one after another: two at once on one object would meet each other's locks on the same parents
+(docs/facts/salesforce.md section 3e).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the difference to the CSV files of Bulk API 2.0 jobs, written by DuckDB (facts/salesforce.md section 3a)."""
+"""From the difference to the CSV files of Bulk API 2.0 jobs (docs/facts/salesforce.md section 3a)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings import FieldMap
 
 sql = statements(__package__)
 
-# A job takes 150 MB in base64, so 100 MB of CSV (section 3a); some of it is kept free.
+# A job takes 150 MB in base64, so 100 MB of CSV (docs/facts/salesforce.md section 3a); some of it is kept free.
 MAX_FILE_BYTES = 90_000_000
 
 

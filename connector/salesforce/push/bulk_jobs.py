@@ -1,6 +1,6 @@
 """The calls of one Bulk API 2.0 ingest job, through SalesforceClient: its session, retries and day's budget apply.
 
-Facts: facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
+Facts: docs/facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from connector.errors import BadRequestError, IncompleteError, NotFoundError, ProtocolError
-from connector.http.session import Answer
+from connector.errors import BadRequestError, IncompleteError, NotFoundError
+from connector.http.answers import Answer, Reader
 from connector.push.options import Pauses
 from connector.salesforce.client import SalesforceClient
 
@@ -24,6 +23,7 @@ TERMINAL = frozenset({"JobComplete", "Failed", "Aborted"})
 POLL_GROWTH = 1.25
 # Result resource → the name of the file that it is saved to.
 RESULTS = {"successfulResults": "successful", "failedResults": "failed", "unprocessedrecords": "unprocessed"}
+READER = Reader("answered with something that is not a job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class BulkJobs:
 
 
 def _info(answer: Answer) -> JobInfo:
+    document = READER.object(answer)
     try:
-        document: dict[str, Any] = answer.json()
         return JobInfo(
             id=str(document["id"]),
             state=str(document["state"]),
@@ -124,9 +124,5 @@ def _info(answer: Answer) -> JobInfo:
             failed=int(document.get("numberRecordsFailed") or 0),
             message=str(document.get("errorMessage") or document.get("stateMessage") or ""),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ProtocolError(
-            f"{answer.method} {answer.path} answered with something that is not a job.",
-            status=answer.status,
-            body=answer.text,
-        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise READER.error(answer) from None

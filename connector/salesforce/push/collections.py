@@ -1,4 +1,4 @@
-"""One object by sObject Collections: records from a spool file, 200 a call (facts/salesforce.md section 3b)."""
+"""One object by sObject Collections: records from a spool file, 200 a call (docs/facts/salesforce.md section 3b)."""
 
 from __future__ import annotations
 

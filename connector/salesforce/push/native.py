@@ -1,8 +1,8 @@
 """LearningItemProgress as a target: only where the org's own describe permits it, and only when it was asked for.
 
-Facts: facts/salesforce.md section 0. No API version lists create, update or upsert for the object; one newer page of
-the vendor prints Create and Update beside some of its fields, which is no evidence of access. So describe decides, the
-default is no, and records are only ever updated by Id: Salesforce itself makes them.
+Facts: docs/facts/salesforce.md section 0. No API version lists create, update or upsert for the object; one newer page
+of the vendor prints Create and Update beside some of its fields, which is no evidence of access. So describe decides,
+the default is no, and records are only ever updated by Id: Salesforce itself makes them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from connector.errors import NotFoundError, TargetRefusedError
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import PROGRESS
-from connector.settings import Settings
+from connector.settings import Settings, variable
 
-SETTING = "LEARNSYNC_SALESFORCE__ALLOW_LEARNING_ITEM_PROGRESS_WRITES"
+SETTING = variable("salesforce", "allow_learning_item_progress_writes")
 _INSTEAD = "Push without --target: the custom objects carry the same statuses (docs/salesforce-setup.md section 5)."
 
 

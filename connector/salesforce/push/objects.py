@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from connector.canonical.match import match
 from connector.errors import PreflightError
 from connector.push import difference
 from connector.push.engine import Destination, Run
@@ -22,7 +23,7 @@ from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback import people
-from connector.salesforce.readback.store import checkpoints
+from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
 from connector.warehouse.database import Connection
 from mappings import FieldMap
@@ -74,18 +75,21 @@ class OrgObjects(OrgDestination):
         return [job.job_id for job in found]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
-        """Read people and match learners to them, where a target names people."""
-        if not {ENROLLMENT.name, PROGRESS.name} & set(self.names):
+        """Read people and match learners to them, where a target names people and the push is not part of a sync."""
+        if not self._run.options.match or not {ENROLLMENT.name, PROGRESS.name} & set(self.names):
             return None
         run, tenant = self._run, self._run.settings.tenant_id
         run.progress.stage("learners")
-        found = await people.fetch(self.client, run.maps, run.folder, checkpoints(run.warehouse, tenant))
+        with run.warehouse.connect() as connection:
+            known = checkpoints(connection, tenant)
+        readings = await people.fetch(self.client, run.maps, run.folder, known)
 
-        def match(connection: Connection, report: PushReport) -> None:
-            people.keep(connection, found, tenant, run.run_id)
-            report.learners = people.match(connection, run.maps, tenant)
+        def keep(connection: Connection, report: PushReport) -> None:
+            for reading in readings:
+                store(connection, reading, tenant, run.run_id)
+            report.learners = match(connection, run.maps, tenant).learners
 
-        return match
+        return keep
 
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""

@@ -12,7 +12,7 @@ from mappings import FieldMap
 
 Sample = dict[str, Any]
 SHOWN = ("create", "update")
-KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (facts/salesforce.md section 5)
+KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
 
 
 async def add_changes(

@@ -1,4 +1,4 @@
-"""Which objects are read back, and into which columns. Facts: facts/salesforce.md section 5, seeds 000 and 001."""
+"""Which objects are read back, and into which columns. Facts: docs/facts/salesforce.md sections 0 and 5."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ CONTACT = Readable(
     "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
     where="Email != null", expected='h."Email" IS NOT NULL',
 )  # fmt: skip
+# This and LearningItemProgress come with the Enablement add-on only (docs/facts/salesforce.md section 0).
 ITEM = Readable("LearningItem", "learning_items", ("Id", "Name", "Type", "SystemModstamp", "IsDeleted"))
 PROGRESS = Readable(
     "LearningItemProgress",
@@ -83,5 +84,3 @@ OWN_ENROLLMENTS = Readable(ENROLLMENT.object, "lms_enrollments", _OWN, target=EN
 
 PEOPLE = {readable.object: readable for readable in (USER, CONTACT)}
 OWN = (OWN_COURSES, OWN_ENROLLMENTS)
-# There with the Enablement add-on only (facts/salesforce.md section 0).
-LICENSED = (ITEM, PROGRESS)

@@ -7,8 +7,8 @@ from typing import Any
 
 from connector.push import difference
 from connector.push.values import in_org_sql
-from connector.salesforce.client import Grant
 from connector.salesforce.readback.objects import Readable
+from connector.salesforce.session import Grant
 from connector.salesforce.targets import COURSE, ENROLLMENT, json_path, source
 from connector.settings import Settings
 from connector.warehouse.database import Connection
@@ -32,22 +32,23 @@ class OwnCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Compares what was read of our records with what was sent to this org."""
+class LedgerCheck:
+    """Compares what was read of our records with what the push ledger says was sent to this org."""
 
     settings: Settings
     maps: Mapping
     grant: Grant
 
-    def judge(
+    def mark(
         self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...], *, full: bool
     ) -> OwnCounts:
-        """Mark the ledger for one object, in the transaction that stored its rows."""
+        """Mark what is missing or changed, so that the next push sends it; in the transaction that stored the rows."""
         names = {"tenant_id": self.settings.tenant_id, "org_id": self.grant.org_id, "object": readable.object}
         missing = sql("readback_missing", table=f"salesforce.{readable.table}")
         counts = OwnCounts(deleted=_count(connection, missing, names | {"full": full}))
         counts.due = counts.deleted
-        if readable.target is COURSE:  # now: the next push makes them anew, and then nothing tells
+        if readable.target is COURSE:
+            # Now: the next push makes the course anew, and then its ledger entry says missing no more.
             orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
             counts.due += _count(connection, sql("readback_orphans"), orphans)
         counts.changed = self._compare(connection, readable, fields)
@@ -59,8 +60,7 @@ class Judge:
         """Recompute salesforce.foreign_changes of one object; returns the records in it."""
         assert readable.target is not None
         names = {"tenant_id": self.settings.tenant_id, "object": readable.object}
-        own = "FROM salesforce.foreign_changes WHERE tenant_id = $tenant_id AND object = $object"
-        connection.execute(f"DELETE {own}", names)
+        connection.execute(sql("foreign_changes_clear"), names)
         who = {"org_id": self.grant.org_id, "user_id": self.grant.user_id or None, "slack": CLOCK_SLACK_SECONDS}
         connection.execute(sql("readback_suspects", table=f"salesforce.{readable.table}"), names | who)
         if not _count(connection, "SELECT count(*) FROM suspects", {}):
@@ -68,7 +68,7 @@ class Judge:
         key = names | {"org_id": self.grant.org_id}
         difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key)
         connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
-        return _count(connection, f"SELECT count(DISTINCT external_id) {own}", names)
+        return _count(connection, sql("foreign_changes_count"), names)
 
 
 def _count(connection: Connection, statement: str, values: dict[str, Any]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# getUpdated answers for the last 30 days, getDeleted for the last 15 (facts/salesforce.md section 5). A record that
-# left the recycle bin before we looked is named by neither, so the shorter window holds for whatever can be deleted.
+# getUpdated answers for the last 30 days, getDeleted for the last 15 (docs/facts/salesforce.md section 5). A record
+# that left the recycle bin before we looked is named by neither, so the shorter window holds for what can be deleted.
 UPDATED_WINDOW, DELETED_WINDOW = timedelta(days=30), timedelta(days=15)
 # Rows of a transaction bear the stamp of their writing and are seen at its end, up to ten minutes later.
 OVERLAP = timedelta(minutes=15)

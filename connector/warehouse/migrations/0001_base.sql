@@ -188,7 +188,7 @@ CREATE TABLE ops.quarantine (
   PRIMARY KEY (tenant_id, stream, source_id, stage)
 );
 
--- The LearningRecord of seed 002, same names; one row per Absorb course enrollment ever seen.
+-- The LearningRecord of docs/facts/learning-records.md, same names; one row per Absorb course enrollment ever seen.
 CREATE TABLE learning_record (
   id VARCHAR PRIMARY KEY,
   tenant_id VARCHAR NOT NULL,
@@ -215,7 +215,7 @@ CREATE TABLE learning_record (
   linked_assessment_id UUID
 );
 
--- Where each learner stands, in the words of Salesforce's LearningItemProgress (seed 000).
+-- Where each learner stands, in the words of Salesforce's LearningItemProgress (docs/facts/salesforce.md section 0).
 CREATE TABLE learning_item_progress (
   tenant_id VARCHAR NOT NULL,
   enrollment_id UUID NOT NULL,

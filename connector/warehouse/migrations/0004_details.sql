@@ -1,4 +1,4 @@
--- What lies inside a course enrollment (contract section 5), and which enrollments are due to be looked into.
+-- What lies inside a course enrollment (docs/details.md), and which enrollments are due to be looked into.
 CREATE TABLE absorb.lesson_enrollments (
   tenant_id VARCHAR NOT NULL,
   id UUID NOT NULL,

@@ -1,0 +1,102 @@
+"""Login by user and password: one live token per account, shared by everything in this process.
+
+A new token ends the account's previous one (docs/facts/absorb.md section 2), so clients of one process share theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from connector import redact
+from connector.absorb.faults import explain, is_wrong_path
+from connector.absorb.login.tokens import BURST_SECONDS, LIFETIME_SECONDS, Account, Authenticator, Token
+from connector.errors import ApiError, AuthenticationError
+from connector.http.answers import Answer
+from connector.http.session import HttpSession
+
+log = logging.getLogger(__name__)
+
+PATH = "/authenticate"
+
+# One entry per (portal, user) for the whole process: assets of one Dagster run share the token.
+_accounts: dict[tuple[str, str], Account] = {}
+
+
+class PasswordAuthenticator(Authenticator):
+    """Logs in by POST /authenticate. Every login counts as a renewal, the first one too."""
+
+    def __init__(self, session: HttpSession, api_key: str, username: str, password: str) -> None:
+        super().__init__(api_key, _accounts.setdefault((session.base_url, username.lower()), Account()))
+        self._session = session
+        self._username = username
+        self._password = password
+        redact.register(password)
+
+    async def _live(self) -> Token:
+        if self._account.token is None:
+            self._account.renewals.append(time.monotonic())
+            self._account.token = await self._log_in()
+        return self._account.token
+
+    def _discard(self, refused: Token) -> None:
+        # No token: another call has just failed to log in. Such logins count, or each waiting call would try its own.
+        if self._account.token is None or self._account.token is refused:
+            self._check_burst(refused, usual=1)
+            if refused.age < LIFETIME_SECONDS:
+                log.warning("the token was refused after %.0f s, before its 4 hours; logging in again", refused.age)
+            self._account.token = None
+
+    async def _log_in(self) -> Token:
+        body = {"username": self._username, "password": self._password, "privateKey": self._api_key}
+        answer = await self._session.call("POST", PATH, json=body, headers=self.headers)
+        if not answer.ok:
+            raise _refusal(answer)
+        token = Token(_token_in(answer))
+        redact.register(token.value)
+        log.info("logged in to %s as %s", self._session.base_url, self._username)
+        return token
+
+    def _refused_at_once(self) -> AuthenticationError:
+        return AuthenticationError(
+            "The portal refuses a token that it has just issued.",
+            remedy="Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
+            status=401,
+        )
+
+    def _refused_often(self, times: int) -> AuthenticationError:
+        return AuthenticationError(
+            f"The portal revoked {times} tokens of {self._username} within {BURST_SECONDS / 60:.0f} minutes:"
+            " another client logs in with the same account.",
+            remedy="Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
+            status=401,
+        )
+
+
+def _token_in(answer: Answer) -> str:
+    """The token of a login's answer: a JSON string, or the bare text."""
+    try:
+        value = answer.json()
+    except ValueError:
+        value = answer.body.decode("utf-8", "replace").strip()
+    if not isinstance(value, str) or not value or "<" in value:
+        raise AuthenticationError(
+            f"POST {PATH} did not answer with a token.",
+            remedy="Check LEARNSYNC_ABSORB__BASE_URL: it must be the REST gateway, such as https://rest.myabsorb.com.",
+            status=answer.status,
+        )
+    return value
+
+
+def _refusal(answer: Answer) -> ApiError:
+    """Name the setting that a failed login points at; the gateway and the portal refuse in different ways."""
+    if answer.status in {400, 401} or (
+        answer.status == 403 and b"Forbidden" not in answer.body and not is_wrong_path(answer)
+    ):
+        return AuthenticationError(
+            f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
+            remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
+            " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
+            status=answer.status,
+        )
+    return explain(answer)

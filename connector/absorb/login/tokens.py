@@ -1,0 +1,90 @@
+"""What both logins to Absorb share: one live token for many calls, and what to do when it is refused.
+
+A token is renewed by compare-and-swap: of all calls that a dead token fails, the first renews it, the others take what
+it got (docs/facts/absorb.md section 2). A fresh token may be refused for a moment by gateway nodes that lag; such a
+refusal is repeated with the same token before anything is renewed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+from connector import redact
+from connector.errors import AuthenticationError
+from connector.http.credentials import SharedCredential
+
+STRAY_TRIES = 4
+STRAY_PAUSE_SECONDS = 0.4
+FRESH_SECONDS = 60.0
+LIFETIME_SECONDS = 4 * 3600.0
+# Renewals this close together mean that somebody else keeps ending our tokens.
+BURST_SECONDS = 600.0
+BURST_RENEWALS = 4
+
+
+@dataclass(slots=True)
+class Token:
+    """A token value and what became of it."""
+
+    value: str
+    obtained_at: float = field(default_factory=time.monotonic)
+    accepted: bool = False
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was issued."""
+        return time.monotonic() - self.obtained_at
+
+
+@dataclass(slots=True)
+class Account:
+    """One login's token, and when it was renewed (seconds of the monotonic clock)."""
+
+    token: Token | None = None
+    renewals: list[float] = field(default_factory=list)
+
+
+class Authenticator(SharedCredential[Token]):
+    """Hands out a login's token and replaces it when the portal refuses it."""
+
+    def __init__(self, api_key: str, account: Account) -> None:
+        super().__init__()
+        self._api_key = api_key
+        self._account = account
+        redact.register(api_key)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that every call to the gateway needs, token apart."""
+        return {"x-api-key": self._api_key, "x-api-version": "2", "accept": "application/json"}
+
+    async def after_refusal(self, refused: Token, tries: int) -> Token:
+        """What to use after `refused` got a 401 for the `tries`-th time in one call. Raises AuthenticationError."""
+        if refused.age < FRESH_SECONDS and tries < STRAY_TRIES:
+            await asyncio.sleep(STRAY_PAUSE_SECONDS)
+            return await self.current()
+        return await self.renewed(refused)
+
+    def _check_burst(self, refused: Token, usual: int) -> None:
+        """Raise AuthenticationError where renewing again would lead nowhere.
+
+        `usual` is how many of the recent renewals say nothing of a refusal.
+        """
+        now = time.monotonic()
+        recent = [moment for moment in self._account.renewals if now - moment < BURST_SECONDS]
+        self._account.renewals = recent
+        if len(recent) > usual and not refused.accepted:
+            raise self._refused_at_once()
+        if len(recent) >= BURST_RENEWALS:
+            raise self._refused_often(len(recent))
+
+    @abstractmethod
+    def _refused_at_once(self) -> AuthenticationError:
+        """The error for a token that was never accepted, just after it was issued."""
+
+    @abstractmethod
+    def _refused_often(self, times: int) -> AuthenticationError:
+        """The error for `times` renewals within BURST_SECONDS."""

@@ -1,0 +1,74 @@
+"""What `assign` is told to do, and what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.assignments.ledger import Entry
+
+SAMPLES = 3
+MOST_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AssignOptions:
+    """Without `apply` nothing is written anywhere. `limit` caps the enrollments; `retry` tries refused ones again."""
+
+    apply: bool = False
+    limit: int | None = None
+    retry: bool = False
+    samples: int = SAMPLES
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls of Salesforce made, the org's daily calls used and allowed, and requests of Absorb."""
+
+    calls: int = 0
+    api_used: int = 0
+    api_allowed: int = 0
+    absorb_requests: int = 0
+
+
+@dataclass(slots=True)
+class AssignReport(_Calls):
+    """What was done about the assignments, or with `dry_run` would be.
+
+    `outcomes`: assignments by what the plan says of them. `enrolled` were enrolled by this run, `already` turned out to
+    be enrolled when the portal was asked, `left_out` are due and beyond the limit.
+    """
+
+    dry_run: bool = True
+    read: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    enrolled: int = 0
+    already: int = 0
+    rejected: int = 0
+    deferred: int = 0
+    left_out: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    # {outcome, assignment_id, learner, course, user_id, course_id, error_code, error_text}
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    # {state, assignment_id, user_id, course_id, error_code, error_text}: the first that the portal did not take.
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
+        return not (self.rejected or self.deferred or self.left_out or self.outcomes.get("held"))
+
+    def count(self, entry: Entry) -> None:
+        """Add what became of one assignment."""
+        self.enrolled += entry.state == "enrolled" and not entry.was_there
+        self.already += entry.was_there
+        self.rejected += entry.state == "rejected"
+        self.deferred += entry.state == "deferred"
+        if entry.state == "enrolled":
+            return
+        self.errors = dict(Counter(self.errors) + Counter({entry.error_code or "UNKNOWN": 1}))
+        if len(self.failures) < MOST_FAILURES:
+            shown = entry.row()
+            del shown["enrollment_id"]
+            self.failures.append(shown)

@@ -1,0 +1,68 @@
+"""`learnsync explain`: one enrollment's way from the portal to the org, and why its status is what it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from typing import Any
+
+from connector.canonical.build import load_maps
+from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.console import out
+from connector.cli.tables import records, show_pairs, sql
+from connector.errors import IncompleteError, SettingsError
+from connector.settings import Settings
+from connector.streams.rows import GUID_PATTERN
+from connector.warehouse.database import Warehouse
+
+app = new_app()
+SECTIONS = {
+    "enrollment": "1. Source row (absorb.enrollments)",
+    "quarantine": "   In quarantine",
+    "learning_record": "2. LearningRecord",
+    "learning_item_progress": "3. Status",
+    "learner": "4. Learner in Salesforce",
+    "push": "5. Last push",
+    "record_push": "6. In the LearningRecord API",
+}
+
+
+@command(app)
+def explain(run: Run, enrollment_id: str) -> Outcome:
+    """One enrollment's way: source row → LearningRecord → the rule that chose its status → last push outcome."""
+    found = collect(run.settings, enrollment_id)
+    return Outcome(found, partial(show, found))
+
+
+def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
+    """Everything the warehouse knows of one enrollment. Raises IncompleteError when it knows nothing."""
+    wanted = enrollment_id.strip().lower()
+    if not re.match(GUID_PATTERN, wanted):
+        raise SettingsError(f"{enrollment_id!r} is not an enrollment id.", remedy="It is a GUID, as Absorb shows it.")
+    with Warehouse.of(settings).connect() as connection:
+        [row] = records(connection, sql("explain"), {"tenant_id": settings.tenant_id, "id": wanted})
+    found = {name: json.loads(cell) if cell else None for name, cell in row.items()}
+    if not any(found.values()):
+        raise IncompleteError(
+            f"No enrollment {wanted} in the warehouse of tenant {settings.tenant_id}.",
+            remedy="Check the id and LEARNSYNC_TENANT_ID, or pull first.",
+        )
+    progress = found["learning_item_progress"]
+    if progress:
+        rules = {rule.name: rule for rule in load_maps(settings).rules}
+        rule = rules.get(progress["rule"])
+        found["rule"] = {"name": progress["rule"], "condition": rule.condition if rule else "no longer in the map"}
+    return found
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the sections in the order the data goes."""
+    for name, title in SECTIONS.items():
+        section = found[name]
+        if section:
+            show_pairs(title, {key: value for key, value in section.items() if value is not None})
+        if name == "learning_item_progress" and found.get("rule"):
+            out.print(f"   because [bold]{found['rule']['name']}[/] is the first match: {found['rule']['condition']}")
+        if name == "push" and not section:
+            out.print("5. Last push: never sent")

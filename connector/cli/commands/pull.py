@@ -1,0 +1,73 @@
+"""`learnsync pull`: Absorb → warehouse, by changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from connector.absorb.pull.options import ORDER, PullReport
+from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.console import out
+from connector.cli.tables import count, reported, table
+from connector.errors import SettingsError
+from connector.streams.details import DETAIL_STREAMS
+from connector.sync import run_pull
+from connector.times import parse_instant
+
+app = new_app()
+
+
+@command(app)
+def pull(
+    run: Run,
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Read every list from its beginning.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Read from this instant (ISO, e.g. 2026-03-01T00:00:00Z) instead of the watermarks."),
+    ] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Only this stream; repeat for several: {', '.join(ORDER)}; and, where"
+            f" LEARNSYNC_ABSORB__DETAIL_STREAMS names them, {', '.join(DETAIL_STREAMS)}."
+        ),
+    ] = None,
+) -> Outcome:
+    """Absorb → warehouse. Reads what changed since the last pull, and nothing twice but the overlap."""
+    moment = None if since is None else _instant(since)
+    report = run_pull(run.settings, streams=stream or ORDER, full=full, since=moment, progress=run.progress)
+    return reported(report, show_pull)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_instant(text.strip().replace(" ", "T"))
+    except ValueError:
+        raise SettingsError(
+            f"--since {text!r} is not an instant.", remedy="Write it as 2026-03-01T00:00:00Z."
+        ) from None
+
+
+def show_pull(report: PullReport) -> None:
+    """Rows and requests per stream, and what could not be read."""
+    made = table("Pulled from Absorb", "stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
+    for stream in report.streams.values():
+        c = stream.counts
+        made.add_row(
+            stream.stream, count(stream.lists), count(c.read), count(c.inserted), count(c.updated),
+            count(c.quarantined), count(stream.requests), f"{stream.seconds:.1f}",
+        )  # fmt: skip
+    out.print(made)
+    for stream in report.streams.values():
+        for scope, reason in stream.failures.items():
+            out.print(f"  [red]not read[/] {stream.stream} of {scope}: {escape(reason)}", soft_wrap=True)
+        if stream.left_out:
+            out.print(f"  {stream.left_out:,} quiet course(s) left to a later pull: so many requests saved")
+        if stream.tombstones:
+            out.print(f"  {len(stream.tombstones)} course(s) are gone from Absorb (404); their enrollments are kept")
+    if report.pending:
+        out.print(f"  [yellow]{report.pending:,} row(s) in quarantine[/]: see `learnsync rejects list`")

@@ -1,0 +1,45 @@
+"""`learnsync reconcile`: which enrollments vanished in Absorb."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
+from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.commands.pull import show_pull
+from connector.cli.console import out
+from connector.cli.tables import reported
+from connector.sync import run_reconcile
+
+app = new_app()
+
+
+@command(app)
+def reconcile(
+    run: Run,
+    *,
+    max_removed_percent: Annotated[
+        float, typer.Option(min=0, max=100, help="Remove nothing if more than this share of the rows vanished.")
+    ] = DEFAULT_MAX_REMOVED_PERCENT,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Courses that answer with no rows really are empty: I have checked.")
+    ] = False,
+) -> Outcome:
+    """Full id sweep: find enrollments that vanished in Absorb and mark them removed; nothing is deleted."""
+    options = ReconcileOptions(max_removed_percent, allow_empty)
+    return reported(run_reconcile(run.settings, options, run.progress), show_reconcile)
+
+
+def show_reconcile(report: ReconcileReport) -> None:
+    """What the sweep met, what it removed, or why it did not."""
+    show_pull(report.pull)
+    out.print(
+        f"Swept {report.courses:,} courses ({report.courses_gone:,} gone): of {report.live:,} live enrollments"
+        f" {report.vanished:,} were not met ({report.vanished_percent:.2f} %), {report.removed:,} marked removed.",
+        soft_wrap=True,
+    )
+    for reason in report.refused:
+        out.print(f"  [yellow]nothing removed[/]: {escape(reason)}.", soft_wrap=True)

@@ -1,0 +1,101 @@
+"""The entry point: finds the command, and turns every expected failure into one message and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from connector.cli.commands import SUMMARIES
+from connector.cli.console import complain, err, print_json
+from connector.errors import LearnsyncError
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def load(name: str) -> Any:
+    """The command or group of that name, from its file.
+
+    Only the command that is called is imported: importing all of them, with DuckDB and the HTTP client, takes half a
+    second, which `--help` and a mistyped option need not wait for.
+    """
+    return typer.main.get_command(import_module(f"connector.cli.commands.{name}").app)
+
+
+class Commands(TyperGroup):
+    """All commands. Until one is called, it is only its name and its line in `learnsync --help`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name, help=summary) for name, summary in SUMMARIES.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The name, the loaded command, and the arguments left for it. Raises a usage error for an unknown name."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name and listed else None, rest
+
+
+app = typer.Typer(
+    name="learnsync",
+    cls=Commands,
+    help="Carries learner enrollments from Absorb LMS into DuckDB and Salesforce, incrementally and without loss."
+    "\n\nSettings come from LEARNSYNC_… variables, .env or learnsync.toml; `learnsync doctor` checks them."
+    "\n\nExit codes: 0 done and complete, 1 ran but something was rejected or is incomplete, 2 could not run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """No options of its own. Without a callback typer would not make a group of this app."""
+
+
+def _stop_on_sigterm(stopped_by: list[int]) -> None:
+    """SIGTERM ends a run as Ctrl-C does: the transaction in hand is finished first."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped_by.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
+
+
+def main() -> None:
+    """Run a command and exit with its code: its own, a failure's, 2 for wrong usage, 130 or 143 after a signal."""
+    stopped_by: list[int] = []
+    _stop_on_sigterm(stopped_by)
+    code = _run(as_json="--json" in sys.argv)
+    if code == INTERRUPTED:
+        code = TERMINATED if stopped_by else INTERRUPTED
+        err.print("learnsync: interrupted; what was committed stays, the rest stays due")
+    sys.exit(code)
+
+
+def _run(*, as_json: bool) -> int:
+    try:
+        # Typer turns Ctrl-C in a command into the exit code 130, which it returns as it does any other.
+        code = app(standalone_mode=False)
+    except LearnsyncError as failure:
+        complain(failure, as_json=as_json)
+        return failure.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.Abort as end:
+        return INTERRUPTED if isinstance(end.__cause__, KeyboardInterrupt) else 1
+    except typer.TyperException as misuse:
+        if as_json:
+            print_json({"error": misuse.format_message(), "remedy": "See --help.", "exit_code": 2})
+        # Usage errors print themselves; typer exports only this base of theirs, which does not declare it.
+        misuse.show()  # type: ignore[attr-defined]
+        return 2
+    return code if isinstance(code, int) else 0

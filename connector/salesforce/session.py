@@ -1,0 +1,91 @@
+"""The session with an org: opened on first use, opened again once when a call finds that it has ended.
+
+Facts: docs/facts/salesforce.md section 4.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector import redact
+from connector.errors import ProtocolError
+from connector.http.answers import Answer
+from connector.http.credentials import SharedCredential
+from connector.http.ratelimit import Gate
+from connector.http.session import HttpSession
+from connector.salesforce.login import login_remedy, refusal, token_form
+from connector.salesforce.refusals import READER, explain
+from connector.settings import KeyLogin, SecretLogin, variable
+from connector.times import parse_http_date, utc_now
+
+log = logging.getLogger(__name__)
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
+LOGIN_SETTING = variable("salesforce", "login_url")
+_IDENTITY = re.compile(r"/id/(00D\w{12,15})/(005\w{12,15})?")
+
+
+@dataclass(slots=True)
+class Grant:
+    """A session with an org. Nothing in the answer tells its lifetime, so a 401 ends it."""
+
+    access_token: str
+    instance_url: str
+    org_id: str
+    # The run-as user, from the identity URL; empty where the answer has none.
+    user_id: str = ""
+
+
+class OrgSession(SharedCredential[Grant]):
+    """Logs in to one org. `http` calls the login host and is the caller's to close."""
+
+    def __init__(self, login: SecretLogin | KeyLogin, gate: Gate) -> None:
+        super().__init__()
+        self.http = HttpSession(login.login_url, gate, setting=LOGIN_SETTING)
+        self._login = login
+        self._grant: Grant | None = None
+        self._clock: datetime | None = None
+        if isinstance(login, SecretLogin):
+            redact.register(login.client_secret)
+
+    @property
+    def remedy(self) -> str:
+        """What to check when the org refuses the login or ends its sessions."""
+        return login_remedy(self._login)
+
+    @property
+    def clock(self) -> datetime:
+        """The org's clock, by the Date header of its last answer; ours before there is one."""
+        return self._clock or utc_now()
+
+    def note_clock(self, answer: Answer) -> None:
+        """Learn the org's clock from an answer."""
+        self._clock = parse_http_date(answer.headers.get("date")) or self._clock
+
+    async def _live(self) -> Grant:
+        if self._grant is None:
+            self._grant = await self._open()
+        return self._grant
+
+    def _discard(self, refused: Grant) -> None:
+        if self._grant is refused:
+            log.info("the org session ended; opening a new one")
+            self._grant = None
+
+    async def _open(self) -> Grant:
+        form = token_form(self._login, utc_now())
+        answer = await self.http.call("POST", TOKEN_PATH, form=form, headers={"accept": "application/json"})
+        if not answer.ok:
+            passing = answer.status >= 500 or answer.status == 429
+            raise explain(answer) if passing else refusal(self._login, answer)
+        document = READER.object(answer)
+        token, instance = str(document.get("access_token", "")), str(document.get("instance_url", ""))
+        if not token or not instance:
+            raise ProtocolError("The org's token answer has no access_token or instance_url.", remedy=self.remedy)
+        redact.register(token)
+        self.note_clock(answer)
+        found = _IDENTITY.search(str(document.get("id", "")))
+        return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")

@@ -1,0 +1,1 @@
+"""What the three houses of the sandbox share: routes, refusals, faults, OAuth, instants, chance, serving."""

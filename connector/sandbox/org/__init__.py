@@ -1,0 +1,5 @@
+"""The Salesforce org: its objects and rules, and the REST, query, bulk and Learnings Graph resources."""
+
+from connector.sandbox.org.org import Org
+
+__all__ = ["Org"]

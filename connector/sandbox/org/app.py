@@ -1,0 +1,100 @@
+"""The sandbox org over HTTP: OAuth, REST, query and bulk resources, plus control endpoints under ``/_sandbox/``.
+
+Another API family is one more table of ``RESOURCES``.
+"""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connector.sandbox.kit import routes
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.routes import Table, application, json_response, open_door
+from connector.sandbox.org.bulk.routes import BULK
+from connector.sandbox.org.call import NEWEST, OLDEST, PREFIX, Call, door
+from connector.sandbox.org.errors import not_found, org_shape
+from connector.sandbox.org.hooks import HookedOrg
+from connector.sandbox.org.learnings.routes import LEARNINGS
+from connector.sandbox.org.oauth import oauth_routes
+from connector.sandbox.org.query.routes import QUERY
+from connector.sandbox.org.rest.sobjects import SOBJECTS
+
+_NAMES = ("sobjects", "query", "queryAll", "limits", "jobs")
+
+
+def create_salesforce_app(org: HookedOrg) -> Starlette:
+    """The ASGI application that serves one org."""
+    served = [*oauth_routes(org), *_open_routes(org), *door(org).routes(RESOURCES, PREFIX)]
+    return application(served, _unknown, org_shape)
+
+
+def _resources(call: Call) -> Response:
+    return json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})
+
+
+def _limits(call: Call) -> Response:
+    sessions = call.house.sessions
+    daily = {"Max": sessions.api_max, "Remaining": max(0, sessions.api_max - sessions.api_used)}
+    return json_response(
+        {
+            "DailyApiRequests": daily,
+            "DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000},
+            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
+            "DailyBulkV2QueryFileStorageMB": {"Max": 976_562, "Remaining": 976_562},
+        }
+    )
+
+
+RESOURCES: Table[Call] = {
+    "[/]": {"GET": _resources},
+    "/limits[/]": {"GET": _limits},
+    **SOBJECTS,
+    **QUERY,
+    **BULK,
+    **LEARNINGS,
+}
+
+
+def _open_routes(org: HookedOrg) -> list[Route]:
+    """What needs no session: the list of versions, and the control endpoints."""
+    return open_door(org, org_shape, org.lock).routes(
+        {
+            "/services/data[/]": {"GET": _versions},
+            "/_sandbox/org": {"GET": _state},
+            "/_sandbox/records/{object}": {"GET": _records},
+            # Somebody else of the org, to see what becomes of their edits.
+            "/_sandbox/session/{user}": {"POST": _session},
+        }
+    )
+
+
+def _versions(_call: routes.Call[HookedOrg]) -> Response:
+    listed = [
+        {"label": f"v{number}.0", "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+        for number in range(OLDEST, NEWEST + 1)
+    ]
+    return json_response(listed)
+
+
+def _state(call: routes.Call[HookedOrg]) -> Response:
+    org = call.house
+    calls = {"used": org.sessions.api_used, "max": org.sessions.api_max, "by_resource": dict(org.calls)}
+    return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
+
+
+def _records(call: routes.Call[HookedOrg]) -> Response:
+    return json_response(call.house.records(call.path["object"]))
+
+
+def _session(call: routes.Call[HookedOrg]) -> Response:
+    return json_response({"access_token": call.house.session_of(call.path["user"])})
+
+
+def _unknown(request: Request, status: int) -> Refusal:
+    if status == 405:
+        return Refusal(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{request.method}' not allowed")
+    found = not_found()
+    return Refusal(status, found.code, found.message)

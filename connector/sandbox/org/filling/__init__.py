@@ -1,0 +1,1 @@
+"""What the org holds when it starts: people whom the portal knows, and some native learning progress."""

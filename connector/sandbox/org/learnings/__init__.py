@@ -1,0 +1,1 @@
+"""The Learnings Graph of Education Cloud."""

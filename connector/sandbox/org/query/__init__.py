@@ -1,0 +1,1 @@
+"""SOQL: its parser, its execution, and the query resources."""

@@ -1,0 +1,1 @@
+"""sObject, collection and replication resources."""

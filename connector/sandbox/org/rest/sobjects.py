@@ -1,0 +1,131 @@
+"""sObject resources: describe and single records (docs/facts/salesforce.md sections 3b, 3f and 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.routes import Table, json_response
+from connector.sandbox.org.call import Call
+from connector.sandbox.org.errors import no_such_key, not_found, refused
+from connector.sandbox.org.rest.collections import COLLECTIONS, MAX_COLLECTION
+from connector.sandbox.org.rest.replication_routes import REPLICATION
+from connector.sandbox.org.rows.ids import to_18
+from connector.sandbox.org.rows.table import address, attributes
+from connector.sandbox.org.schema.model import ObjectSchema
+
+
+def _list(call: Call) -> Response:
+    version = float(call.version)
+    listed = [schema.summary(call.version) for schema in call.house.schemas() if schema.since <= version]
+    return json_response({"encoding": "UTF-8", "maxBatchSize": MAX_COLLECTION, "sobjects": listed})
+
+
+def _basic(call: Call) -> Response:
+    return json_response({"objectDescribe": call.schema().summary(call.version), "recentItems": []})
+
+
+def _describe(call: Call) -> Response:
+    return json_response(call.schema().describe(call.version))
+
+
+def _update(call: Call) -> Response:
+    return _single(call.house.update(call.schema().name, _id(call), call.json_object(), by=call.user))
+
+
+def _create(call: Call) -> Response:
+    return _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0])
+
+
+def _upsert(call: Call) -> Response:
+    schema, body = call.schema(), call.json_object()
+    key = call.house.external_id(schema, call.path["field"])
+    if any(name.lower() == key.name.lower() for name in body):
+        raise refused("INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.")
+    _hits(call, schema)
+    record = {**body, key.name: call.path["value"]}
+    return _single(call.house.upsert(schema.name, key.name, [record], by=call.user)[0], upsert=True)
+
+
+def _id(call: Call) -> str:
+    full = to_18(call.path["id"])
+    if full is None:
+        raise no_such_key()
+    return full
+
+
+def _hits(call: Call, schema: ObjectSchema) -> list[str]:
+    """The one record with the external id of the path, or none; 300 where there are several."""
+    field = call.house.external_id(schema, call.path["field"])
+    hits = call.house.find(schema.name, field, call.path["value"])
+    if len(hits) > 1:
+        text = f"The external id matches {len(hits)} records"
+        raise Refusal(300, "MULTIPLE_CHOICES", text, *(address(schema, hit, call.version) for hit in hits))
+    return hits
+
+
+def _external(call: Call) -> str:
+    """The id of the one record with the external id of the path; 404 where there is none."""
+    hits = _hits(call, call.schema())
+    if not hits:
+        raise not_found()
+    return hits[0]
+
+
+def _record(call: Call, record_id: str) -> Response:
+    schema = call.schema()
+    row = call.house.record(schema.name, record_id)
+    wanted = call.request.query_params.get("fields")
+    if wanted:
+        row = {name: _named(row, schema, name.strip()) for name in wanted.split(",")} | {"Id": row["Id"]}
+    return json_response({"attributes": attributes(schema, record_id, call.version), **row})
+
+
+def _named(row: dict[str, Any], schema: ObjectSchema, name: str) -> Any:
+    field = schema.field(name)
+    if field is None:
+        raise refused("INVALID_FIELD", f"No such column '{name}' on sobject of type {schema.name}")
+    return row[field.name]
+
+
+def _remove(call: Call, record_id: str) -> Response:
+    schema = call.schema()
+    if not schema.deletable:
+        raise refused("CANNOT_DELETE_ENTITY", f"entity type cannot be deleted: {schema.label}")
+    call.house.record(schema.name, record_id)
+    call.house.delete(schema.name, [record_id], by=call.user)
+    return Response(status_code=204)
+
+
+def _single(result: dict[str, Any], *, upsert: bool = False) -> Response:
+    if not result["success"]:
+        refusal = result["errors"][0]
+        raise refused(refusal["statusCode"], refusal["message"], *refusal["fields"])
+    if upsert:
+        # An upsert answers 200 for an update and 201 for a create, with the same body (API v46 and later).
+        return json_response(result, status=201 if result["created"] else 200)
+    if result["created"]:
+        return json_response({"id": result["id"], "success": True, "errors": []}, status=201)
+    return Response(status_code=204)
+
+
+# Fixed paths come before those with parameters.
+SOBJECTS: Table[Call] = {
+    "/sobjects[/]": {"GET": _list},
+    "/sobjects/{object}[/]": {"GET": _basic, "POST": _create},
+    "/sobjects/{object}/describe[/]": {"GET": _describe},
+    **REPLICATION,
+    "/sobjects/{object}/{id}": {
+        "GET": lambda call: _record(call, _id(call)),
+        "PATCH": _update,
+        "DELETE": lambda call: _remove(call, _id(call)),
+    },
+    "/sobjects/{object}/{field}/{value:path}": {
+        "GET": lambda call: _record(call, _external(call)),
+        "PATCH": _upsert,
+        "DELETE": lambda call: _remove(call, _external(call)),
+    },
+    **COLLECTIONS,
+}

@@ -1,0 +1,1 @@
+"""What is kept of records: ids, values, tables, and the judgement of one incoming record."""

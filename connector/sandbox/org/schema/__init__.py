@@ -1,0 +1,1 @@
+"""Objects and fields, and their describe results."""

@@ -1,0 +1,221 @@
+"""The Absorb Integration API v2 over HTTP: the route table and what each operation does.
+
+Operations: docs/facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.faults import by_profile
+from connector.sandbox.kit.routes import Door, Table, application, json_response
+from connector.sandbox.portal import detail_routes as details
+from connector.sandbox.portal import writes
+from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
+from connector.sandbox.portal.control import control_routes
+from connector.sandbox.portal.details import DetailStore
+from connector.sandbox.portal.errors import bad_request, not_found, portal_shape, unknown_path, unprocessable
+from connector.sandbox.portal.gateway import AbsorbOptions, Gateway
+from connector.sandbox.portal.listing import Lister
+from connector.sandbox.portal.malformed import spoil
+from connector.sandbox.portal.oauth import oauth_routes
+from connector.sandbox.portal.odata import Condition
+from connector.sandbox.portal.state import Portal
+
+EVERYTHING = Condition("1 = 1")
+_LOGIN = "/authenticate"
+_WITHIN = ("", "/chapters/{chapter_id}")
+
+
+def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> ASGIApp:
+    """Serve ``portal``; the sandbox-only control endpoints live under ``/_sandbox/``."""
+    options = options or AbsorbOptions()
+    profile = options.profile()
+    if profile.malformed_rows:
+        spoil(portal)
+    house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
+    gateway = house.gateway
+    routes = [
+        *Door(partial(_admit, house), portal_shape, lock=portal.lock).routes(ROUTES),
+        *oauth_routes(gateway.oauth, gateway.requests),
+        *control_routes(house),
+    ]
+    middleware = [Middleware(_LowerCasePath), *([Middleware(GZipMiddleware)] if options.gzip else [])]
+    app = application(routes, _unknown, portal_shape, middleware)
+    app.router.redirect_slashes = False
+    # Outside Starlette, because hanging up takes the server's own send method.
+    return by_profile(app, profile, options.seed)
+
+
+def _admit(house: House, request: Request, body: bytes, path: str) -> Call:
+    """Count the call, admit it, and check its token, which logging in has not got yet."""
+    house.gateway.requests[f"{request.method} {path}"] += 1
+    house.gateway.admit(request)
+    if path != _LOGIN:
+        house.gateway.authorize(request)
+    return Call(house, request, body)
+
+
+def _unknown(request: Request, _status: int) -> Refusal:
+    return unknown_path(request.headers.get("authorization"))
+
+
+class _LowerCasePath:
+    """Paths are case-insensitive behind the gateway (docs/facts/absorb.md section 1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].lower()}
+        await self._app(scope, receive, send)
+
+
+def authenticate(call: Call) -> Response:
+    """Mint a token: a bare JSON string (docs/facts/absorb.md section 2)."""
+    try:
+        fields = folded(body_of(call))
+    except Refusal as error:
+        raise bad_request("The request body is missing or not JSON.") from error
+    wanted = ("username", "password", "privatekey")
+    missing = [name for name in wanted if not isinstance(fields.get(name), str) or not fields[name]]
+    if missing:
+        raise bad_request("The request is invalid.", *(f"The {name} field is required." for name in missing))
+    return json_response(call.house.gateway.mint(*(fields[name] for name in wanted)))
+
+
+def _collection(stream: str) -> Handler:
+    def handler(call: Call) -> Response:
+        return call.house.lister.answer(stream, call.query, EVERYTHING)
+
+    return handler
+
+
+def _scoped(stream: str, column: str) -> Handler:
+    """The enrollments of one course or one user; 404 when there is no such thing any more."""
+
+    def handler(call: Call) -> Response:
+        owner = call.path[column]
+        if not call.house.portal.has(stream, owner):
+            raise not_found()
+        return call.house.lister.answer("enrollments", call.query, Condition(f"{column} = ?", (owner,)))
+
+    return handler
+
+
+def _single(stream: str) -> Handler:
+    def handler(call: Call) -> Response:
+        row = call.house.portal.get(stream, call.path["row_id"])
+        if row is None:
+            raise not_found()
+        return json_response(row)
+
+    return handler
+
+
+def create_for_course(call: Call) -> Response:
+    """POST /users/{userId}/enrollments/{courseId}"""
+    path = call.path
+    again = writes.flag(call.query, "reEnroll")
+    return details.enrolled(call.house, path["user_id"], path["course_id"], {}, again=again)
+
+
+def create_or_update(call: Call) -> Response:
+    """POST /users/{userId}/enrollments; the body names the course and the settable properties."""
+    fields = folded(body_of(call))
+    course = writes.guid(fields.get("courseid"), "courseId")
+    again = writes.flag(call.query, "reEnroll")
+    changes = writes.settable(fields)
+    return details.enrolled(call.house, call.path["user_id"], course, changes, again=again)
+
+
+def unenroll(call: Call) -> Response:
+    """The body is a JSON array of enrollment ids; the rows vanish."""
+    return json_response(writes.unenroll(call.house.portal, body_of(call)))
+
+
+def bulk(call: Call) -> Response:
+    """Every enrollment of these users in these courses, as a plain array.
+
+    How ids are listed is not known (docs/facts/absorb.md section 1): repeated keys and comma lists both work.
+    """
+    conditions, parameters = [], []
+    for name, column in (("userIds", "user_id"), ("courseIds", "course_id")):
+        listed = ",".join(call.request.query_params.getlist(name))
+        ids = [writes.guid(text.strip(), name) for text in listed.split(",") if text.strip()]
+        if ids:
+            conditions.append(f"{column} IN ({', '.join('?' * len(ids))})")
+            parameters += ids
+    if not conditions:
+        raise unprocessable("userIds or courseIds is required.")
+    where = " AND ".join(conditions)
+    found = call.house.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
+    return json_response([json.loads(text) for (text,) in found])
+
+
+def my_enrollments(call: Call) -> Response:
+    """GET /my-enrollments"""
+    scope = Condition("user_id = ?", (call.house.me(),))
+    return call.house.lister.answer("enrollments", call.query, scope)
+
+
+def my_enrollment(call: Call) -> Response:
+    """GET /my-enrollments/{courseId}"""
+    return details.current_enrollment(call, call.house.me())
+
+
+def enroll_me(call: Call) -> Response:
+    """POST /enroll/{courseId}"""
+    return details.enrolled(call.house, call.house.me(), call.path["course_id"], {}, again=False)
+
+
+PAIR = "/users/{user_id}/enrollments/{course_id}"
+ROUTES: Table[Call] = {
+    _LOGIN: {"POST": authenticate},
+    **{f"/{stream}": {"GET": _collection(stream)} for stream in ("users", "courses", "departments")},
+    **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
+    "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
+    "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},
+    # The method is not known (docs/facts/absorb.md section 1, row 9): both plausible ones work.
+    "/enrollments/unenroll": {"POST": unenroll, "DELETE": unenroll},
+    "/enrollments/{row_id}": {"GET": _single("enrollments")},
+    PAIR: {"GET": details.enrollment_of_pair, "POST": create_for_course},
+    "/courses/{course_id}/enrollments/{user_id}": {"GET": details.enrollment_of_pair},
+    "/bulk/student-courses": {"GET": bulk},
+    # Session enrollments
+    f"{PAIR}/sessions": {"GET": details.array("session_enrollments")},
+    f"{PAIR}/sessions/{{session_id}}": {
+        "GET": details.single("session_enrollments", "session_id"),
+        "POST": details.enroll_in_session,
+    },
+    "/courses/{course_id}/sessions/{session_id}/enrollments": {"GET": details.of_session},
+    # Chapter enrollments
+    f"{PAIR}/chapters": {"GET": details.array("chapter_enrollments")},
+    f"{PAIR}/chapters/{{chapter_id}}": {"GET": details.single("chapter_enrollments", "chapter_id")},
+    # Lesson enrollments
+    **{f"{PAIR}{within}/lessons": {"GET": details.array("lesson_enrollments")} for within in _WITHIN},
+    **{
+        f"{PAIR}{within}/lessons/{{lesson_id}}": {"GET": details.single("lesson_enrollments", "lesson_id")}
+        for within in _WITHIN
+    },
+    "/courses/{course_id}/lessons/{lesson_id}/enrollments": {"GET": details.of_lesson},
+    # Attempts; whether one is finished by PUT or by POST is not known (docs/facts/absorb.md section 1, row 19)
+    f"{PAIR}/lessons/{{lesson_id}}/attempts": {"GET": details.attempts, "POST": details.start_attempt},
+    **{
+        f"{start}/attempts/{{attempt_id}}": {"PUT": details.finish_attempt, "POST": details.finish_attempt}
+        for start in ("", f"{PAIR}/lessons/{{lesson_id}}")
+    },
+    # The account's own; enrolling oneself has two plausible paths (docs/facts/absorb.md section 1, row 21)
+    "/my-enrollments": {"GET": my_enrollments},
+    "/my-enrollments/{course_id}": {"GET": my_enrollment, "POST": enroll_me},
+    "/enroll/{course_id}": {"POST": enroll_me},
+}

@@ -1,0 +1,73 @@
+"""Sandbox-only endpoints under ``/_sandbox/``: look at the portal's state and change it.
+
+No portal has them; only the demo, the tests and people trying the sandbox call them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.routes import json_response, open_door
+from connector.sandbox.portal.context import Call, House
+from connector.sandbox.portal.errors import gateway_error, portal_shape
+from connector.sandbox.portal.schema import STREAMS
+
+
+def control_routes(house: House) -> list[Route]:
+    """The routes, bound to one portal."""
+    return open_door(house, portal_shape, house.portal.lock).routes(
+        {
+            "/_sandbox/state": {"GET": _state},
+            "/_sandbox/change": {"POST": _change},
+            "/_sandbox/rows": {"POST": _put_rows},
+        }
+    )
+
+
+def _state(call: Call) -> Response:
+    gateway = call.house.gateway
+    counts = {name: call.house.portal.count(name) for name in STREAMS}
+    requests = dict(sorted(gateway.requests.items()))
+    return json_response({"counts": counts, "requests": requests, "tokens_minted": gateway.tokens_minted})
+
+
+def _change(call: Call) -> Response:
+    body, portal = _body(call), call.house.portal
+    acts: dict[str, Callable[[int], list[str]]] = {
+        "edits": portal.edit,
+        "inserts": portal.insert,
+        # Last, so they may also hit what was just edited or added, as in real life.
+        "deletes": portal.delete,
+    }
+    if not set(body) <= set(acts) or not all(isinstance(number, int) for number in body.values()):
+        raise _refusal(f"expected whole numbers for {', '.join(acts)}")
+    return json_response({name: act(body.get(name, 0)) for name, act in acts.items()})
+
+
+def _put_rows(call: Call) -> Response:
+    body = _body(call)
+    stream = str(body.get("stream", "enrollments"))
+    if stream not in STREAMS:
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    rows = body.get("rows")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _refusal("rows must be an array of objects")
+    for row in rows:
+        call.house.portal.put_row(stream, row, course_id=body.get("course_id"))
+    return json_response({"stream": stream, "put": len(rows)})
+
+
+def _body(call: Call) -> dict[str, Any]:
+    body = call.parsed(_refusal)
+    if not isinstance(body, dict):
+        raise _refusal("the body must be a JSON object")
+    return body
+
+
+def _refusal(message: str) -> Refusal:
+    return gateway_error(400, message)

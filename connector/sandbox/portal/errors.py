@@ -1,0 +1,48 @@
+"""The portal's refusals and their bodies (docs/facts/absorb.md section 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.sandbox.kit.errors import Refusal
+
+
+def portal_shape(refusal: Refusal) -> dict[str, Any]:
+    """The API gateway in front of the portal answers with a bare message, the portal itself with its own shape."""
+    if not refusal.code:
+        return {"message": refusal.message}
+    validations = [{"message": text} for text in refusal.details]
+    named = {"code": refusal.status, "message": refusal.message, "term": refusal.code}
+    return {"validations": validations, **named, "_meta": {}}
+
+
+def gateway_error(status: int, message: str) -> Refusal:
+    """A refusal by the gateway."""
+    return Refusal(status, "", message)
+
+
+def not_found(*validations: str) -> Refusal:
+    """The portal has no such row any more."""
+    return Refusal(404, "ErrorNotFound", "The requested resource was not found.", *validations)
+
+
+def bad_request(message: str, *validations: str) -> Refusal:
+    """A body that is not the one that was asked for."""
+    return Refusal(400, "ErrorBadRequest", message, *validations)
+
+
+def unprocessable(detail: str) -> Refusal:
+    """A query or a body that the portal cannot make sense of; the term is docs/facts/absorb.md section 3."""
+    message = "Submitted resource cannot be processed due to semantic errors"
+    return Refusal(422, "ErrorGeneric", message, detail)
+
+
+def unknown_path(authorization: str | None) -> Refusal:
+    """What the gateway says about a path it has no route for: it reads like an auth fault and is none."""
+    if not authorization:
+        return gateway_error(403, "Missing Authentication Token")
+    token = authorization.split(" ")[-1]
+    return gateway_error(
+        403,
+        f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: '{authorization}'.",
+    )

@@ -1,0 +1,141 @@
+"""progress_status.csv: which ProgressStatus an enrollment has. Its rules decide every situation that can occur."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mappings.cells import YES_NO, check_name, check_unique, quote
+from mappings.errors import MappingError
+
+FILE = "progress_status.csv"
+# The restricted picklist of LearningItemProgress.ProgressStatus (docs/facts/salesforce.md section 0).
+PROGRESS_STATUSES = (
+    "Behind", "Completed", "CompletedLate", "CompletedOnTime", "InProgress",
+    "NoLongerTracking", "NotStarted", "OnTrack", "Overdue",
+)  # fmt: skip
+_DUE = ("none", "open", "overdue", "long_overdue")
+_COMPLETION = ("unknown", "late", "on_time")
+_PACE = ("on_track", "behind")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRule:
+    """One row of progress_status.csv; an empty tuple means any."""
+
+    name: str
+    removed: tuple[str, ...]
+    status: tuple[int, ...]
+    is_active: tuple[str, ...]
+    due: tuple[str, ...]
+    completion: tuple[str, ...]
+    pace: tuple[str, ...]
+    progress_status: str
+
+    def matches(self, situation: Situation) -> bool:
+        """True when every cell allows the situation's value."""
+        pairs: tuple[tuple[Sequence[object], object], ...] = (
+            (self.removed, situation.removed),
+            (self.status, situation.status),
+            (self.is_active, situation.is_active),
+            (self.due, situation.due),
+            (self.completion, situation.completion),
+            (self.pace, situation.pace),
+        )
+        return all(not allowed or value in allowed for allowed, value in pairs)
+
+    @property
+    def condition(self) -> str:
+        """The row as SQL over the columns of sql/learning_item_progress.sql."""
+        parts = []
+        if self.removed:
+            parts.append(_truth("removed", self.removed))
+        if self.status:
+            parts.append(f"status IN ({', '.join(map(str, self.status))})")
+        if self.is_active:
+            parts.append(_truth("is_active", self.is_active))
+        for column, values in (("due", self.due), ("completion", self.completion), ("pace", self.pace)):
+            if values:
+                parts.append(f"{column} IN ({', '.join(map(quote, values))})")
+        return " AND ".join(parts) or "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One combination of everything the rules look at."""
+
+    removed: str
+    status: int
+    is_active: str
+    due: str
+    completion: str
+    pace: str
+
+
+def status_rules(rows: Iterable[tuple[int, dict[str, str]]], statuses: Collection[int]) -> tuple[StatusRule, ...]:
+    """The rows as rules, first match wins. Raises MappingError, which names the line, or the case left undecided."""
+    rules = tuple(_rule(row, number, statuses) for number, row in rows)
+    check_unique(FILE, [rule.name for rule in rules])
+    check_decided(rules, statuses)
+    return rules
+
+
+def situations(statuses: Collection[int]) -> Iterator[Situation]:
+    """Every combination that can occur: no lateness without a due date, no pace without an open one."""
+    for removed, status, active, due in itertools.product(YES_NO, statuses, YES_NO, _DUE):
+        completions = _COMPLETION if status == 3 and due != "none" else ("unknown",)
+        paces = ("on_track",) if due == "none" else _PACE
+        for completion, pace in itertools.product(completions, paces):
+            yield Situation(removed, status, active, due, completion, pace)
+
+
+def decide(rules: Iterable[StatusRule], situation: Situation) -> StatusRule | None:
+    """The first rule that matches."""
+    return next((rule for rule in rules if rule.matches(situation)), None)
+
+
+def check_decided(rules: Sequence[StatusRule], statuses: Collection[int]) -> None:
+    """Every situation must be decided and every rule must decide something. Raises MappingError."""
+    used: set[str] = set()
+    for situation in situations(statuses):
+        rule = decide(rules, situation)
+        if rule is None:
+            cells = ", ".join(f"{column}={getattr(situation, column)}" for column in Situation.__slots__)
+            raise MappingError(f"{FILE}: no rule decides the case {cells}; add a row for it")
+        used.add(rule.name)
+    idle = [rule.name for rule in rules if rule.name not in used]
+    if idle:
+        raise MappingError(f"{FILE}: rule {idle[0]!r} can never apply; an earlier rule takes all its cases")
+
+
+def _cell(row: dict[str, str], column: str, allowed: Sequence[str], where: str) -> tuple[str, ...]:
+    values = row[column].split()
+    if values == ["any"]:
+        return ()
+    wrong = [value for value in values if value not in allowed]
+    if wrong or not values:
+        raise MappingError(f"{where}: {column} is {row[column]!r}; use any, or of {' '.join(allowed)}")
+    return tuple(values)
+
+
+def _rule(row: dict[str, str], number: int, statuses: Collection[int]) -> StatusRule:
+    where = f"{FILE} line {number}"
+    check_name(row["rule"], where)
+    if row["progress_status"] not in PROGRESS_STATUSES:
+        raise MappingError(f"{where}: {row['progress_status']!r} is not a value of ProgressStatus")
+    codes = _cell(row, "status", [str(code) for code in statuses], where)
+    return StatusRule(
+        name=row["rule"],
+        removed=_cell(row, "removed", YES_NO, where),
+        status=tuple(int(code) for code in codes),
+        is_active=_cell(row, "is_active", YES_NO, where),
+        due=_cell(row, "due", _DUE, where),
+        completion=_cell(row, "completion", _COMPLETION, where),
+        pace=_cell(row, "pace", _PACE, where),
+        progress_status=row["progress_status"],
+    )
+
+
+def _truth(column: str, values: Sequence[str]) -> str:
+    return "true" if len(set(values)) > 1 else column if values[0] == "yes" else f"NOT {column}"
