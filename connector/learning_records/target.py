@@ -191,13 +191,11 @@ class LearningRecords(Destination):
 
 
 def payload_sql() -> str:
-    """One JSON object per record: the body of a create."""
-    return f"CAST(json_object({', '.join(map(_member, NewLearningRecord.model_fields))}) AS VARCHAR)"
-
-
-def _member(name: str) -> str:
-    value = f"strftime(timezone('UTC', {name}), '%Y-%m-%dT%H:%M:%S.%gZ')" if name.endswith("_at") else name
-    return f"'{name}', {value}"
+    """The body of a create."""
+    names = NewLearningRecord.model_fields
+    return difference.json_object(
+        {name: difference.value_sql(name, "datetime" if name.endswith("_at") else "") for name in names}
+    )
 
 
 def _person(item: Item) -> str | None:
