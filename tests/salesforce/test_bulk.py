@@ -428,7 +428,7 @@ if sys.argv[1] == "close":
 
     bulk.BulkJobs.set_state = stalls
 if sys.argv[1] == "poll":
-    async def stalls(self, job_id, seen):
+    async def stalls(self, job_id, *_):
         await self.info(job_id)
         print("half", flush=True)
         await asyncio.sleep(60)
