@@ -15,26 +15,15 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import Settings, variable
+from connector.settings import Settings
+from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, committed
+from connector.warehouse.migrate import migrate
 
-PATH_VARIABLE = variable("warehouse", "path")
-Connection = duckdb.DuckDBPyConnection
+__all__ = ["PATH_VARIABLE", "Connection", "Warehouse", "committed"]
 
 
 def _is_lock_error(failure: BaseException) -> bool:
     return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
-
-
-@contextmanager
-def committed(connection: Connection) -> Iterator[None]:
-    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 class Warehouse:
@@ -56,14 +45,8 @@ class Warehouse:
         """A read-write connection. Raises WarehouseLockedError (another process keeps the file), WarehouseError."""
         connection = self._open()
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
-            connection.execute("SET preserve_insertion_order = false")
-            # DuckDB would draw its bar into standard output, where `--json` puts one object and nothing else.
-            connection.execute("SET enable_progress_bar = false")
+            connection.execute(SETTINGS)
             if not self._migrated:
-                from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
-
                 migrate(connection, self.path)
                 self._migrated = True
             yield connection
