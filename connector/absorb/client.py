@@ -19,8 +19,8 @@ from connector.absorb.login.oauth import OAuthAuthenticator
 from connector.absorb.login.password import PasswordAuthenticator
 from connector.absorb.login.tokens import Authenticator
 from connector.absorb.walk.pages import Ask, Page
-from connector.errors import ApiError, ProtocolError
-from connector.http.answers import Answer
+from connector.errors import ProtocolError
+from connector.http.answers import Answer, Reader
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession, QueryParams
 from connector.settings import OAuthLogin, Settings, require_absorb
@@ -34,6 +34,10 @@ LIST_PATHS = {
     "enrollments": "/courses/{scope}/enrollments",
 }
 GARBLED_TRIES = 3
+_PAGES = Reader(
+    "answered {status} with something that is not a page: {why} ({start!r})",
+    "Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
+)
 T = TypeVar("T")
 
 
@@ -158,26 +162,14 @@ def read_page(answer: Answer, collection: str) -> Page:
 
 def _read_odd_page(answer: Answer, collection: str) -> Page:
     """The same for a page with rows or envelope out of the ordinary, or no page at all."""
-    try:
-        document = answer.json()
-    except ValueError:
-        raise _not_a_page(answer, "the body is not JSON") from None
+    document = _PAGES.document(answer)
     rows = document.get(collection) if isinstance(document, dict) else None
     if not isinstance(rows, list):
-        raise _not_a_page(answer, f"there is no list {collection!r}")
+        raise _PAGES.error(answer, f"there is no list {collection!r}")
     known = [row if isinstance(row, dict) else {} for row in rows]
     ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in known]
     return Page(ids, [_moment(row.get("dateEdited")) for row in known], _count(document.get("totalItems")),
                 _count(document.get("limit")))  # fmt: skip
-
-
-def _not_a_page(answer: Answer, why: str) -> ApiError:
-    return ProtocolError(
-        f"GET {answer.path} answered {answer.status} with something that is not a page: {why} ({answer.text[:120]!r}).",
-        remedy="Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
-        status=answer.status,
-        body=answer.text,
-    )
 
 
 def _count(value: object) -> int | None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -34,7 +33,9 @@ def test_a_signal_ends_a_pull_in_good_order(
     process = subprocess.Popen(
         [sys.executable, "-m", "connector.cli", "pull"], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
     )
-    time.sleep(4)
+    assert process.stderr is not None
+    while not (line := process.stderr.readline()).startswith("learnsync: enrollments"):
+        assert line, "the pull ended before it came to the enrollments"
     process.send_signal(number)
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == code

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from connector.sandbox.org.rows.formula import FORMULAS
+from connector.sandbox.org.schema.builtin import fields_of
 from connector.sandbox.org.schema.metadata import load_custom_objects
-from connector.sandbox.org.schema.standard import PROGRESS_STATUSES
 
 ROOT = Path(__file__).parents[2] / "mappings" / "salesforce"
 SOURCE = ROOT / "force-app" / "main" / "default"
@@ -106,7 +106,9 @@ def test_upsert_keys_are_required_unique_external_ids(object_name: str, key: str
 def test_picklists_are_restricted_and_complete() -> None:
     fields = SCHEMAS["LMS_Enrollment__c"].fields
     assert list(fields["absorb_status__c"].picklist) == ABSORB_STATUSES
-    assert list(fields["progress_status__c"].picklist) == list(PROGRESS_STATUSES)
+    assert list(fields["progress_status__c"].picklist) == list(
+        fields_of("LearningItemProgress")["progressstatus"].picklist
+    )
     assert fields["absorb_status__c"].restricted_picklist
     assert fields["progress_status__c"].restricted_picklist
 

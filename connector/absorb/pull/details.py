@@ -20,9 +20,8 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from connector.absorb.api.operations import BY_NAME
 from connector.absorb.client import AbsorbClient
-from connector.absorb.faults import concerns_every_call
+from connector.absorb.faults import READER, concerns_every_call
 from connector.absorb.pull.pull import FAILURES_IN_A_ROW, StreamReport
 from connector.errors import (
     ApiError,
@@ -47,12 +46,13 @@ log = logging.getLogger(__name__)
 # So many learners and courses are asked about between two commits, and so much is asked again after a kill.
 CHUNK_PAIRS = 200
 NO_CONTENT = 204
-# The operation that lists each stream for one learner in one course (connector/absorb/api/operations.py).
+# Where each list of one learner in one course lives.
+_PAIR = "/users/{user_id}/enrollments/{course_id}"
 LISTS = {
-    "lesson_enrollments": "lessons.of_user",
-    "chapter_enrollments": "chapters.of_user",
-    "session_enrollments": "sessions.of_user",
-    "attempts": "attempts.of_lesson",
+    "lesson_enrollments": _PAIR + "/lessons",
+    "chapter_enrollments": _PAIR + "/chapters",
+    "session_enrollments": _PAIR + "/sessions",
+    "attempts": _PAIR + "/lessons/{lesson_id}/attempts",
 }
 
 
@@ -262,7 +262,7 @@ class DetailPull:
 
     async def _array(self, stream: str, pair: Pair, lesson_id: str = "") -> _List | None:
         """One list of a pair; None when the portal knows none (404). Raises ApiError."""
-        path = BY_NAME[LISTS[stream]].path.format(userId=pair.user_id, courseId=pair.course_id, lessonId=lesson_id)
+        path = LISTS[stream].format(user_id=pair.user_id, course_id=pair.course_id, lesson_id=lesson_id)
         self._reports[stream].lists += 1
         self._reports[stream].requests += 1
         try:
@@ -343,9 +343,9 @@ def read_array(answer: Answer) -> _List:
         # Strictly: a body that DuckDB cannot read must fail here, for its pair alone.
         rows = from_json(text, allow_inf_nan=False)
     except ValueError:
-        raise _no_array(answer, "the body is not JSON") from None
+        raise READER.error(answer, "the body is not JSON") from None
     if not isinstance(rows, list):
-        raise _no_array(answer, "a JSON array was due")
+        raise READER.error(answer, "a JSON array was due")
     return _List(text[1:-1], rows)
 
 
@@ -357,15 +357,6 @@ def placed_text(rows: Sequence[Any], pair: Pair, lesson_id: str) -> str:
         return json.dumps(found, allow_nan=False)[1:-1]
     except ValueError:
         raise ProtocolError(f"The attempts of {pair} hold a number too large to be one.", status=200) from None
-
-
-def _no_array(answer: Answer, why: str) -> ProtocolError:
-    return ProtocolError(
-        f"{answer.method} {answer.path} answered {answer.status} with something unexpected: {why}.",
-        remedy="Check LEARNSYNC_ABSORB__BASE_URL and any proxy between.",
-        status=answer.status,
-        body=answer.text,
-    )
 
 
 def _guid(row: Any, name: str) -> str | None:

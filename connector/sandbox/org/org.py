@@ -24,10 +24,8 @@ from connector.sandbox.org.rest.replication import Replication
 from connector.sandbox.org.rows.formula import evaluate
 from connector.sandbox.org.rows.table import Row, Table
 from connector.sandbox.org.rows.upsert import Plan, judge, plan_update, plan_upsert, read_values
-from connector.sandbox.org.schema.education import education_objects
-from connector.sandbox.org.schema.metadata import load_custom_objects
+from connector.sandbox.org.schema.metadata import load_objects
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
-from connector.sandbox.org.schema.standard import standard_objects
 from connector.sandbox.org.sessions import Sessions
 from connector.sandbox.org.tally import Tally
 
@@ -49,8 +47,7 @@ class Org:
         self.calls: Counter[str] = Counter()
         self.tally = Tally()
         self.faults = RecordFaults()
-        schemas = [*standard_objects(), *education_objects(), *load_custom_objects()]
-        self._tables = {schema.name.lower(): Table(schema) for schema in schemas}
+        self._tables = {schema.name.lower(): Table(schema) for schema in load_objects()}
         self._cursors = Cursors()
         self.user_id = ""
         self.user_id = self._integration_user()

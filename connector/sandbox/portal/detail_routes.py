@@ -177,7 +177,7 @@ def start_attempt(call: Call) -> Response:
         enrollment, lesson, lessons = _lesson(call)
         now = call.house.portal.stamp()
         _may_begin(enrollment, now)
-        attempt = new_attempt(lesson, now, call.house.details.new_id())
+        attempt = new_attempt(lesson, now, call.house.portal.new_id())
         retell(lesson, now)
         call.house.details.save_lessons(enrollment, lessons, now)
     path = call.path

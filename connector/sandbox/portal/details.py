@@ -7,7 +7,6 @@ enrollment that was edited since its inside was last looked at is brought forwar
 from __future__ import annotations
 
 import json
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,34 +27,12 @@ from connector.sandbox.portal.lessons import (
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.portal.schema import DETAILS
-from connector.sandbox.portal.state import Portal, Row
+from connector.sandbox.portal.state import Portal, Row, encode, sql, upsert
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_COLUMNS = "key, name, date_edited, date_added, json, enrollment_id, course_id, user_id, item_id, parent_id, status"
-_NAMES = _COLUMNS.split(", ")
-# Rows of an enrollment go with it, whichever way it goes.
-_TABLE = """
-CREATE TABLE IF NOT EXISTS {name} (
-    seq INTEGER PRIMARY KEY, key TEXT UNIQUE, name TEXT, date_edited TEXT, date_added TEXT, json TEXT,
-    enrollment_id TEXT, course_id TEXT, user_id TEXT, item_id TEXT, parent_id TEXT, status INTEGER
-);
-CREATE INDEX IF NOT EXISTS {name}_by_enrollment ON {name} (enrollment_id);
-CREATE INDEX IF NOT EXISTS {name}_by_item ON {name} (course_id, item_id, date_edited, key);
-CREATE TRIGGER IF NOT EXISTS {name}_go AFTER DELETE ON enrollments BEGIN
-    DELETE FROM {name} WHERE enrollment_id = old.key;
-END;
-"""
-_LOOKED = """
-CREATE TABLE IF NOT EXISTS looked_into (enrollment_id TEXT PRIMARY KEY, edited TEXT);
-CREATE TRIGGER IF NOT EXISTS looked_into_go AFTER DELETE ON enrollments BEGIN
-    DELETE FROM looked_into WHERE enrollment_id = old.key;
-END;
-"""
-_STALE = """
-SELECT e.key, e.date_edited, e.course_id, e.json, l.edited FROM enrollments AS e
-LEFT JOIN looked_into AS l ON l.enrollment_id = e.key
-WHERE e.{column} = ? AND (l.edited IS NULL OR l.edited <> e.date_edited) ORDER BY e.seq
-"""
+_COLUMNS = (
+    "key", "name", "date_edited", "date_added", "json", "enrollment_id", "course_id", "user_id", "item_id",
+    "parent_id", "status",
+)  # fmt: skip
 _WITHOUT_SESSION = {2, 6}
 _Line = tuple[object, ...]
 
@@ -76,7 +53,7 @@ class DetailStore:
 
     def __init__(self, portal: Portal) -> None:
         self.portal = portal
-        portal.script("".join(_TABLE.format(name=name) for name in DETAILS) + _LOOKED)
+        portal.script("".join(sql("detail_table", name=name) for name in DETAILS) + sql("looked_into"))
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -147,7 +124,7 @@ class DetailStore:
 
     def _refresh(self, column: str, value: str, *, pick_session: bool = True) -> None:
         with self.portal.lock:
-            stale = self.portal.select(_STALE.format(column=column), (value.lower(),))
+            stale = self.portal.select(sql("stale", column=column), (value.lower(),))
             outlines: dict[str, Outline] = {}
             lines: list[tuple[str, _Line]] = []
             for key, edited, course_id, text, looked in stale:
@@ -186,21 +163,13 @@ class DetailStore:
         by_table: dict[str, list[_Line]] = defaultdict(list)
         for table, line in lines:
             by_table[table].append(line)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])
-        marks = ", ".join("?" * len(_NAMES))
         for table, found in by_table.items():
-            self.portal.write(
-                f"INSERT INTO {table} ({_COLUMNS}) VALUES ({marks}) ON CONFLICT (key) DO UPDATE SET {updates}", found
-            )
+            self.portal.write(upsert(table, _COLUMNS), found)
 
     def _looked(self, key: str) -> None:
         self.portal.write(
             "INSERT OR REPLACE INTO looked_into SELECT key, date_edited FROM enrollments WHERE key = ?", [(key,)]
         )
-
-    def new_id(self) -> str:
-        """A fresh id, repeatable with the portal's seed."""
-        return str(uuid.UUID(int=self.portal.random.getrandbits(128), version=4))
 
 
 def _lesson_lines(parent: _Parent, lessons: Sequence[LessonState]) -> Iterable[tuple[str, _Line]]:
@@ -227,7 +196,7 @@ def _line(parent: _Parent, row: Row, item_id: str, *, parent_id: str | None = No
         row.get("name"),
         canonical(row.get("dateEdited")) or edited or parent.edited,
         canonical(row.get("dateAdded")),
-        _encode(row),
+        encode(row),
         parent.key,
         parent.course_id,
         str(parent.enrollment.get("userId")).lower(),

@@ -15,7 +15,7 @@ from connector.sandbox.kit.instants import canonical
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.enrollments import EnrollmentMaker
 from connector.sandbox.portal.people import make_departments, make_users
-from connector.sandbox.portal.schema import COURSES
+from connector.sandbox.portal.schema import ALL
 from connector.sandbox.portal.state import Portal, Row
 from connector.sandbox.portal.vocabulary import LEVELS, TOPICS, VENDORS
 
@@ -142,7 +142,7 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
     if number == 2:
         course_type = "InstructorLedCourse"  # however few courses there are, one has sessions
     required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
-    return COURSES.blank | {
+    return ALL["courses"].blank | {
         "id": dice.guid(),
         "courseType": course_type,
         "name": name,

@@ -14,7 +14,7 @@ from typing import Any
 from connector.sandbox.kit.instants import canonical, moment_of, naive_text, timespan
 from connector.sandbox.portal.generator import stable_guid
 from connector.sandbox.portal.outlines import Outline
-from connector.sandbox.portal.schema import CHAPTER_ENROLLMENTS, LESSON_ENROLLMENTS, SESSION_ENROLLMENTS, Stream
+from connector.sandbox.portal.schema import DETAILS
 
 Row = dict[str, Any]
 # Statuses of a course enrollment under which nobody has begun.
@@ -64,12 +64,12 @@ def blank_lessons(enrollment: Mapping[str, Any], outline: Outline) -> list[Lesso
         }
         for lesson in outline.lessons
     )
-    return [LessonState(_within(enrollment, LESSON_ENROLLMENTS) | row) for row in rows]
+    return [LessonState(_within(enrollment, "lesson_enrollments") | row) for row in rows]
 
 
-def _within(enrollment: Mapping[str, Any], stream: Stream) -> Row:
+def _within(enrollment: Mapping[str, Any], stream: str) -> Row:
     """A row of a stream that says whose it is and is empty otherwise."""
-    return stream.blank | {
+    return DETAILS[stream].blank | {
         "courseEnrollmentId": enrollment["id"],
         "userId": enrollment.get("userId"),
         "fullName": enrollment.get("fullName"),
@@ -200,7 +200,7 @@ def chapter_rows(enrollment: Mapping[str, Any], outline: Outline, lessons: Seque
 def _chapter(enrollment: Mapping[str, Any], chapter_id: str, name: str, lessons: Sequence[LessonState]) -> Row:
     rows = [lesson.row for lesson in lessons]
     summary = summarize(lessons)
-    return _within(enrollment, CHAPTER_ENROLLMENTS) | {
+    return _within(enrollment, "chapter_enrollments") | {
         "id": stable_guid(f"{enrollment['id']}/{chapter_id}"),
         "chapterId": chapter_id,
         "name": name,
@@ -241,7 +241,7 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
     """A session enrollment that says what its course enrollment says; no dateAdded (docs/facts/absorb.md section 5)."""
     said = ("status", "progress", "score", "timeSpent", "dateStarted", "dateCompleted", "dateEdited")
-    return _within(enrollment, SESSION_ENROLLMENTS) | {
+    return _within(enrollment, "session_enrollments") | {
         "id": stable_guid(f"{enrollment['id']}/{session_id}"),
         "sessionId": session_id,
         "name": name,

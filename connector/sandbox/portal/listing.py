@@ -12,7 +12,7 @@ from connector.sandbox.kit.faults import Profile
 from connector.sandbox.kit.instants import canonical
 from connector.sandbox.portal.errors import unprocessable
 from connector.sandbox.portal.odata import Condition, compile_filter, compile_sort
-from connector.sandbox.portal.schema import DETAILS, STREAMS, Stream
+from connector.sandbox.portal.schema import ALL, Stream
 from connector.sandbox.portal.state import Portal
 
 DEFAULT_LIMIT = 20
@@ -32,7 +32,7 @@ class Lister:
         self, stream_name: str, query: Mapping[str, str], scope: Condition, *, collection: str | None = None
     ) -> Response:
         """Serve one page; ``scope`` narrows the list to a course or a user, ``collection`` names it in the envelope."""
-        stream = (STREAMS | DETAILS)[stream_name]
+        stream = ALL[stream_name]
         limit = _whole(query, "limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
         offset = _whole(query, "offset", 0, lowest=0, highest=MAX_OFFSET)
         where = _where(stream, query, scope)

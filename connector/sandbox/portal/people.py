@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.sandbox.kit.randomness import Dice
-from connector.sandbox.portal.schema import DEPARTMENTS, USERS
+from connector.sandbox.portal.schema import ALL
 from connector.sandbox.portal.state import Row
 from connector.sandbox.portal.vocabulary import (
     CITIES,
@@ -30,7 +30,7 @@ def make_departments(dice: Dice, now: int) -> list[Row]:
 
 def department(row_id: str, name: str, parent_id: str | None, stamp: str) -> Row:
     """A complete department resource."""
-    return DEPARTMENTS.blank | {
+    return ALL["departments"].blank | {
         "id": row_id,
         "name": name,
         "useDepartmentContactDetails": False,
@@ -78,7 +78,7 @@ def _user(dice: Dice, now: int, number: int, departments: list[Row]) -> Row:
 def user(*, number: int, first: str, last: str, domain: str, **values: Any) -> Row:
     """A complete user resource; what is optional and not among the values is empty."""
     name = ascii_name(f"{first}.{last}")
-    return USERS.blank | {
+    return ALL["users"].blank | {
         "firstName": first,
         "lastName": last,
         "username": f"{name}.{number}",

@@ -9,30 +9,19 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from connector.sandbox.kit.instants import canonical, naive_text
 from connector.sandbox.portal.changes import advance
-from connector.sandbox.portal.schema import DETAILS, STREAMS, enrollment_row
+from connector.sandbox.portal.schema import ALL, STREAMS, enrollment_row
 
 Row = dict[str, Any]
 Selection = int | Sequence[str]
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_COMMON_COLUMNS = "seq INTEGER PRIMARY KEY, key TEXT UNIQUE, name TEXT, date_edited TEXT, date_added TEXT, json TEXT"
-_TABLES = f"""
-CREATE TABLE users ({_COMMON_COLUMNS});
-CREATE TABLE courses ({_COMMON_COLUMNS});
-CREATE TABLE departments ({_COMMON_COLUMNS});
-CREATE TABLE enrollments (
-    {_COMMON_COLUMNS}, course_id TEXT, user_id TEXT, status INTEGER, is_active INTEGER
-);
-CREATE INDEX users_by_name ON users (name);
-CREATE INDEX courses_by_name ON courses (name);
-CREATE INDEX enrollments_by_edit ON enrollments (course_id, date_edited, key);
-CREATE INDEX enrollments_by_name ON enrollments (course_id, name);
-CREATE INDEX enrollments_by_user ON enrollments (user_id);
-"""
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_COLUMNS = ("key", "name", "date_edited", "date_added", "json")
 _NAME_FIELD = {name: stream.default_sort for name, stream in STREAMS.items()}
 
 
@@ -47,10 +36,10 @@ class Portal:
     def __init__(self, *, now: Callable[[], datetime] | None = None, seed: int = 20260101) -> None:
         self.now = now or utc_now
         self.random = random.Random(seed)  # noqa: S311 - repeatable choices, not secrets
-        self.lock = self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._db.create_function("canonical", 1, canonical, deterministic=True)
-        self._db.executescript(_TABLES)
+        self._db.executescript(sql("tables"))
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
@@ -59,7 +48,7 @@ class Portal:
 
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
-        return int(self._one(f"SELECT count(*) FROM {_table(stream)}")[0])
+        return int(self.select(f"SELECT count(*) FROM {_table(stream)}")[0][0])
 
     def rows(self, stream: str) -> list[Row]:
         """Every row of a stream exactly as served: the truth that a pull is compared with."""
@@ -93,7 +82,7 @@ class Portal:
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one reading statement."""
-        with self._lock:
+        with self.lock:
             return self._db.execute(sql, tuple(parameters)).fetchall()
 
     def page(
@@ -105,7 +94,7 @@ class Portal:
         """
         table = _table(stream)
         inner = f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
-        with self._lock:
+        with self.lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
             found = self._db.execute(
                 f"SELECT t.json FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq",
@@ -120,9 +109,6 @@ class Portal:
             known = self._counts[sql, parameters] = int(self._db.execute(sql, parameters).fetchone()[0])
         return known
 
-    def _one(self, sql: str) -> tuple[Any, ...]:
-        return tuple(self.select(sql)[0])
-
     def me(self, username: str) -> Row | None:
         """The user behind an account: the one of that name, else the first, so that any data has one."""
         found = self.select(
@@ -133,34 +119,38 @@ class Portal:
 
     # -- writing ---------------------------------------------------------------------------------
 
+    def new_id(self) -> str:
+        """A fresh id, repeatable with the portal's seed."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
     def stamp(self) -> datetime:
         """The next instant: the clock, but always later than the stamp before, so no two edits collide."""
-        with self._lock:
+        with self.lock:
             moment = max(self.now().astimezone(UTC), self._last_stamp + timedelta(microseconds=1))
             self._last_stamp = moment
             return moment
 
     def load(self, stream: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert or replace many rows verbatim in one transaction."""
-        with self._lock:
+        with self.lock:
             prepared = (self._columns(stream, row, None) for row in rows)
             self._transact(_upsert(stream), prepared)
 
     def copy_from(self, other: Portal) -> None:
         """Hold the rows of another portal, in place of what is here."""
-        with self._lock, other.lock:
+        with self.lock, other.lock:
             other._db.backup(self._db)
             self._course_keys = set(other._course_keys)
             self._counts.clear()
 
     def script(self, sql: str) -> None:
         """Run statements that define tables."""
-        with self._lock:
+        with self.lock:
             self._db.executescript(sql)
 
     def write(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
         """Run one writing statement for each row of parameters, in one transaction."""
-        with self._lock:
+        with self.lock:
             self._transact(sql, parameters)
 
     def put_row(self, stream: str, row: Mapping[str, Any], *, course_id: str | None = None) -> None:
@@ -168,8 +158,11 @@ class Portal:
 
         A row whose own courseId is unusable is listed under ``course_id``, else where its id already was.
         """
-        with self._lock:
-            self._db.execute(_upsert(stream), self._columns(stream, row, course_id))
+        with self.lock:
+            self._db.execute(
+                _upsert(stream),
+                self._columns(stream, row, course_id),
+            )
             self._counts.clear()
 
     def edit(
@@ -183,7 +176,7 @@ class Portal:
 
         Without ``changes`` each one moves on as a learner would; ``same_instant`` makes a bulk edit.
         """
-        with self._lock:
+        with self.lock:
             ids = self._choose(which)
             shared = self.stamp() if same_instant else None
             self.load("enrollments", [self._edited(i, changes, shared or self.stamp()) for i in ids])
@@ -199,7 +192,7 @@ class Portal:
 
     def patch(self, stream: str, row_id: str, changes: Mapping[str, Any]) -> Row:
         """Change one row of any stream and bump its own dateEdited only."""
-        with self._lock:
+        with self.lock:
             row = self.get(stream, row_id)
             if row is None:
                 raise KeyError(f"no row {row_id} in {stream}")
@@ -210,7 +203,7 @@ class Portal:
 
     def insert(self, count: int) -> list[str]:
         """Enroll ``count`` pairs of user and course that are not enrolled yet; returns the new ids."""
-        with self._lock:
+        with self.lock:
             users = [key for (key,) in self.select("SELECT key FROM users ORDER BY seq")]
             courses = [key for (key,) in self.select("SELECT key FROM courses ORDER BY seq")]
             return [self.enroll(*self._free_pair(users, courses)) for _ in range(count)]
@@ -224,13 +217,13 @@ class Portal:
 
     def enroll(self, user_id: str, course_id: str, changes: Mapping[str, Any] | None = None) -> str:
         """Add an enrollment; earlier ones of the pair become history (docs/facts/absorb.md section 4)."""
-        with self._lock:
+        with self.lock:
             user, course = self.get("users", user_id), self.get("courses", course_id)
             if user is None or course is None:
                 raise KeyError(f"no user {user_id} or no course {course_id}")
             current = [e["id"] for e in self.enrollments_of(user_id, course_id) if e.get("isActive")]
             self.edit(current, changes={"isActive": False})
-            row_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+            row_id = self.new_id()
             now = naive_text(self.stamp())
             row = enrollment_row(row_id, user, course, dateEdited=now, dateAdded=now, **(changes or {}))
             self.put_row("enrollments", row)
@@ -238,14 +231,14 @@ class Portal:
 
     def delete(self, which: Selection) -> list[str]:
         """Un-enroll (ids, or how many): the rows vanish (docs/facts/absorb.md section 4); returns their ids."""
-        with self._lock:
+        with self.lock:
             ids = self._choose(which)
             self._delete("enrollments", "key", ids)
             return ids
 
     def delete_course(self, course_id: str) -> None:
         """Remove a course and its enrollments; its enrollment list then answers 404."""
-        with self._lock:
+        with self.lock:
             self._delete("enrollments", "course_id", [course_id])
             self._delete("courses", "key", [course_id])
             self._course_keys.discard(course_id.lower())
@@ -281,7 +274,7 @@ class Portal:
             None if name is None else str(name),
             edited,
             canonical(row.get("dateAdded")),
-            _encode(dict(row)),
+            encode(dict(row)),
         )
         if stream == "courses":
             self._course_keys.add(key)
@@ -306,19 +299,26 @@ class Portal:
 
 def _table(stream: str) -> str:
     """Only known stream names ever reach SQL."""
-    return (STREAMS | DETAILS)[stream].name
+    return ALL[stream].name
 
 
 def _upsert(stream: str) -> str:
-    columns = ["key", "name", "date_edited", "date_added", "json"]
-    if stream == "enrollments":
-        columns += ["course_id", "user_id", "status", "is_active"]
-    updates = ", ".join(f"{c} = excluded.{c}" for c in columns[1:])
+    more = ("course_id", "user_id", "status", "is_active") if stream == "enrollments" else ()
+    return upsert(_table(stream), (*_COLUMNS, *more))
+
+
+def upsert(table: str, columns: Sequence[str]) -> str:
+    """The statement that inserts a row or replaces the one with the same key, which is the first column."""
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
     marks = ", ".join("?" * len(columns))
-    return (
-        f"INSERT INTO {_table(stream)} ({', '.join(columns)}) VALUES ({marks}) "
-        f"ON CONFLICT (key) DO UPDATE SET {updates}"
-    )
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (key) DO UPDATE SET {updates}"
+
+
+@cache
+def sql(name: str, /, **parts: str) -> str:
+    """One of the portal's SQL files, its placeholders filled in."""
+    text = resources.files("connector.sandbox.portal").joinpath("sql", f"{name}.sql").read_text("utf-8")
+    return text.format(**parts)
 
 
 def _like(previous: object, moment: datetime) -> str:

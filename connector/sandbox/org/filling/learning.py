@@ -7,11 +7,11 @@ what the portal's enrollment says, in the words of LearningItemProgress (docs/fa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from connector.sandbox.kit.instants import offset_instant, org_text
+from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.table import Row
-from connector.sandbox.org.schema.standard import PROGRESS_STATUSES
 from connector.sandbox.portal.state import Portal
 
 # How much of the portal is looked at: native programs are few beside an LMS catalogue.
@@ -34,19 +34,19 @@ def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
 
 
 class Learning:
-    """Loads LearningItem and LearningItemProgress records."""
+    """Loads LearningItem and LearningItemProgress records. The caller holds the org's lock."""
 
-    def __init__(self, load: Callable[[str, Row], Row], at: str) -> None:
-        self._load = load
-        self._at = at
+    def __init__(self, org: Org) -> None:
+        self._org = org
         self._number = 0
 
     def unrelated(self, owners: list[str]) -> None:
         """Items that no course of the portal is named like, with progress in every status."""
         names = ("Sales onboarding", "Security basics", "Product tour")
         items = [self._item(name) for name in names]
+        statuses = list(self._org.schema("LearningItemProgress").fields["progressstatus"].picklist)
         for at, owner in enumerate(owners):
-            self._progress(owner, items[at % len(items)], PROGRESS_STATUSES[at % len(PROGRESS_STATUSES)], days=at)
+            self._progress(owner, items[at % len(items)], statuses[at % len(statuses)], days=at)
 
     def related(self, courses: list[Row], enrollments: Iterable[Row], owners: Mapping[str, str]) -> None:
         """Items named like courses: the first two once, the third twice, the others not at all."""
@@ -60,12 +60,12 @@ class Learning:
                 self._progress(owner, item, _PLAIN[row["status"]], row=row)
 
     def _item(self, name: str) -> str:
-        return str(self._load("LearningItem", {"Name": name[:255], "Type": "LearningContent"})["Id"])
+        return str(self._org.load("LearningItem", {"Name": name[:255], "Type": "LearningContent"})["Id"])
 
     def _progress(self, owner: str, item: str, status: str, *, days: int = 0, row: Row | None = None) -> None:
         self._number += 1
         done, begun = status.startswith("Completed"), status != "NotStarted"
-        self._load(
+        self._org.load(
             "LearningItemProgress",
             {
                 "Name": f"LIP-{self._number:06d}",
@@ -73,10 +73,10 @@ class Learning:
                 "LearningItemId": item,
                 "ProgressStatus": status,
                 "CompletedPercent": 100.0 if done else 40.0 if begun else 0.0,
-                "CompletedDate": (_instant(row, "dateCompleted") or self._at) if done else None,
+                "CompletedDate": (_instant(row, "dateCompleted") or self._org.stamp()) if done else None,
                 "CompletedOnDay": days if done else None,
                 "DaysInProgress": days,
-                "StartDate": (_instant(row, "dateStarted") or self._at) if begun else None,
+                "StartDate": (_instant(row, "dateStarted") or self._org.stamp()) if begun else None,
             },
         )
 

@@ -28,6 +28,6 @@ def populate(
         for row in people.contacts:
             org.load("Contact", row)
         active = {key: row["Id"] for key, row in zip(people.user_keys, made, strict=True) if row["IsActive"]}
-        learning = Learning(org.load, org.stamp())
+        learning = Learning(org)
         learning.unrelated(list(active.values())[:25])
         learning.related(list(courses), enrollments, active)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from connector.sandbox.org.errors import refused
-from connector.sandbox.org.learnings.shapes import REQUIREMENTS
+from connector.sandbox.org.learnings.shapes import COURSE_FIELDS, REQUIREMENTS
 from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.ids import long_form, to_18
 from connector.sandbox.org.rows.table import Row
 from connector.sandbox.org.rows.upsert import refuse_duplicate
 from connector.sandbox.org.rows.values import coerce
-from connector.sandbox.org.schema.education import COURSE_FIELDS
 
 _TYPES = ("Learning Course", "Learning Program")
 _MAPPING_TYPES = ("Single Achievement", "Group Achievement", "Skill Achievement")

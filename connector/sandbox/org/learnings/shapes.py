@@ -10,9 +10,16 @@ from typing import Any
 
 from connector.sandbox.org.call import unreadable
 from connector.sandbox.org.rows.table import Row
-from connector.sandbox.org.schema.education import COURSE_FIELDS
 
 REQUIREMENTS = ("prerequisites", "corequisites", "recommended")
+# Field of the API → field of LearningCourse that keeps it.
+COURSE_FIELDS = {
+    "name": "Name", "provider": "ProviderId", "description": "Description",
+    "courseLevelDescription": "CourseLevelDescription", "subjectAbbreviation": "SubjectAbbreviation",
+    "fieldOfStudy": "FieldOfStudy", "courseNumber": "CourseNumber", "active": "IsActive",
+    "activeFromDate": "ActiveFromDate", "activeToDate": "ActiveToDate", "duration": "Duration",
+    "durationUnit": "DurationUnit", "cipCode": "CipCode", "academicLevel": "AcademicLevel",
+}  # fmt: skip
 _ITEM = {"learning", *REQUIREMENTS, "outcomes"}
 _LEARNING = {
     *COURSE_FIELDS, "type", "learningId", "learningCourseId", "learningCourseCustomFields", "learningProgramId",

@@ -1,6 +1,6 @@
-"""The custom objects of the org, read from the metadata that ships in ``mappings/salesforce``.
+"""The objects of the org; the custom ones are read from the metadata that ships in ``mappings/salesforce``.
 
-So the sandbox judges what an administrator would deploy. Standard objects are in ``standard``.
+So the sandbox judges what an administrator would deploy.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema, object_schema, owner_field, read_only
+from connector.sandbox.org.schema.builtin import builtin_objects, fields_of
+from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
 
 _NS = "{http://soap.sforce.com/2006/04/metadata}"
+_COURSE_FIELDS = "education-cloud/main/default/objects/LearningCourse/fields"
 _TYPES = {
     "Text": "string",
     "Checkbox": "boolean",
@@ -24,9 +26,17 @@ _TYPES = {
 }
 
 
+def load_objects() -> list[ObjectSchema]:
+    """Every object of the org: those it has anyway, with the fields that ship for them, and the custom ones."""
+    made = [*builtin_objects(), *load_custom_objects()]
+    course = next(schema for schema in made if schema.name == "LearningCourse")
+    course.fields |= {field.name.lower(): field for field in load_fields(_shipped(_COURSE_FIELDS))}
+    return made
+
+
 def load_custom_objects() -> list[ObjectSchema]:
     """Every custom object of the shipped metadata; key prefixes are given out in order of name."""
-    objects = [entry for entry in _listed(shipped("force-app/main/default/objects")) if entry.name.endswith("__c")]
+    objects = [entry for entry in _listed(_shipped("force-app/main/default/objects")) if entry.name.endswith("__c")]
     return [_custom_object(entry, f"a0{chr(ord('X') + at)}") for at, entry in enumerate(objects)]
 
 
@@ -35,7 +45,7 @@ def load_fields(folder: Traversable) -> list[FieldSchema]:
     return [custom_field(_parse(entry)) for entry in _listed(folder) if entry.name.endswith(".field-meta.xml")]
 
 
-def shipped(path: str) -> Traversable:
+def _shipped(path: str) -> Traversable:
     """A folder inside the packaged ``mappings/salesforce``."""
     return resources.files("mappings").joinpath("salesforce", path)
 
@@ -49,21 +59,21 @@ def _custom_object(folder: Traversable, key_prefix: str) -> ObjectSchema:
     name_node = root.find(f"{_NS}nameField")
     if name_node is None:
         raise ValueError(f"{folder.name}: the object definition has no nameField")
-    return object_schema(
-        folder.name,
-        _text(root, "label"),
-        _text(root, "pluralLabel"),
-        key_prefix,
-        [owner_field(), _name_field(name_node), *load_fields(folder.joinpath("fields"))],
-        name_format=_text(name_node, "displayFormat") or None,
-    )
+    own = [_name_field(name_node), *load_fields(folder.joinpath("fields"))]
+    fields = fields_of("(every)") | fields_of("(owned)") | {field.name.lower(): field for field in own}
+    name_format = _text(name_node, "displayFormat") or None
+    labels = (_text(root, "label"), _text(root, "pluralLabel"))
+    return ObjectSchema(folder.name, *labels, key_prefix, fields, name_format=name_format)
 
 
 def _name_field(node: ET.Element) -> FieldSchema:
     label = _text(node, "label")
     named: dict[str, Any] = {"length": 80, "name_field": True, "id_lookup": True}
     if _text(node, "type") == "AutoNumber":
-        return read_only("Name", "string", label, nillable=False, auto_number=True, **named)
+        return FieldSchema(
+            "Name", "string", label, nillable=False, createable=False, updateable=False, defaulted_on_create=True,
+            auto_number=True, **named,
+        )  # fmt: skip
     # A text name may stay blank on create: the org then puts the record id there.
     return FieldSchema("Name", "string", label, defaulted_on_create=True, **named)
 

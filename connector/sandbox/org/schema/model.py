@@ -95,23 +95,21 @@ class FieldSchema:
             "digits": self.precision if self.type == "int" else 0,
             "defaultValue": self.default,
             "custom": self.name.endswith("__c"),
-            "caseSensitive": False,
             "calculated": self.formula is not None,
             "calculatedFormula": self.formula,
-            "filterable": True,
-            "sortable": True,
             "groupable": self.type not in {"double", "percent", "datetime"},
-            "dependentPicklist": False,
-            "controllerName": None,
             "picklistValues": [
                 {"active": active, "defaultValue": False, "label": value, "validFor": None, "value": value}
                 for value, active in self.picklist.items()
             ],
             "referenceTo": [self.reference_to] if self.reference_to else [],
             "relationshipName": self.relationship_name,
-            "polymorphicForeignKey": False,
             "permissionable": self.createable and self.nillable,
-            "deprecatedAndHidden": False,
+            "controllerName": None,
+            **dict.fromkeys(("filterable", "sortable"), True),
+            **dict.fromkeys(
+                ("caseSensitive", "dependentPicklist", "polymorphicForeignKey", "deprecatedAndHidden"), False
+            ),
         }
 
 
@@ -184,47 +182,3 @@ class ObjectSchema:
         """The whole describe result."""
         fields = [f.describe() for f in self.fields.values()]
         return self.summary(version) | {"fields": fields, "childRelationships": [], "recordTypeInfos": []}
-
-
-def object_schema(
-    name: str, label: str, plural: str, key_prefix: str, fields: list[FieldSchema], **rights: Any
-) -> ObjectSchema:
-    """An object of the given fields behind the system fields that every object has."""
-    everything = [*system_fields(), *fields]
-    return ObjectSchema(name, label, plural, key_prefix, {f.name.lower(): f for f in everything}, **rights)
-
-
-def read_only(name: str, type_: str, label: str, **properties: Any) -> FieldSchema:
-    """A field that the org itself fills."""
-    return FieldSchema(name, type_, label, createable=False, updateable=False, defaulted_on_create=True, **properties)
-
-
-def reference(to: str) -> dict[str, Any]:
-    """The properties of a lookup that is never empty."""
-    return {"length": 18, "reference_to": to, "nillable": False}
-
-
-def choice(*values: str) -> dict[str, Any]:
-    """The properties of a restricted picklist with these values."""
-    return {"length": 255, "restricted_picklist": True, "picklist": dict.fromkeys(values, True)}
-
-
-def system_fields() -> list[FieldSchema]:
-    """Id, audit fields and IsDeleted, present on every object."""
-    user = reference("User")
-    return [
-        read_only("Id", "id", "Record ID", length=18, nillable=False, id_lookup=True),
-        read_only("IsDeleted", "boolean", "Deleted", nillable=False, default=False),
-        read_only("CreatedDate", "datetime", "Created Date", nillable=False),
-        read_only("CreatedById", "reference", "Created By ID", relationship_name="CreatedBy", **user),
-        read_only("LastModifiedDate", "datetime", "Last Modified Date", nillable=False),
-        read_only("LastModifiedById", "reference", "Last Modified By ID", relationship_name="LastModifiedBy", **user),
-        read_only("SystemModstamp", "datetime", "System Modstamp", nillable=False),
-    ]
-
-
-def owner_field() -> FieldSchema:
-    """OwnerId, on every object that is not the detail of another one."""
-    return FieldSchema(
-        "OwnerId", "reference", "Owner ID", defaulted_on_create=True, relationship_name="Owner", **reference("User")
-    )
