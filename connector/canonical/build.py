@@ -14,7 +14,7 @@ from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.apply import TableCounts, apply_computed
 from connector.warehouse.database import Connection, Warehouse, committed
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 

@@ -147,7 +147,7 @@ class Mortality:
             self._before(patch, AbsorbClient, "page", "page")
             self._before(patch, pulling.Puller, "_land", "landed")
             self._before(patch, load, "put_watermarks", "in transaction")
-            self._after(patch, load, "_put_checkpoints", "before commit")
+            self._after(patch, load, "put_resume_points", "before commit")
             self._before(patch, pulling, "load_batch", "before load")
             self._after(patch, pulling, "load_batch", "after commit")
             clear = shutil.rmtree

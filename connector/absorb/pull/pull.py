@@ -45,16 +45,13 @@ from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import (
     Batch,
-    Checkpoint,
     LoadCounts,
-    Watermark,
     load_batch,
-    pending_quarantine,
-    read_checkpoints,
-    read_watermarks,
 )
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
+from connector.warehouse.watermarks import ResumePoint, Watermark, read_resume_points, read_watermarks
 
 sql = statements(__package__)
 
@@ -145,9 +142,9 @@ class _Stream:
     name: str
     report: StreamReport
     marks: dict[str, datetime | None]
-    points: dict[str, Checkpoint]
+    points: dict[str, ResumePoint]
     folder: Path
-    queue: asyncio.Queue[_Landed | Watermark | Checkpoint | str | None] = field(
+    queue: asyncio.Queue[_Landed | Watermark | ResumePoint | str | None] = field(
         default_factory=lambda: asyncio.Queue(QUEUE_PAGES)
     )
     in_a_row: int = 0
@@ -273,7 +270,7 @@ class Puller:
         with self._warehouse.connect() as connection:
             runs.end_killed(connection, self._settings.tenant_id, self._command, self._run_id)
             marks = read_watermarks(connection, self._settings.tenant_id, report.stream)
-            points = read_checkpoints(connection, self._settings.tenant_id, report.stream)
+            points = read_resume_points(connection, self._settings.tenant_id, report.stream)
             scopes = [ALL]
             if report.stream == "enrollments":
                 # A sweep asks courses that were gone as well: they may be back, and their rows must be accounted for.
@@ -399,7 +396,7 @@ class Puller:
             step = walk.feed(served.page)
             if start.covers and walk.verified != verified:
                 verified = walk.verified
-                await state.queue.put(Checkpoint(scope, verified, ceiling))
+                await state.queue.put(ResumePoint(scope, verified, ceiling))
         if isinstance(step, Incomplete):
             raise IncompleteError(
                 f"{state.name} of {scope}: {step.reason}.",
@@ -457,7 +454,7 @@ class Puller:
         while more:
             batch = Batch(state.name)
             more = await self._gather(state, batch)
-            if batch.files or batch.watermarks or batch.tombstones or batch.checkpoints:
+            if batch.files or batch.watermarks or batch.tombstones or batch.resume_points:
                 await asyncio.to_thread(self._load, state, batch)
 
     @staticmethod
@@ -476,8 +473,8 @@ class Puller:
                 batch.rows += item.rows
             elif isinstance(item, Watermark):
                 batch.watermarks.append(item)
-            elif isinstance(item, Checkpoint):
-                batch.checkpoints[item.scope_id] = item
+            elif isinstance(item, ResumePoint):
+                batch.resume_points[item.scope_id] = item
             elif item is None:
                 return False
             else:
