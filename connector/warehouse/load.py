@@ -18,7 +18,7 @@ from connector.warehouse import drift
 from connector.warehouse.database import Connection, Warehouse, committed
 from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_staged
 from connector.warehouse.schema import data_columns, json_structure, typed_select
-from connector.warehouse.statements import rows_param, statements
+from connector.warehouse.statements import literal, rows_param, statements
 from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_points, put_watermarks
 
 sql = statements(__package__)
@@ -162,7 +162,7 @@ def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -
         values=values,
         extra=drift.extra_sql(drifted),
         unfit=unfit or "false",
-        structure=json_structure(model),
+        structure=literal(json_structure(model)),
         landed_rows=_landed_rows(batch),
     )
     connection.execute(typed, _files(batch))
