@@ -15,7 +15,7 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
-from connector.settings import Settings
+from connector.settings import Settings, variable
 from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, committed
 from connector.warehouse.migrate import migrate
 
@@ -83,8 +83,9 @@ class Warehouse:
             by = f" ({holder[1]})" if holder else ""
             return WarehouseLockedError(
                 f"{self.path} is in use by another process{by} and stayed so for {self._lock_timeout:g} s.",
-                remedy="Let that process finish, close it, or raise LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS."
-                " To look at data meanwhile, open the published copy (LEARNSYNC_WAREHOUSE__PUBLISH_PATH).",
+                remedy="Let that process finish, close it, or raise"
+                f" {variable('warehouse', 'lock_timeout_seconds')}. To look at data meanwhile, open the published copy"
+                f" ({variable('warehouse', 'publish_path')}).",
             )
         first_line = str(failure).splitlines()[0]
         return WarehouseError(
