@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.errors import BadRequestError, LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
 from connector.learning_records.content import FIELDS, canonical, fingerprint, said

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.push.reports import PushReport, TargetReport
 from connector.salesforce.push.objects import PushOptions
 from connector.salesforce.targets import COURSE, ENROLLMENT, Target

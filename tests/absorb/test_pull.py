@@ -21,8 +21,8 @@ from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.streams.rows import STREAMS
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import read_watermarks
 from connector.warehouse.schema import data_columns, source_columns
+from connector.warehouse.watermarks import read_watermarks
 
 
 @contextmanager

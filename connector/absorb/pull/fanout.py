@@ -20,7 +20,8 @@ from connector.absorb.walk.walk import Walk
 from connector.errors import ApiError, IncompleteError, NotFoundError, PermissionDeniedError
 from connector.streams.rows import STREAMS
 from connector.times import utc_now
-from connector.warehouse.load import Batch, ResumePoint, Watermark
+from connector.warehouse.load import Batch
+from connector.warehouse.watermarks import ResumePoint, Watermark
 
 log = logging.getLogger(__name__)
 

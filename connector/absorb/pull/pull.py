@@ -23,7 +23,7 @@ from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams.details import DETAIL_STREAMS
 from connector.streams.rows import STREAMS
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.errors import IncompleteError, LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
 from connector.progress import Progress, Silent
 from connector.push.outcomes import classify, last_word, ledger_row, tried_again

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.canonical.match import match
 from connector.errors import LearnsyncError, PreflightError
 from connector.locks import claim_beside

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.canonical.match import match
 from connector.errors import NotFoundError, PreflightError
 from connector.progress import Progress, Silent
