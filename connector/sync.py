@@ -20,10 +20,10 @@ from connector.assignments import AssignOptions, AssignReport, assign, require_a
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
-from connector.learning_records.push import TARGET as LEARNING_RECORDS
+from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.progress import Progress
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport
-from connector.salesforce.push.objects import PushOptions
 from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, check_own, match_org, readback
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.warehouse import runs

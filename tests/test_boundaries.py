@@ -102,6 +102,22 @@ def test_no_other_http_client_sneaks_in() -> None:
             ("connector.absorb", "connector.cli", "connector.sync"),
             id="target reads no source",
         ),
+        pytest.param(
+            ("connector.push",),
+            (
+                "connector.salesforce",
+                "connector.learning_records",
+                "connector.absorb",
+                "connector.cli",
+                "connector.sync",
+            ),
+            id="the push engine knows no target",
+        ),
+        pytest.param(
+            ("connector.learning_records",),
+            ("connector.salesforce", "connector.absorb", "connector.cli", "connector.sync"),
+            id="the LearningRecord API needs no org",
+        ),
     ],
 )
 def test_no_import_runs_back_up(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> None:

@@ -16,9 +16,9 @@ from connector.canonical.maps import load_maps
 from connector.canonical.match import match
 from connector.errors import NotFoundError, PreflightError
 from connector.progress import Progress, Silent
+from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push.objects import push_lock
 from connector.salesforce.readback import people
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
 from connector.salesforce.readback.own import LedgerCheck, OwnCounts
