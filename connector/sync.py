@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.pull.options import ORDER, PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build

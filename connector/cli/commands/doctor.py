@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
 from connector.canonical.maps import load_maps
@@ -22,7 +23,7 @@ from connector.salesforce.learnings import plan as learnings_plan
 from connector.salesforce.push.native import SETTING
 from connector.salesforce.targets import TARGETS, Target
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
@@ -143,8 +144,8 @@ async def _login(client: AbsorbClient, settings: Settings) -> Finding:
 
 
 async def _visible(client: AbsorbClient, stream: str) -> Finding:
-    served = await client.page(stream, "*", STREAMS[stream].collection, Ask(None, 1, 0, sort=False))
-    total = served.page.total
+    ask = Ask(None, 1, 0, sort=False)
+    total = (await read_page(client, LIST_PATHS[stream], STREAMS[stream].collection, ask)).page.total
     if not total:
         return Finding(
             f"absorb {stream}", "warn", f"this admin sees no {stream}",

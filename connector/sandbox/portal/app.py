@@ -44,7 +44,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
     gateway = house.gateway
     routes = [
-        *Door(partial(_admit, house), portal_shape).routes(ROUTES),
+        *Door(partial(_admit, house), portal_shape, lock=portal.lock).routes(ROUTES),
         *oauth_routes(gateway.oauth, gateway.requests),
         *control_routes(house),
     ]

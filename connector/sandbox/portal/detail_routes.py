@@ -157,29 +157,27 @@ def enroll_in_session(call: Call) -> Response:
     store = call.house.details
     if session_id not in dict(store.outline(course_id).sessions):
         raise not_found()
-    with call.house.portal.lock:
-        enrolled(call.house, user_id, course_id, {}, again=again)
-        enrollment = _current(call)
-        held = store.rows("session_enrollments", str(enrollment["id"]))
-        row = next((one for one in held if one["sessionId"] == session_id), None)
-        status = 200
-        if row is None:
-            if held and not cancel:
-                raise unprocessable("The user is already enrolled in another session of this course.")
-            row, status = store.add_session(str(enrollment["id"]), session_id, call.house.portal.stamp()), 201
+    enrolled(call.house, user_id, course_id, {}, again=again)
+    enrollment = _current(call)
+    held = store.rows("session_enrollments", str(enrollment["id"]))
+    row = next((one for one in held if one["sessionId"] == session_id), None)
+    status = 200
+    if row is None:
+        if held and not cancel:
+            raise unprocessable("The user is already enrolled in another session of this course.")
+        row, status = store.add_session(str(enrollment["id"]), session_id, call.house.portal.stamp()), 201
     ids = {"enrollmentId": enrollment["id"], "sessionEnrollmentId": row["id"]}
     return json_response({"userId": user_id, "courseId": course_id, "sessionId": session_id, **ids}, status)
 
 
 def start_attempt(call: Call) -> Response:
     """Open an attempt in a current enrollment; the course enrollment counts as begun."""
-    with call.house.portal.lock:
-        enrollment, lesson, lessons = _lesson(call)
-        now = call.house.portal.stamp()
-        _may_begin(enrollment, now)
-        attempt = new_attempt(lesson, now, call.house.portal.new_id())
-        retell(lesson, now)
-        call.house.details.save_lessons(enrollment, lessons, now)
+    enrollment, lesson, lessons = _lesson(call)
+    now = call.house.portal.stamp()
+    _may_begin(enrollment, now)
+    attempt = new_attempt(lesson, now, call.house.portal.new_id())
+    retell(lesson, now)
+    call.house.details.save_lessons(enrollment, lessons, now)
     path = call.path
     return json_response({"attemptId": attempt["id"], "courseId": path["course_id"], "userId": path["user_id"]}, 201)
 
@@ -200,22 +198,21 @@ def finish_attempt(call: Call) -> Response:
     """
     fields, path = folded(body_of(call)), call.path
     changes = _result(fields)
-    with call.house.portal.lock:
-        place = call.house.details.attempt_place(path["attempt_id"])
-        enrollment = call.house.portal.get("enrollments", place[0]) if place else None
-        if place is None or enrollment is None or not _is_there(enrollment, place[1], path):
-            raise not_found()
-        call.house.details.look_into(place[0])
-        lessons = call.house.details.lessons(place[0])
-        lesson = _one(lessons, place[1])
-        attempt = next(one for one in lesson.attempts if str(one["id"]).lower() == path["attempt_id"])
-        now = call.house.portal.stamp()
-        attempt |= changes
-        if attempt["status"] != 1:
-            attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
-            attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
-        retell(lesson, now)
-        call.house.details.save_lessons(enrollment, lessons, now)
+    place = call.house.details.attempt_place(path["attempt_id"])
+    enrollment = call.house.portal.get("enrollments", place[0]) if place else None
+    if place is None or enrollment is None or not _is_there(enrollment, place[1], path):
+        raise not_found()
+    call.house.details.look_into(place[0])
+    lessons = call.house.details.lessons(place[0])
+    lesson = _one(lessons, place[1])
+    attempt = next(one for one in lesson.attempts if str(one["id"]).lower() == path["attempt_id"])
+    now = call.house.portal.stamp()
+    attempt |= changes
+    if attempt["status"] != 1:
+        attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
+        attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
+    retell(lesson, now)
+    call.house.details.save_lessons(enrollment, lessons, now)
     return json_response({"attemptId": attempt["id"]})
 
 

@@ -78,9 +78,9 @@ def deprecated_conditions(query: Mapping[str, str], *, with_status: bool = True)
     """What ``modifiedSince`` and ``status`` ask for."""
     conditions = []
     if query.get("modifiedSince"):
-        conditions.append(modified_since(query["modifiedSince"]))
+        conditions.append(_modified_since(query["modifiedSince"]))
     if with_status and query.get("status"):
-        conditions.append(Condition("status = ?", (status_number(query["status"]),)))
+        conditions.append(Condition("status = ?", (_status(query["status"]),)))
     return _all(conditions)
 
 
@@ -89,7 +89,7 @@ def _all(conditions: list[Condition]) -> Condition:
     return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
 
 
-def modified_since(text: str) -> Condition:
+def _modified_since(text: str) -> Condition:
     """Strictly later than the given instant; a value without a zone is UTC."""
     moment = canonical(text)
     if moment is None:
@@ -97,7 +97,7 @@ def modified_since(text: str) -> Condition:
     return Condition("date_edited > ?", (moment,))
 
 
-def status_number(text: str) -> int:
+def _status(text: str) -> int:
     if not text.isdecimal() or int(text) > 12:
         raise unprocessable(f"'{text}' is not a valid status.")
     return int(text)

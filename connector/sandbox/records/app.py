@@ -55,7 +55,7 @@ class Records:
     def __init__(self, *, now: Callable[[], datetime] | None = None) -> None:
         self.api_key = "sandbox-learning-records-key"
         self.rows: dict[str, Row] = {}
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.calls: Counter[str] = Counter()
         self._now = now or (lambda: datetime.now(UTC))
 
@@ -92,7 +92,7 @@ def create_records_app(records: Records) -> Starlette:
         PATH: {"GET": _listing, "POST": _create},
         PATH + "/{id}": {"GET": _get},
     }
-    door = Door(partial(_admit, records), _shape, other_method=_not_offered)
+    door = Door(partial(_admit, records), _shape, other_method=_not_offered, lock=records.lock)
     return Starlette(routes=door.routes(table))
 
 
