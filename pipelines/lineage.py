@@ -12,7 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 import mappings
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import source_columns, table_columns
 
 # Column → what it comes from, each as `asset/key.column`.

@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from connector.streams.details import DETAIL_STREAMS
-from connector.streams.rows import STREAMS
+from connector.streams import MODELS
 from connector.warehouse import drift
 from connector.warehouse.database import Connection, Warehouse, committed
 from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_staged
@@ -23,7 +22,6 @@ from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_po
 
 sql = statements(__package__)
 
-MODELS = STREAMS | DETAIL_STREAMS
 DEFAULT_OBJECT_SIZE = 16 * 1024 * 1024
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 import mappings
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import table_columns
 from pipelines import lineage
 

@@ -12,7 +12,7 @@ import pytest
 from dagster_results import checks_of, failures_of, metadata_of
 
 from connector.sandbox.server import Sandbox
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import table_columns
 
 Sync = Callable[..., dg.ExecuteInProcessResult]

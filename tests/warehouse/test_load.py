@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support import Row, enrollment, load, new_id, query, records
 
-from connector.streams.rows import STREAMS, AbsorbRow
+from connector.streams import STREAMS
+from connector.streams.rows import AbsorbRow
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, load_batch

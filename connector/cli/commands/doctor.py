@@ -23,7 +23,7 @@ from connector.salesforce.learnings import plan as learnings_plan
 from connector.salesforce.push.native import SETTING
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
