@@ -94,10 +94,7 @@ def authenticate(call: Call) -> Response:
 
 
 def _collection(stream: str) -> Handler:
-    def handler(call: Call) -> Response:
-        return call.house.lister.answer(stream, call.query, EVERYTHING)
-
-    return handler
+    return lambda call: call.house.lister.answer(stream, call.query, EVERYTHING)
 
 
 def _scoped(stream: str, column: str) -> Handler:
