@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
-from connector.sandbox.kit.instants import org_text
+from connector.sandbox.kit.instants import org_text, utc_now
 from connector.sandbox.org.bulk.jobs import BulkJobs
 from connector.sandbox.org.errors import as_entry, no_such_key, not_found, refused
 from connector.sandbox.org.faults import RecordFaults
@@ -56,7 +56,7 @@ class Org:
     client_secret = "sandbox-secret"  # noqa: S105 - given to every user of the sandbox
 
     def __init__(self, *, now: Callable[[], datetime] | None = None) -> None:
-        self.now = now or (lambda: datetime.now(UTC))
+        self.now = now or utc_now
         self.lock = threading.RLock()
         self.sessions = Sessions()
         self.jwt = JwtApp(self.client_id)

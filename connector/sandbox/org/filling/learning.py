@@ -35,11 +35,7 @@ def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
 
 
 def populate(
-    org: Org,
-    users: Iterable[Row],
-    profile: str = "mixed",
-    courses: Iterable[Row] = (),
-    enrollments: Iterable[Row] = (),
+    org: Org, users: Iterable[Row], profile: str = "mixed", courses: Iterable[Row] = (), enrollments: Iterable[Row] = ()
 ) -> None:
     """Makes Salesforce Users and Contacts out of Absorb users, and some native learning progress.
 

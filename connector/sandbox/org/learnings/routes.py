@@ -81,7 +81,4 @@ def _get(call: Call) -> Response:
     return json_response(graph(call.house, found))
 
 
-LEARNINGS: Table[Call] = {
-    PATH: {"POST": _post, "PATCH": _patch},
-    PATH + "/{id}": {"GET": _get},
-}
+LEARNINGS: Table[Call] = {PATH: {"POST": _post, "PATCH": _patch}, PATH + "/{id}": {"GET": _get}}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.org.errors import refused
+from connector.sandbox.org.errors import missing, no_such_record, refused
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table
 from connector.sandbox.org.rows.values import bad_value, coerce, malformed_id
@@ -48,7 +48,7 @@ def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan
     if full in table.recycled:
         raise refused("ENTITY_IS_DELETED", "entity is deleted")
     if full not in table.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        raise no_such_record()
     values = {name: value for name, value in record.items() if name.lower() != "id"}
     return judge(table, table.rows[full], read_values(tables, table, values))
 
@@ -57,12 +57,12 @@ def judge(table: Table, target: Row | None, values: Row) -> Plan:
     """Checks rights, required fields and uniqueness of values that are well-formed by themselves."""
     schema = table.schema
     if target is None:
-        missing = [name for name in schema.required if values.get(name) is None]
+        lacking = [name for name in schema.required if values.get(name) is None]
     else:
-        missing = [name for name, value in values.items() if value is None and name in schema.required]
+        lacking = [name for name, value in values.items() if value is None and name in schema.required]
     _check_rights(table, target, values)
-    if missing:
-        raise refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+    if lacking:
+        raise missing(*lacking)
     for name in schema.indexed:
         refuse_duplicate(table, name, values.get(name), target)
     return Plan(target, values)
@@ -110,7 +110,7 @@ def _check_reference(tables: Tables, field: FieldSchema, record_id: str) -> None
     if parent is None or not record_id.startswith(parent.schema.key_prefix):
         raise malformed_id(field, record_id)
     if record_id not in parent.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
+        raise no_such_record(field.name)
 
 
 def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
