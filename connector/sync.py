@@ -243,7 +243,7 @@ class _Sync:
         try:
             return self.timed(name, work)
         except LearnsyncError as failure:
-            # The first failure of match or push is raised at the end of the sync: logged here too, it would be told twice.
+            # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":
                 log.warning("%s failed: %s", name, failure)
             self.failures[name] = failure
