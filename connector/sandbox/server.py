@@ -6,18 +6,17 @@ import ipaddress
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType, TracebackType
+from typing import NamedTuple
 
 from starlette.types import ASGIApp
 
 from connector.sandbox.kit.faults import Faults, by_profile, by_queue
 from connector.sandbox.kit.serving import Serving
 from connector.sandbox.org.app import create_salesforce_app
-from connector.sandbox.org.filling.learning import sample
-from connector.sandbox.org.filling.populate import populate
+from connector.sandbox.org.filling.learning import populate, sample
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
 from connector.sandbox.portal.app import create_absorb_app
@@ -33,6 +32,14 @@ _SETTLED = timedelta(hours=3)
 _SHARED_SECONDS = 600
 
 
+class Ports(NamedTuple):
+    """Where the three APIs listen; 0 is a free port."""
+
+    absorb: int = 0
+    salesforce: int = 0
+    records: int = 0
+
+
 @dataclass
 class SandboxOptions:
     """What the sandbox holds and how it behaves."""
@@ -43,14 +50,11 @@ class SandboxOptions:
     faults: str = "none"
     seed: int = 20260101
     host: str = "127.0.0.1"
-    absorb_port: int = 0
-    salesforce_port: int = 0
-    records_port: int = 0
+    ports: Ports = field(default_factory=Ports)
     rate_limit: float = 200
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
     salesforce: bool = True
-    writable_progress: bool = False
     learning_records: bool = False
 
     def __post_init__(self) -> None:
@@ -85,9 +89,7 @@ class Sandbox:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -96,11 +98,11 @@ class Sandbox:
             raise RuntimeError("the sandbox is already running")
         self._fill()
         chosen, serve = self.options, self._serving.add
-        self.absorb_url = serve(create_absorb_app(self.portal, self.absorb), chosen.absorb_port)
+        self.absorb_url = serve(create_absorb_app(self.portal, self.absorb), chosen.ports.absorb)
         if chosen.salesforce:
-            self.salesforce_url = serve(self._salesforce_app(), chosen.salesforce_port)
+            self.salesforce_url = serve(self._salesforce_app(), chosen.ports.salesforce)
         if chosen.learning_records:
-            self.records_url = serve(self._records_app(), chosen.records_port)
+            self.records_url = serve(self._records_app(), chosen.ports.records)
         self._serving.start()
 
     def stop(self) -> None:
@@ -110,11 +112,8 @@ class Sandbox:
     def run_forever(self) -> None:
         """Serve until SIGINT or SIGTERM, then close cleanly."""
         asked = threading.Event()
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            asked.set()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: asked.set()) for number in numbers}
         try:
             if not self._serving.running:
                 self.start()
@@ -184,8 +183,6 @@ class Sandbox:
 
     def _salesforce_app(self) -> ASGIApp:
         self.org = HookedOrg(now=self.options.now)
-        if self.options.writable_progress:
-            self.org.open_learning_item_progress()
         profile = "all" if self.options.dataset is not None else "mixed"
         courses, enrollments = sample(self.portal)
         populate(self.org, self.portal.users(), profile, courses, enrollments)

@@ -199,7 +199,9 @@ ROWS: list[tuple[str, Break, str]] = [
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0, writable_progress=True)) as running:
+    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0)) as running:
+        assert running.org is not None
+        running.org.open_learning_item_progress()
         yield running
 
 

@@ -5,8 +5,6 @@ Another API family is one more table of ``RESOURCES``.
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -62,7 +60,7 @@ RESOURCES: Table[Call] = {
 
 def _open_routes(org: HookedOrg) -> list[Route]:
     """What needs no session: the list of versions, and the control endpoints."""
-    return open_door(org, org_shape).routes(
+    return open_door(org, org_shape, org.lock).routes(
         {
             "/services/data[/]": {"GET": _versions},
             "/_sandbox/org": {"GET": _state},
@@ -83,10 +81,8 @@ def _versions(_call: routes.Call[HookedOrg]) -> Response:
 
 def _state(call: routes.Call[HookedOrg]) -> Response:
     org = call.house
-    with org.lock:
-        calls: dict[str, Any] = {"used": org.sessions.api_used, "max": org.sessions.api_max}
-        calls["by_resource"] = dict(org.calls)
-        return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
+    calls = {"used": org.sessions.api_used, "max": org.sessions.api_max, "by_resource": dict(org.calls)}
+    return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
 
 
 def _records(call: routes.Call[HookedOrg]) -> Response:

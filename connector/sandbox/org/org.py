@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
-from connector.sandbox.kit.instants import org_text
+from connector.sandbox.kit.instants import org_text, utc_now
 from connector.sandbox.org.bulk.jobs import BulkJobs
 from connector.sandbox.org.errors import as_entry, no_such_key, not_found, refused
 from connector.sandbox.org.faults import RecordFaults
@@ -27,20 +27,36 @@ from connector.sandbox.org.rows.upsert import Plan, judge, plan_update, plan_ups
 from connector.sandbox.org.schema.metadata import load_objects
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
 from connector.sandbox.org.sessions import Sessions
-from connector.sandbox.org.tally import Tally
 
 Records = Sequence[Mapping[str, Any]]
 Results = list[dict[str, Any]]
 
 
+class Tally:
+    """Records created, updated, unchanged, failed and deleted per object, and the collection calls."""
+
+    def __init__(self) -> None:
+        self.collection_calls = 0
+        self._objects: dict[str, Counter[str]] = {}
+
+    def add(self, object_name: str, what: str, count: int = 1) -> None:
+        """Counts records of one object."""
+        self._objects.setdefault(object_name, Counter())[what] += count
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as they stand."""
+        counts = {name: dict(counter) for name, counter in self._objects.items()}
+        return {"objects": counts, "collection_calls": self.collection_calls}
+
+
 class Org:
     """One org: objects, records, sessions and call allowance."""
 
-    client_id: ClassVar = "3MVG9sandbox.learnsync"
-    client_secret: ClassVar = "sandbox-secret"  # noqa: S105 - given to every user of the sandbox
+    client_id = "3MVG9sandbox.learnsync"
+    client_secret = "sandbox-secret"  # noqa: S105 - given to every user of the sandbox
 
     def __init__(self, *, now: Callable[[], datetime] | None = None) -> None:
-        self.now = now or (lambda: datetime.now(UTC))
+        self.now = now or utc_now
         self.lock = threading.RLock()
         self.sessions = Sessions()
         self.jwt = JwtApp(self.client_id)

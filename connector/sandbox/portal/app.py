@@ -5,7 +5,7 @@ Operations: docs/facts/absorb.md section 1. To add one, write a handler and name
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.middleware import Middleware
@@ -44,7 +44,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
     gateway = house.gateway
     routes = [
-        *Door(partial(_admit, house), portal_shape).routes(ROUTES),
+        *Door(partial(_admit, house), portal_shape, lock=portal.lock).routes(ROUTES),
         *oauth_routes(gateway.oauth, gateway.requests),
         *control_routes(house),
     ]
@@ -68,16 +68,16 @@ def _unknown(request: Request, _status: int) -> Refusal:
     return unknown_path(request.headers.get("authorization"))
 
 
+@dataclass
 class _LowerCasePath:
     """Paths are case-insensitive behind the gateway (docs/facts/absorb.md section 1)."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope = {**scope, "path": scope["path"].lower()}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 def authenticate(call: Call) -> Response:
@@ -94,10 +94,7 @@ def authenticate(call: Call) -> Response:
 
 
 def _collection(stream: str) -> Handler:
-    def handler(call: Call) -> Response:
-        return call.house.lister.answer(stream, call.query, EVERYTHING)
-
-    return handler
+    return lambda call: call.house.lister.answer(stream, call.query, EVERYTHING)
 
 
 def _scoped(stream: str, column: str) -> Handler:
@@ -158,8 +155,9 @@ def bulk(call: Call) -> Response:
     if not conditions:
         raise unprocessable("userIds or courseIds is required.")
     where = " AND ".join(conditions)
-    found = call.house.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
-    return json_response([json.loads(text) for (text,) in found])
+    return json_response(
+        call.house.portal.documents(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
+    )
 
 
 def my_enrollments(call: Call) -> Response:

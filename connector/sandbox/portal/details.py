@@ -73,11 +73,8 @@ class DetailStore:
     def rows(self, stream: str, enrollment_id: str, condition: Condition | None = None) -> list[Row]:
         """What an enrollment holds of one stream, in course order."""
         condition = condition or Condition("1 = 1")
-        found = self.portal.select(
-            f"SELECT json FROM {DETAILS[stream].name} WHERE enrollment_id = ? AND {condition.sql} ORDER BY seq",
-            (enrollment_id.lower(), *condition.parameters),
-        )
-        return [json.loads(text) for (text,) in found]
+        statement = f"SELECT json FROM {DETAILS[stream].name} WHERE enrollment_id = ? AND {condition.sql} ORDER BY seq"
+        return self.portal.documents(statement, (enrollment_id.lower(), *condition.parameters))
 
     def lessons(self, enrollment_id: str) -> list[LessonState]:
         """Lesson enrollments with their attempts."""
@@ -154,10 +151,7 @@ class DetailStore:
         else:
             picked = []
         for session_id, name in picked:
-            yield (
-                "session_enrollments",
-                _line(parent, session_row(parent.enrollment, session_id, name), session_id),
-            )
+            yield ("session_enrollments", _line(parent, session_row(parent.enrollment, session_id, name), session_id))
 
     def _store(self, lines: Iterable[tuple[str, _Line]]) -> None:
         by_table: dict[str, list[_Line]] = defaultdict(list)

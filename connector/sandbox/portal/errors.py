@@ -43,6 +43,5 @@ def unknown_path(authorization: str | None) -> Refusal:
         return gateway_error(403, "Missing Authentication Token")
     token = authorization.split(" ")[-1]
     return gateway_error(
-        403,
-        f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: '{authorization}'.",
+        403, f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: '{authorization}'."
     )

@@ -11,6 +11,7 @@ import html
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode, urlsplit
 
@@ -129,7 +130,7 @@ def oauth_routes(server: OAuthServer, requests: Counter[str]) -> list[Route]:
         requests[f"POST /oauth/token {form.get('grant_type', '')}".strip()] += 1
         return json_response(server.grant(form))
 
-    browser = open_door(server, oauth_shape)
+    browser = open_door(server, oauth_shape, nullcontext())
     client = replace(browser, dress=lambda response: response.headers.update({"Cache-Control": "no-store"}))
     return [
         *browser.routes({"/oauth/authorize": {"GET": page, "POST": decide}}),

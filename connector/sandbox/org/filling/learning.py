@@ -1,4 +1,4 @@
-"""Native learning items and progress of the sandbox org, as an Enablement add-on would show them.
+"""Filling the org: people whom the portal knows, and native learning items and progress of an Enablement add-on.
 
 Some items have nothing to do with the portal. Others bear the name of one of its courses, and progress on those says
 what the portal's enrollment says, in the words of LearningItemProgress (docs/facts/salesforce.md section 0).
@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from connector.sandbox.kit.instants import offset_instant, org_text
+from connector.sandbox.org.filling.people import People
 from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.table import Row
 from connector.sandbox.portal.state import Portal
@@ -31,6 +32,25 @@ def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
         )  # fmt: skip
         enrollments += [row for row in map(json.loads, texts) if row.get("dateDue") is None]
     return courses, enrollments
+
+
+def populate(
+    org: Org, users: Iterable[Row], profile: str = "mixed", courses: Iterable[Row] = (), enrollments: Iterable[Row] = ()
+) -> None:
+    """Makes Salesforce Users and Contacts out of Absorb users, and some native learning progress.
+
+    Learning items are named like `courses`; progress on them follows the `enrollments` given.
+    """
+    people = People(profile)
+    people.add_all(users)
+    with org.lock:
+        made = [org.load("User", row) for row in people.users]
+        for row in people.contacts:
+            org.load("Contact", row)
+        active = {key: row["Id"] for key, row in zip(people.user_keys, made, strict=True) if row["IsActive"]}
+        learning = Learning(org)
+        learning.unrelated(list(active.values())[:25])
+        learning.related(list(courses), enrollments, active)
 
 
 class Learning:

@@ -25,7 +25,7 @@ def _days_in_progress(row: dict[str, Any], now: datetime) -> float | None:
 
 FORMULAS: dict[str, Callable[[dict[str, Any], datetime], Any]] = {
     "IF(ISBLANK(Assigned_Date__c), NULL, FLOOR(IF(ISBLANK(Completed_Date__c), NOW(), Completed_Date__c)"
-    " - Assigned_Date__c))": _days_in_progress,
+    " - Assigned_Date__c))": _days_in_progress
 }
 
 
