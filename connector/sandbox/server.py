@@ -27,7 +27,7 @@ from connector.sandbox.portal.state import Portal
 from connector.sandbox.records.app import PATH as RECORDS_PATH
 from connector.sandbox.records.app import Records, create_records_app
 
-# What the generator makes happened before: the first changes that a visitor makes stand out from it.
+# Generated rows are at least this old, so that changes made later are clearly newer.
 _SETTLED = timedelta(hours=3)
 _SHARED_SECONDS = 600
 

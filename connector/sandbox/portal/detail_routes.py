@@ -17,7 +17,7 @@ from connector.sandbox.kit.routes import json_response
 from connector.sandbox.portal import writes
 from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
 from connector.sandbox.portal.errors import not_found, unprocessable
-from connector.sandbox.portal.lessons import LessonState, new_attempt, retell
+from connector.sandbox.portal.lessons import LessonState, new_attempt, update_from_attempts
 from connector.sandbox.portal.listing import deprecated_conditions
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Row
@@ -27,7 +27,7 @@ _LONGEST_ATTEMPT = timedelta(hours=12)
 _CLOSED = {2, 6, 8}
 
 
-# -- course enrollments that others lean on ----------------------------------------------------------
+# -- course enrollments ----------------------------------------------------------
 
 
 def enrollment_of_pair(call: Call) -> Response:
@@ -169,7 +169,7 @@ def start_attempt(call: Call) -> Response:
     now = call.house.portal.stamp()
     _may_begin(enrollment, now)
     attempt = new_attempt(lesson, now, call.house.portal.new_id())
-    retell(lesson, now)
+    update_from_attempts(lesson, now)
     call.house.details.save_lessons(enrollment, lessons, now)
     path = call.path
     return json_response({"attemptId": attempt["id"], "courseId": path["course_id"], "userId": path["user_id"]}, 201)
@@ -204,7 +204,7 @@ def finish_attempt(call: Call) -> Response:
     if attempt["status"] != 1:
         attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
         attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
-    retell(lesson, now)
+    update_from_attempts(lesson, now)
     call.house.details.save_lessons(enrollment, lessons, now)
     return json_response({"attemptId": attempt["id"]})
 

@@ -38,7 +38,7 @@ def unprocessable(detail: str) -> Refusal:
 
 
 def unknown_path(authorization: str | None) -> Refusal:
-    """What the gateway says about a path it has no route for: it reads like an auth fault and is none."""
+    """The answer to a path without a route: its text looks like a failed login although it is none."""
     if not authorization:
         return gateway_error(403, "Missing Authentication Token")
     token = authorization.split(" ")[-1]

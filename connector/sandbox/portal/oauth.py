@@ -141,7 +141,7 @@ def oauth_routes(server: OAuthServer, requests: Counter[str]) -> list[Route]:
 
 
 def _obstacle(server: OAuthServer, asked: Mapping[str, str]) -> Response | None:
-    """Why nobody can be asked: shown here where the way back cannot be trusted, else sent back."""
+    """The error of an invalid request: shown here unless the redirect URI can be trusted, else sent there."""
     if asked["client_id"] != server.client.client_id or not server.client.allows(asked["redirect_uri"]):
         return HTMLResponse("<h1>Unknown client or redirect URI</h1>", status_code=400)
     if asked["response_type"] != "code":

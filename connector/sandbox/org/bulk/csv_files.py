@@ -58,7 +58,7 @@ def _known(schema: ObjectSchema, name: str) -> bool:
 
 
 def record(cells: Cells, header: Cells, schema: ObjectSchema) -> dict[str, Any]:
-    """A row as the record it means: an empty cell says nothing, `#N/A` says null, text becomes the field's type."""
+    """A row as the record it means: an empty cell is left out, `#N/A` is null, text becomes the field's type."""
     found: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
         if cell == "":

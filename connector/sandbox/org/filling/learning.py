@@ -102,7 +102,7 @@ class Learning:
 
 
 def _vary(at: int, name: str) -> str:
-    """Another letter case, as two systems fed by hand tend to have it."""
+    """Every second name in upper case: the same item is often spelled differently in two systems."""
     return name.upper() if at % 2 and name.isascii() else name
 
 

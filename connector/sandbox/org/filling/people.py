@@ -84,9 +84,9 @@ class People:
         )
 
     def _vary(self, learner: Row, key: str) -> str | None:
-        """The value in another letter case, as two systems fed by hand tend to have it."""
+        """The value in another letter case: the same value is often spelled differently in two systems."""
         value = str(learner.get(key) or "").strip()
-        # Beyond ASCII, upper and lower case do not always lead back to the same text ("ß" becomes "SS").
+        # Beyond ASCII a change of case cannot always be undone ("ß" becomes "SS").
         if not value or self._profile == "all" or not value.isascii():
             return value or None
         forms = (value, value.lower(), value.upper(), value.title())
