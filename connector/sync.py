@@ -1,77 +1,87 @@
-"""The stages that the CLI and Dagster call, each recorded in ops.runs: pull → build → push → readback → publish."""
+"""The stages that the CLI and Dagster call, each recorded in ops.runs.
+
+A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.pull.options import ORDER, PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
-from connector.canonical.build import BuildReport, build, build_one
+from connector.canonical.build import TABLES, BuildReport, build
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
+from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.progress import Progress
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.readback import check_own, match_org, readback
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.settings import Settings, require_absorb, require_salesforce
-from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.publish import PublishReport, publish
+from connector.warehouse.runs import Closing
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 log = logging.getLogger(__name__)
 
-Report = TypeVar("Report")
+Report = TypeVar("Report", bound="DataclassInstance")
+# Reads what an orchestrator shows of a stage, in the opening of the warehouse that ends the stage.
+Look = Callable[[Connection], None]
 
 
 @dataclass(slots=True)
-class Recorded:
-    """A run being recorded: the stage sets `complete` and `stats` before it ends."""
+class _Recording:
+    """The row in ops.runs of a stage that is under way."""
 
-    run_id: str
-    complete: bool = True
-    stats: dict[str, Any] = field(default_factory=dict)
+    run: runs.Run
+    look: Look | None = None
+    closed: bool = False
+
+    def close(self, connection: Connection, report: DataclassInstance) -> None:
+        """Write that the stage ended, and with what."""
+        stats = as_stats(report)
+        runs.finish(connection, self.run, "complete" if stats["complete"] else "incomplete", stats=stats)
+        self.closed = True
+        if self.look:
+            self.look(connection)
 
 
-@contextmanager
-def recorded(settings: Settings, command: str) -> Iterator[Recorded]:
-    """Keep a row in ops.runs for the length of a stage, whatever way it ends."""
-    warehouse = Warehouse.of(settings)
-    run = Recorded(runs.begin(warehouse, settings.tenant_id, command))
+def stage(settings: Settings, command: str, work: Callable[[str, Closing], Report], look: Look | None = None) -> Report:
+    """Do the work of a stage, whatever way it ends recorded in ops.runs.
+
+    `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.
+    """
+    recording = _Recording(runs.begin(settings.tenant_id, command), look)
     try:
-        yield run
-    except LearnsyncError as failure:
-        runs.finish(warehouse, run.run_id, "failed", str(failure), run.stats)
-        raise
+        report = work(recording.run.run_id, recording.close)
     except BaseException as failure:
-        runs.finish(warehouse, run.run_id, "failed", type(failure).__name__, run.stats)
+        message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+        if not recording.closed:
+            with Warehouse.of(settings).connect() as connection:
+                runs.finish(connection, recording.run, "failed", message)
         raise
-    runs.finish(warehouse, run.run_id, "complete" if run.complete else "incomplete", "", run.stats)
+    if not recording.closed:
+        with Warehouse.of(settings).connect() as connection:
+            recording.close(connection, report)
+    return report
 
 
-def _stage(settings: Settings, command: str, work: Callable[[str], Report]) -> Report:
-    with recorded(settings, command) as run:
-        report = work(run.run_id)
-        run.complete = bool(getattr(report, "complete", True))
-        run.stats = as_stats(report)
-        return report
-
-
-def as_stats(report: object) -> dict[str, Any]:
-    """A report as plain values for JSON, its derived figures included."""
-    assert dataclasses.is_dataclass(report)
-    assert not isinstance(report, type)
-    stats = dataclasses.asdict(report)
-    stats["complete"] = bool(getattr(report, "complete", True))
-    return stats
+def as_stats(report: DataclassInstance) -> dict[str, Any]:
+    """A report as plain values for JSON; `complete` is true for one that cannot be incomplete."""
+    return {**dataclasses.asdict(report), "complete": bool(getattr(report, "complete", True))}
 
 
 def run_pull(
@@ -81,11 +91,12 @@ def run_pull(
     full: bool = False,
     since: datetime | None = None,
     progress: Progress | None = None,
+    look: Look | None = None,
 ) -> PullReport:
     """Absorb → warehouse."""
     require_absorb(settings)
     options = PullOptions(streams=streams, full=full, since=since)
-    return _stage(settings, "pull", lambda run_id: pull(settings, run_id, options, progress))
+    return stage(settings, "pull", lambda run_id, close: pull(settings, run_id, options, progress, close), look)
 
 
 def run_reconcile(
@@ -93,33 +104,54 @@ def run_reconcile(
 ) -> ReconcileReport:
     """Full id sweep: marks enrollments that vanished in Absorb, then rebuilds, so that the tables say so."""
     require_absorb(settings)
-    report = _stage(settings, "reconcile", lambda run_id: reconcile(settings, run_id, options, progress))
+    report = stage(settings, "reconcile", lambda run_id, _: reconcile(settings, run_id, options, progress))
     report.unmapped = run_build(settings).unmapped
     return report
 
 
-def run_build(settings: Settings, table: str | None = None) -> BuildReport:
+def run_build(settings: Settings, table: str | None = None, look: Look | None = None) -> BuildReport:
     """Warehouse → canonical tables; `table` restricts it to learning_record or learning_item_progress."""
-    if table is None:
-        return _stage(settings, "build", lambda run_id: build(settings, run_id))
-    return _stage(settings, "build", lambda run_id: build_one(settings, run_id, table))
+    tables = TABLES if table is None else (table,)
+    return stage(settings, "build", lambda run_id, close: build(settings, run_id, tables, close), look)
 
 
-def run_push(settings: Settings, options: PushOptions | None = None, progress: Progress | None = None) -> PushReport:
+def run_push(
+    settings: Settings,
+    options: PushOptions | None = None,
+    progress: Progress | None = None,
+    look: Look | None = None,
+) -> PushReport:
     """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
     chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
     if options.dry_run:
         return push_all(settings, runs.new_run_id(), options, progress)
-    return _stage(settings, "push", lambda run_id: push_all(settings, run_id, options, progress))
+    return stage(settings, "push", lambda run_id, _: push_all(settings, run_id, options, progress), look)
 
 
-def run_readback(
-    settings: Settings, options: ReadbackOptions | None = None, progress: Progress | None = None
+def run_match(
+    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
+) -> ReadbackReport:
+    """Salesforce → warehouse: people and learning items, and who and what they are in Absorb. A build comes next."""
+    require_salesforce(settings)
+    options = ReadbackOptions(full, progress)
+    return stage(settings, "match", lambda run_id, close: match_org(settings, run_id, options, close), look)
+
+
+def run_check(
+    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
 ) -> ReadbackReport:
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
-    return _stage(settings, "readback", lambda run_id: readback(settings, run_id, options, progress))
+    options = ReadbackOptions(full, progress)
+    return stage(settings, "readback", lambda run_id, close: check_own(settings, run_id, options, close), look)
+
+
+def run_readback(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
+    """Both of these, as one run: what `learnsync readback` does."""
+    require_salesforce(settings)
+    options = ReadbackOptions(full, progress)
+    return stage(settings, "readback", lambda run_id, close: readback(settings, run_id, options, close))
 
 
 def run_assign(
@@ -130,19 +162,22 @@ def run_assign(
     require_assignments(settings, options)
     if not options.apply:
         return assign(settings, runs.new_run_id(), options, progress)
-    return _stage(settings, "assign", lambda run_id: assign(settings, run_id, options, progress))
+    return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
 
 
-def run_publish(settings: Settings) -> PublishReport:
+def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
-    return _stage(settings, "publish", lambda _: publish(settings))
+    return stage(settings, "publish", lambda run_id, _: publish(settings, run_id), look)
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync. `push` is None when no target is set; `readback` without an org, and when it failed."""
+    """All stages of one sync. `push` is None when no target is set, `match` without an org; so is `readback`, and where
+    it failed.
+    """
 
     pull: PullReport
+    match: ReadbackReport | None
     build: BuildReport
     push: PushReport | None
     publish: PublishReport
@@ -159,71 +194,63 @@ class SyncReport:
 
 
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Pull, build, push (where a target is set), read back (where an org is), and publish: whatever the push said."""
-    seconds: dict[str, float] = {}
-    pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
-    built = _timed(seconds, "build", lambda: run_build(settings))
-    pushed: PushReport | None = None
-    read: ReadbackReport | None = None
-    read_error = ""
-    push_failure: LearnsyncError | None = None
+    """Every stage in its order; match and readback where an org is set, push where any target is.
+
+    An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
+    """
+    sync = _Sync()
+    has_org = bool(settings.salesforce.login_url)
+    pulled = sync.timed("pull", lambda: run_pull(settings, full=full, progress=progress))
+    matched = sync.attempt("match", lambda: run_match(settings, full=full, progress=progress)) if has_org else None
+    built = sync.timed("build", lambda: run_build(settings))
+    pushed = read = None
     try:
-        if configured(settings):
-            try:
-                pushed = _timed(seconds, "push", lambda: run_push(settings, progress=progress))
-            except LearnsyncError as failure:
-                push_failure = failure
-            # A target that fails is no reason not to look what became of the records of another.
-            if settings.salesforce.login_url and not isinstance(push_failure, ApiBudgetError | ThrottledError):
-                # The push has just read the people.
-                options = ReadbackOptions(full=full, people=full)
-                try:
-                    read = _timed(seconds, "readback", lambda: run_readback(settings, options, progress))
-                except LearnsyncError as failure:
-                    read_error = str(failure)
-                    log.warning("the read-back failed: %s", failure)
-        else:
-            log.info("no push: no target is set")
+        if targets := _targets(settings, org_failed=bool(sync.failures)):
+            options = PushOptions(targets, match=False)
+            pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
+        # A target that fails is no reason not to look what became of the records of another.
+        if has_org and not any(
+            isinstance(failure, ApiBudgetError | ThrottledError) for failure in sync.failures.values()
+        ):
+            read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
     finally:
         # Analysts get what was pulled and built whatever a target says.
-        published = _timed(seconds, "publish", lambda: run_publish(settings))
-    if push_failure:
-        raise push_failure
-    return SyncReport(pulled, built, pushed, published, seconds, read, read_error)
+        published = sync.timed("publish", lambda: run_publish(settings))
+    # A read-back that failed alone is reported: the push before it stands.
+    read_error = str(sync.failures.pop("readback", ""))
+    if sync.failures:
+        raise next(iter(sync.failures.values()))
+    return SyncReport(pulled, matched, built, pushed, published, sync.seconds, read, read_error)
 
 
-def _timed(seconds: dict[str, float], name: str, work: Callable[[], Report]) -> Report:
-    started = time.monotonic()
-    try:
-        return work()
-    finally:
-        seconds[name] = time.monotonic() - started
+class _Sync:
+    """How long each stage of a sync took, and what could not be read of the org or sent to a target."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.failures: dict[str, LearnsyncError] = {}
+
+    def timed(self, name: str, work: Callable[[], Report]) -> Report:
+        """Do a stage."""
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self.seconds[name] = time.monotonic() - started
+
+    def attempt(self, name: str, work: Callable[[], Report]) -> Report | None:
+        """Do a stage whose failure is kept, not raised."""
+        try:
+            return self.timed(name, work)
+        except LearnsyncError as failure:
+            log.warning("%s failed: %s", name, failure)
+            self.failures[name] = failure
+            return None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamLag:
-    """How far behind a stream's watermarks are."""
-
-    stream: str
-    lists: int
-    newest: datetime | None
-    oldest_completed_at: datetime | None
-
-    @property
-    def lag_seconds(self) -> float | None:
-        """Seconds since the least recently read list was read to its end."""
-        return None if self.oldest_completed_at is None else (utc_now() - self.oldest_completed_at).total_seconds()
-
-
-def watermark_lag(settings: Settings) -> dict[str, StreamLag]:
-    """Stream → watermark figures of this tenant; lists of courses known to be gone do not count."""
-    query = """
-        SELECT w.stream, count(*), max(w.watermark), min(w.completed_at)
-        FROM ops.watermarks AS w
-        LEFT JOIN absorb.courses AS c ON c.tenant_id = w.tenant_id AND CAST(c.id AS VARCHAR) = w.scope_id
-        WHERE w.tenant_id = ? AND c._removed_at IS NULL
-        GROUP BY ALL ORDER BY ALL
-    """
-    with Warehouse.of(settings).connect() as connection:
-        rows = connection.execute(query, [settings.tenant_id]).fetchall()
-    return {row[0]: StreamLag(*row) for row in rows}
+def _targets(settings: Settings, *, org_failed: bool) -> list[str]:
+    """What a sync pushes to. An org that could not be read is not pushed to: its matches may be of another day."""
+    names = [name for name in configured(settings) if not org_failed or name == LEARNING_RECORDS]
+    if not names and not org_failed:
+        log.info("no push: no target is set")
+    return names

@@ -12,19 +12,23 @@ def spec(asset: str, name: str, description: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(name, asset=dg.AssetKey(asset.split("/")), description=description)
 
 
-def soft(name: str, *, passed: bool, description: str = "", **metadata: Any) -> dg.AssetCheckResult:
-    """Something a person should look at; nothing downstream is wrong because of it."""
-    return _result(name, passed, dg.AssetCheckSeverity.WARN, description, metadata)
-
-
-def hard(name: str, *, passed: bool, description: str = "", **metadata: Any) -> dg.AssetCheckResult:
-    """Something that must hold; a failure means that rows were lost or invented here."""
-    return _result(name, passed, dg.AssetCheckSeverity.ERROR, description, metadata)
-
-
-def _result(
-    name: str, passed: bool, severity: dg.AssetCheckSeverity, description: str, metadata: dict[str, Any]
+def soft(
+    name: str, *, passed: bool, description: str = "", asset: dg.AssetKey | None = None, **metadata: Any
 ) -> dg.AssetCheckResult:
+    """Something a person should look at; nothing downstream is wrong because of it.
+
+    `asset` is needed where a step has a check of this name on several assets.
+    """
     return dg.AssetCheckResult(
-        check_name=name, passed=passed, severity=severity, description=description or None, metadata=metadata
+        check_name=name,
+        asset_key=asset,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=description or None,
+        metadata=metadata,
     )
+
+
+def hard(name: str, *, passed: bool, **metadata: Any) -> dg.AssetCheckResult:
+    """Something that must hold; a failure means that rows were lost or invented here."""
+    return dg.AssetCheckResult(check_name=name, passed=passed, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)

@@ -22,8 +22,6 @@ from connector.settings import Settings, load_settings
 
 # Time may heal these; everything else (settings, credentials, maps, the org's set-up) needs a person first.
 PASSING = (UnreachableError, ThrottledError, ServerFaultError, WarehouseLockedError)
-# HTTP retries belong to the connector, which knows Retry-After: this is for what lasts longer than a call may wait.
-RETRY_LATER = dg.RetryPolicy(max_retries=1, delay=60, jitter=dg.Jitter.PLUS_MINUS)
 
 
 class LearnsyncResource(dg.ConfigurableResource):

@@ -9,25 +9,16 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from connector.settings import Settings
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection
+from connector.warehouse.lag import StreamLag, watermark_lag
+from connector.warehouse.statements import statements
 from mappings import FieldMap
+
+sql = statements(__package__)
 
 Metadata = dict[str, Any]
 Row = tuple[Any, ...]
 Report = TypeVar("Report")
-
-_COLUMNS = """
-    SELECT column_name, data_type, is_nullable = 'YES'
-    FROM information_schema.columns
-    WHERE table_catalog = current_database() AND table_schema = $schema AND table_name = $table
-    ORDER BY ordinal_position
-"""
-_KEY = """
-    SELECT constraint_column_names
-    FROM duckdb_constraints()
-    WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table
-      AND constraint_type = 'PRIMARY KEY'
-"""
 
 
 def timed(work: Callable[[], Report]) -> tuple[Report, Metadata]:
@@ -37,26 +28,39 @@ def timed(work: Callable[[], Report]) -> tuple[Report, Metadata]:
     return report, {"duration_seconds": round(time.monotonic() - started, 3)}
 
 
-def rows_of(settings: Settings, *queries: str, **values: Any) -> list[list[Row]]:
-    """The rows of each query, bound to the tenant and `values`, from one opening of the warehouse."""
-    with Warehouse.of(settings).connect() as connection:
-        return [_run(connection, query, {"tenant_id": settings.tenant_id, **values}) for query in queries]
+class Look:
+    """What an asset shows of the warehouse, read in the opening that ends its stage (`look=` of the stages)."""
 
+    def __init__(self, settings: Settings, *queries: str, tables: Iterable[str] = (), **values: Any) -> None:
+        """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`."""
+        self._values = {"tenant_id": settings.tenant_id, **values}
+        self._queries, self._tables = queries, tuple(tables)
+        self._described: dict[str, tuple[list[Row], list[str], int]] = {}
+        self.rows: dict[str, list[Row]] = {}
+        self.lag: dict[str, StreamLag] = {}
 
-def table_metadata(settings: Settings, table: str, notes: Mapping[str, str]) -> Metadata:
-    """Name, the tenant's row count, and columns of `schema.table` as they are in the file now, each with its note."""
-    schema, _, name = table.rpartition(".")
-    where = {"schema": schema or "main", "table": name}
-    with Warehouse.of(settings).connect() as connection:
-        columns = connection.execute(_COLUMNS, where).fetchall()
-        key = connection.execute(_KEY, where).fetchone()
-        count = f"SELECT count(*) FROM {table} WHERE tenant_id = ?"
-        rows = connection.execute(count, [settings.tenant_id]).fetchone()
-    return {
-        "dagster/table_name": table,
-        "dagster/row_count": rows[0] if rows else 0,
-        "dagster/column_schema": _schema(columns, key[0] if key else [], notes),
-    }
+    def __call__(self, connection: Connection) -> None:
+        """Read everything."""
+        self._described = {table: self._describe(connection, table) for table in self._tables}
+        self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
+        self.lag = watermark_lag(connection, self._values["tenant_id"])
+
+    def _describe(self, connection: Connection, table: str) -> tuple[list[Row], list[str], int]:
+        schema, _, name = table.rpartition(".")
+        where = {"schema": schema or "main", "table": name}
+        key = connection.execute(sql("primary_key"), where).fetchone()
+        count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
+        [(rows,)] = _run(connection, count, self._values)
+        return connection.execute(sql("columns"), where).fetchall(), key[0] if key else [], rows
+
+    def table(self, table: str, notes: Mapping[str, str]) -> Metadata:
+        """Name, the tenant's row count, and columns of `schema.table` as they were then, each with its note."""
+        columns, key, rows = self._described[table]
+        return {
+            "dagster/table_name": table,
+            "dagster/row_count": rows,
+            "dagster/column_schema": _schema(columns, key, notes),
+        }
 
 
 def object_schema(fields: Iterable[FieldMap]) -> dg.TableSchema:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support import COURSE, USER, Row, enrollment, load, new_id, query, records
 
-from connector.canonical.build import build, build_one
+from connector.canonical.build import build
 from connector.errors import WarehouseError
 from connector.settings import Settings, load_settings
 from connector.times import parse_instant
@@ -191,7 +191,7 @@ def test_table_by_table_is_the_same_as_both_at_once(warehouse: Warehouse) -> Non
     load(warehouse, some_rows())
     settings = settings_for(warehouse)
     for table in ("learning_record", "learning_item_progress"):
-        assert set(build_one(settings, "one", table).tables) == {table}
+        assert set(build(settings, "one", (table,)).tables) == {table}
     before = tables(warehouse)
     build(settings, "two")
     assert tables(warehouse) == before

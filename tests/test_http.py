@@ -199,7 +199,7 @@ def test_no_secret_reaches_logs_messages_or_the_text_of_an_answer(
     async def act(opened: HttpSession) -> Answer:
         return await opened.call("POST", PATH, json={"password": SECRET}, headers={"authorization": f"Bearer {SECRET}"})
 
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, "connector.http.session"):
         answer, _ = run(act)
     assert answer.status == 400
     assert SECRET not in answer.text

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import mappings
-from connector.canonical.match import match_items
-from connector.errors import MappingError
+from connector.canonical.maps import load_maps
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.apply import TableCounts, apply_computed
-from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.quarantine import pending_quarantine
+from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
 
 
+TABLES = ("learning_record", "learning_item_progress")
+
+
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did; `unmapped` counts enrollments whose status no map knows.
-
-    `items`: courses by whether they are one LearningItem of Salesforce; empty where none was read back.
-    """
+    """What a build did; `unmapped` counts enrollments whose status no map knows."""
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     unmapped: int = 0
-    items: dict[str, int] = field(default_factory=dict)
     as_of: datetime | None = None
 
     @property
@@ -38,36 +39,20 @@ class BuildReport:
         return self.unmapped == 0
 
 
-def load_maps(settings: Settings) -> mappings.Mapping:
-    """The maps these settings name. Raises MappingError, which names file and row."""
-    try:
-        return mappings.load_mapping(settings.mapping.dir)
-    except mappings.MappingError as failure:
-        where = f"LEARNSYNC_MAPPING__DIR = {settings.mapping.dir}: " if settings.mapping.dir else ""
-        raise MappingError(f"{where}{failure}.", remedy="Correct the map; `learnsync doctor` checks it.") from None
-
-
-def build(settings: Settings, run_id: str) -> BuildReport:
-    """Recompute both canonical tables in one transaction. Idempotent."""
+def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close: Closing | None = None) -> BuildReport:
+    """Recompute the canonical tables, or one of them, in one transaction. Idempotent. Raises MappingError."""
     maps = load_maps(settings)
     report = BuildReport(as_of=settings.as_of())
-    with Warehouse.of(settings).transaction() as connection:
-        connection.execute(maps.sql("macros"))
-        build_learning_record(connection, settings, maps, report)
-        build_learning_item_progress(connection, settings, maps, report, run_id)
-    return report
-
-
-def build_one(settings: Settings, run_id: str, table: str) -> BuildReport:
-    """Recompute one of the two tables, for an orchestrator that shows them as two steps."""
-    maps = load_maps(settings)
-    report = BuildReport(as_of=settings.as_of())
-    with Warehouse.of(settings).transaction() as connection:
-        connection.execute(maps.sql("macros"))
-        if table == "learning_record":
-            build_learning_record(connection, settings, maps, report)
-        else:
-            build_learning_item_progress(connection, settings, maps, report, run_id)
+    with Warehouse.of(settings).connect() as connection:
+        with committed(connection):
+            runs.note_begun(connection, run_id)
+            connection.execute(maps.sql("macros"))
+            if "learning_record" in tables:
+                build_learning_record(connection, settings, maps, report)
+            if "learning_item_progress" in tables:
+                build_learning_item_progress(connection, settings, maps, report, run_id)
+        if close:
+            close(connection, report)
     return report
 
 
@@ -78,32 +63,27 @@ def build_learning_record(
     connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
     stamps = {"created_at": False, "updated_at": True}
     report.tables["learning_record"] = apply_computed(
-        connection, "learning_record", "id", settings.tenant_id, stamps=stamps
+        connection, "computed", "learning_record", "id", settings.tenant_id, stamps=stamps
     )
 
 
 def build_learning_item_progress(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
 ) -> None:
-    """Fill learning_item_progress and quarantine what no rule decides."""
-    report.items = match_items(connection, maps, settings.tenant_id)
+    """Fill learning_item_progress, its owners and items from the match tables; quarantine what no rule decides."""
     values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
     report.tables["learning_item_progress"] = apply_computed(
-        connection, "learning_item_progress", "enrollment_id", settings.tenant_id
+        connection, "computed", "learning_item_progress", "enrollment_id", settings.tenant_id
     )
     known = ", ".join(map(str, maps.statuses))
     seen = {"tenant_id": settings.tenant_id, "run_id": run_id, "seen_at": utc_now()}
     _quarantine_unmapped(connection, known, seen)
     report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
-    counted = connection.execute(
-        'SELECT "ProgressStatus", count(*) FROM learning_item_progress WHERE tenant_id = ? GROUP BY ALL ORDER BY ALL',
-        [settings.tenant_id],
-    )
+    counted = connection.execute(sql("enrollments_by_status"), {"tenant_id": settings.tenant_id})
     report.statuses = dict(counted.fetchall())
 
 
 def _quarantine_unmapped(connection: Connection, known: str, seen: dict[str, Any]) -> None:
-    put, resolve = sql("quarantine_unmapped", known_statuses=known).split(";\n\n")
-    connection.execute(put, seen)
-    connection.execute(resolve, {"tenant_id": seen["tenant_id"], "seen_at": seen["seen_at"]})
+    connection.execute(sql("unmapped_put", known_statuses=known), seen)
+    connection.execute(sql("unmapped_resolve"), {"tenant_id": seen["tenant_id"], "seen_at": seen["seen_at"]})

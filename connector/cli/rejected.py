@@ -12,19 +12,15 @@ from typing import Any
 from connector.absorb.pull.pull import pull_lock
 from connector.cli.tables import records, sql
 from connector.settings import Settings
-from connector.sync import recorded
+from connector.streams import MODELS
+from connector.sync import stage
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.load import MODELS, Batch, load_batch
+from connector.warehouse.load import Batch, load_batch
 
 PAGE_ROWS = 500
 SOURCE, PUSHES = "rejects_source", "rejects_pushes"
 _PUSH_COLUMNS = "target_object, external_id, state, error_code, error_text, attempts, last_sent_at"
-# Ledger → the columns that name a record as rejects_pushes.sql names it.
-_LEDGERS = {
-    "salesforce.push_ledger": "(tenant_id, org_id, target_object, external_id)",
-    "ops.learning_record_ledger": "(tenant_id, destination, 'LearningRecord', record_id)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +86,25 @@ def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dic
 
 def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
-    report = RetryReport()
     query = _Query(settings, chosen or Filter())
-    with recorded(settings, "rejects retry") as run:
-        # A pull that starts meanwhile would clear the landing folder.
-        with pull_lock(settings, run.run_id):
-            for stream in MODELS:
-                report.loaded[stream] = _reload(query, stream, run.run_id)
-            shutil.rmtree(settings.warehouse.landing / run.run_id, ignore_errors=True)
-        with Warehouse.of(settings).transaction() as connection:
-            report.pushes_due = sum(_mark_due(query, connection, ledger) for ledger in _LEDGERS)
-            report.still_unfit = query.count(connection, SOURCE, "WHERE stage = 'load'")
-        run.complete = report.complete
+    return stage(settings, "rejects retry", lambda run_id, _: _retry(query, run_id))
+
+
+def _retry(query: _Query, run_id: str) -> RetryReport:
+    report, settings = RetryReport(), query.settings
+    # A pull that starts meanwhile would clear the landing folder.
+    with pull_lock(settings, run_id):
+        for stream in MODELS:
+            report.loaded[stream] = _reload(query, stream, run_id)
+        shutil.rmtree(settings.warehouse.landing / run_id, ignore_errors=True)
+    with Warehouse.of(settings).transaction() as connection:
+        report.pushes_due = _mark_due(query, connection)
+        report.still_unfit = query.count(connection, SOURCE, "WHERE stage = 'load'")
     return report
 
 
-def _mark_due(query: _Query, connection: Connection, ledger: str) -> int:
-    update = sql("rejects_due", ledger=ledger, key=_LEDGERS[ledger], pushes=sql(PUSHES))
+def _mark_due(query: _Query, connection: Connection) -> int:
+    update = sql("rejects_due", pushes=sql(PUSHES))
     due = connection.execute(update, query.chosen.values(query.settings.tenant_id, update)).fetchone()
     return int(due[0]) if due else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.markup import escape
 from rich.table import Table
@@ -17,8 +17,11 @@ from connector.times import utc_now
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 sql = statements(__package__)
-Report = TypeVar("Report")
+Report = TypeVar("Report", bound="DataclassInstance")
 
 _DRIFT = {
     "status": "learner(s) whose native ProgressStatus is not ours",

@@ -60,8 +60,8 @@ def json_or_none(answer: Answer) -> Any:
 class Reader:
     """Reads the successes of one API.
 
-    `unlike` is what the ProtocolError says after method and path; {status} and {why} are filled in. `remedy` is its
-    remedy.
+    `unlike` is what the ProtocolError says after method and path; {status}, {why} and {start} (the beginning of the
+    body) are filled in. `remedy` is its remedy.
     """
 
     unlike: str
@@ -97,8 +97,9 @@ class Reader:
 
     def error(self, answer: Answer, why: str = "") -> ProtocolError:
         """The error for a success that is not what the API documents."""
+        unlike = self.unlike.format(status=answer.status, why=why, start=answer.text[:120])
         return ProtocolError(
-            f"{answer.method} {answer.path} {self.unlike.format(status=answer.status, why=why)}.",
+            f"{answer.method} {answer.path} {unlike}.",
             remedy=self.remedy,
             status=answer.status,
             body=answer.text,

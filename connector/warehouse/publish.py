@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import WarehouseError
-from connector.settings import Settings
+from connector.settings import Settings, variable
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
+from connector.warehouse.statements import identifier, literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,11 @@ class PublishReport:
     seconds: float
 
 
-def publish(settings: Settings) -> PublishReport:
-    """Copy the warehouse, then replace the published file by it: open readers keep their snapshot."""
+def publish(settings: Settings, run_id: str = "") -> PublishReport:
+    """Copy the warehouse, then replace the published file by it: open readers keep their snapshot.
+
+    Raises WarehouseError where the published file cannot be written.
+    """
     target = settings.warehouse.publish_path
     started = time.monotonic()
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
@@ -31,11 +36,11 @@ def publish(settings: Settings) -> PublishReport:
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_drafts(target)
         draft.unlink(missing_ok=True)
-        _copy(settings, draft)
+        _copy(settings, draft, run_id)
         draft.replace(target)
     except OSError as failure:
         raise WarehouseError(
-            f"LEARNSYNC_WAREHOUSE__PUBLISH_PATH = {target}: cannot be written ({failure.strerror or failure}).",
+            f"{variable('warehouse', 'publish_path')} = {target}: cannot be written ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:
@@ -63,10 +68,10 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _copy(settings: Settings, draft: Path) -> None:
+def _copy(settings: Settings, draft: Path, run_id: str) -> None:
     with Warehouse.of(settings).connect() as connection:
-        name = connection.execute("SELECT current_database()").fetchone()
-        assert name is not None
-        connection.execute(f"ATTACH '{str(draft).replace(chr(39), chr(39) * 2)}' AS draft")
-        connection.execute(f'COPY FROM DATABASE "{name[0]}" TO draft')
+        runs.note_begun(connection, run_id)
+        (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+        connection.execute(f"ATTACH {literal(draft)} AS draft")
+        connection.execute(f"COPY FROM DATABASE {identifier(name)} TO draft")
         connection.execute("DETACH draft")

@@ -1,15 +1,40 @@
-"""ops.runs: who ran what, when, and how it ended."""
+"""ops.runs: who ran what, when, and how it ended.
+
+A run's row is written in an opening of the file that its stage needs anyway: `note_begun` in the stage's first one,
+`finish` in its last one. So a run that is killed before it first wrote anything leaves no row.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is being recorded."""
+
+    run_id: str
+    tenant_id: str
+    command: str
+    started_at: datetime
+
+
+# What a stage calls in its last opening of the file, with its report: the run is ended there.
+Closing = Callable[[Connection, Any], None]
+
+# Runs of this process that have not ended, by id. One that nobody records (a dry run) is not among them.
+_open: dict[str, Run] = {}
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -17,33 +42,40 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{(now or utc_now()):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
-def begin(warehouse: Warehouse, tenant_id: str, command: str) -> str:
-    """Record that a run began; returns its id."""
-    run_id = new_run_id()
-    with warehouse.transaction() as connection:
-        connection.execute(
-            "INSERT INTO ops.runs (run_id, tenant_id, command, started_at) VALUES (?, ?, ?, ?)",
-            [run_id, tenant_id, command, utc_now()],
-        )
-    return run_id
+def begin(tenant_id: str, command: str) -> Run:
+    """Give a run its id; writes nothing yet."""
+    run = Run(new_run_id(), tenant_id, command, utc_now())
+    _open[run.run_id] = run
+    return run
 
 
-def bury(warehouse: Warehouse, tenant_id: str, command: str, run_id: str) -> None:
-    """End earlier runs of a command that a kill left open. Only for a caller whose lock shows that none is alive."""
-    with warehouse.transaction() as connection:
-        connection.execute(
-            "UPDATE ops.runs SET finished_at = ?, outcome = 'interrupted', message = 'ended without a word: killed?'"
-            " WHERE tenant_id = ? AND command = ? AND run_id <> ? AND finished_at IS NULL",
-            [utc_now(), tenant_id, command, run_id],
-        )
+def note_begun(connection: Connection, run_id: str) -> None:
+    """Write the row of a run that has begun; nothing where it stands already, or where nobody records the run."""
+    if run := _open.get(run_id):
+        values = {"run_id": run_id, "tenant_id": run.tenant_id, "command": run.command, "started_at": run.started_at}
+        connection.execute(sql("run_begin"), values)
+
+
+def end_killed(connection: Connection, tenant_id: str, command: str, run_id: str) -> None:
+    """Write that this run has begun, and end earlier ones of its command that a kill left open.
+
+    Only for a caller whose lock shows that no other run of the command is alive.
+    """
+    note_begun(connection, run_id)
+    values = {"now": utc_now(), "tenant_id": tenant_id, "command": command, "run_id": run_id}
+    connection.execute(sql("runs_end_killed"), values)
 
 
 def finish(
-    warehouse: Warehouse, run_id: str, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None
+    connection: Connection, run: Run, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None
 ) -> None:
-    """Record how it ended: complete, incomplete or failed."""
-    with warehouse.transaction() as connection:
-        connection.execute(
-            "UPDATE ops.runs SET finished_at = ?, outcome = ?, message = ?, stats = ? WHERE run_id = ?",
-            [utc_now(), outcome, message or None, json.dumps(stats or {}, default=str), run_id],
-        )
+    """Write how it ended: complete, incomplete or failed."""
+    note_begun(connection, run.run_id)
+    connection.execute(
+        sql("run_finish"),
+        {
+            "run_id": run.run_id, "now": utc_now(), "outcome": outcome, "message": message or None,
+            "stats": json.dumps(stats or {}, default=str),
+        },
+    )  # fmt: skip
+    _open.pop(run.run_id, None)

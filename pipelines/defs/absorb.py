@@ -1,38 +1,20 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from connector.absorb.pull.pull import StreamReport
+from connector.absorb.pull.options import StreamReport
 from connector.settings import Settings
-from connector.sync import StreamLag, run_pull, watermark_lag
+from connector.sync import run_pull
+from connector.warehouse.lag import StreamLag
 from pipelines import checks
+from pipelines.conventions import OWNERS, POOL, RETRY_LATER
 from pipelines.lineage import absorb_notes
-from pipelines.resources import RETRY_LATER, LearnsyncResource
-from pipelines.tables import Metadata, rows_of, table_metadata, table_value
+from pipelines.resources import LearnsyncResource
+from pipelines.tables import Look, Metadata, table_value
 
-OWNERS = ["team:learning-data"]
-WRITER_POOL = "learnsync_writer"
 _MOST_REASONS = 20
-
-_QUARANTINED = """
-    SELECT coalesce(field, ''), reason, count(*) AS size, min(source_id)
-    FROM ops.quarantine
-    WHERE tenant_id = $tenant_id AND stream = $stream AND stage = 'load' AND resolved_at IS NULL
-    GROUP BY ALL ORDER BY ALL
-"""
-_DRIFTED = """
-    SELECT field, first_seen FROM ops.drift WHERE tenant_id = $tenant_id AND stream = $stream ORDER BY field
-"""
-_ORPHANS = """
-    SELECT count(*) FILTER (WHERE u.id IS NULL), count(*) FILTER (WHERE c.id IS NULL), count(*)
-    FROM absorb.enrollments AS e
-    LEFT JOIN absorb.users AS u ON u.tenant_id = e.tenant_id AND u.id = e.user_id
-    LEFT JOIN absorb.courses AS c ON c.tenant_id = e.tenant_id AND c.id = e.course_id
-    WHERE e.tenant_id = $tenant_id
-"""
 
 
 class PullConfig(dg.Config):
@@ -41,63 +23,63 @@ class PullConfig(dg.Config):
     full: bool = False
 
 
-def _shared(stream: str, *more_checks: dg.AssetCheckSpec) -> dict[str, Any]:
-    """What the four assets have in common."""
+def _stream_asset(
+    stream: str,
+    description: str,
+    deps: Sequence[dg.AssetsDefinition] = (),
+    more_checks: Sequence[dg.AssetCheckSpec] = (),
+) -> dg.AssetsDefinition:
+    """The asset of one stream: its incremental pull, what the pull did, and what a person should look at."""
     asset = f"absorb/{stream}"
-    return {
-        "key": ["absorb", stream],
-        "group_name": "absorb",
-        "kinds": {"duckdb"},
-        "owners": OWNERS,
-        "pool": WRITER_POOL,
-        "retry_policy": RETRY_LATER,
-        "metadata": {"dagster/table_name": f"absorb.{stream}"},
-        "check_specs": [
+
+    @dg.asset(
+        key=["absorb", stream],
+        deps=deps,
+        description=description,
+        group_name="absorb",
+        kinds={"duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+        retry_policy=RETRY_LATER,
+        metadata={"dagster/table_name": f"absorb.{stream}"},
+        check_specs=[
             checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
             checks.spec(asset, "schema_as_known", "The portal serves no field that learnsync does not know."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
             *more_checks,
         ],
-    }
+    )
+    def pulled(
+        context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+    ) -> dg.MaterializeResult:
+        with learnsync.session() as settings:
+            return _pull(settings, stream, context, config)
+
+    return pulled
 
 
-@dg.asset(**_shared("departments"))
-def departments(
-    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
-) -> dg.MaterializeResult:
-    """Departments of the portal: the tree that learners belong to."""
-    return _pull("departments", context, config, learnsync)
+departments = _stream_asset("departments", "Departments of the portal: the tree that learners belong to.")
 
+users = _stream_asset(
+    "users",
+    "Users of the portal, learners and staff; matching them to people in Salesforce needs their ids and addresses.",
+    [departments],
+)
 
-@dg.asset(deps=[departments], **_shared("users"))
-def users(context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """Users of the portal, learners and staff; matching them to people in Salesforce needs their ids and addresses."""
-    return _pull("users", context, config, learnsync)
+courses = _stream_asset(
+    "courses", "The course catalogue, inactive courses too: each one has a list of enrollments to read."
+)
 
-
-@dg.asset(**_shared("courses"))
-def courses(
-    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
-) -> dg.MaterializeResult:
-    """The course catalogue, inactive courses too: each one has a list of enrollments to read."""
-    return _pull("courses", context, config, learnsync)
-
-
-@dg.asset(
+enrollments = _stream_asset(
+    "enrollments",
+    "Course enrollments: who takes what, how far they are, and until when. One row per enrollment ever seen.",
     # Parents first: a list is read per course, and a learner should be known before their enrollment.
-    deps=[users, courses],
-    **_shared(
-        "enrollments",
+    [users, courses],
+    [
         checks.spec("absorb/enrollments", "learners_known", "Every enrollment's learner is in absorb.users."),
         checks.spec("absorb/enrollments", "courses_known", "Every enrollment's course is in absorb.courses."),
-    ),
+    ],
 )
-def enrollments(
-    context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
-) -> dg.MaterializeResult:
-    """Course enrollments: who takes what, how far they are, and until when. One row per enrollment ever seen."""
-    return _pull("enrollments", context, config, learnsync)
-
 
 # Read by the pull of enrollments where LEARNSYNC_ABSORB__DETAIL_STREAMS names them; it reports their materializations.
 DETAILS = [
@@ -120,20 +102,21 @@ DETAILS = [
 
 
 def _pull(
-    stream: str, context: dg.AssetExecutionContext, config: PullConfig, learnsync: LearnsyncResource
+    settings: Settings, stream: str, context: dg.AssetExecutionContext, config: PullConfig
 ) -> dg.MaterializeResult:
-    with learnsync.session() as settings:
-        reports = run_pull(settings, streams=[stream], full=config.full).streams
-        report = reports.pop(stream)
-        lag = watermark_lag(settings).get(stream)
-        table = table_metadata(settings, f"absorb.{stream}", absorb_notes(stream))
-        metadata = table | _pull_metadata(report, lag)
-        for detail in reports.values():  # read with the enrollments they lie in
-            described = table_metadata(settings, f"absorb.{detail.stream}", absorb_notes(detail.stream))
-            shown = described | _pull_metadata(detail, None)
-            context.log_event(dg.AssetMaterialization(["absorb", detail.stream], metadata=shown))
-        failures = {**report.failures, **{name: why for one in reports.values() for name, why in one.failures.items()}}
-        return dg.MaterializeResult(metadata=metadata, check_results=list(_check(settings, stream, failures)))
+    shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
+    tables = [f"absorb.{name}" for name in shown]
+    look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
+    reports = run_pull(settings, streams=[stream], full=config.full, look=look).streams
+    metadata = {
+        name: look.table(f"absorb.{name}", absorb_notes(name))
+        | _pull_metadata(report, look.lag.get(name) if name == stream else None)
+        for name, report in reports.items()
+    }
+    for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
+        context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
+    failures = {name: why for report in reports.values() for name, why in report.failures.items()}
+    return dg.MaterializeResult(metadata=metadata[stream], check_results=_check(look, stream, failures))
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
@@ -159,8 +142,8 @@ def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
     return metadata
 
 
-def _check(settings: Settings, stream: str, failures: Mapping[str, str]) -> list[dg.AssetCheckResult]:
-    found, drifted, orphans = rows_of(settings, _QUARANTINED, _DRIFTED, _ORPHANS, stream=stream)
+def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.AssetCheckResult]:
+    found, drifted, parents = (look.rows[name] for name in ("quarantined", "unknown_fields", "parents"))
     waiting = sum(size for _, _, size, _ in found)
     results = [
         checks.soft(
@@ -183,7 +166,7 @@ def _check(settings: Settings, stream: str, failures: Mapping[str, str]) -> list
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
     ]
-    return [*results, *_check_parents(*orphans[0])] if stream == "enrollments" else results
+    return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
 
 
 def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:

@@ -4,11 +4,11 @@ import dagster as dg
 
 from connector.assignments import AssignOptions, AssignReport
 from connector.sync import run_assign
-from pipelines.defs import absorb, salesforce
-from pipelines.resources import RETRY_LATER, LearnsyncResource
+from pipelines.conventions import NO_ASSIGNMENTS, NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.defs import absorb
+from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata, counts_table, table_value, timed
 
-SKIPPED = "LEARNSYNC_ASSIGNMENTS__ENABLED is not true"
 _COLUMNS = ("outcome", "assignment_id", "learner", "course", "user_id", "course_id", "error_text")
 
 
@@ -26,8 +26,8 @@ class AssignConfig(dg.Config):
     deps=[absorb.users, absorb.courses, absorb.enrollments, ["readback", "users"], ["readback", "learning_items"]],
     group_name="absorb",
     kinds={"salesforce", "duckdb"},
-    owners=absorb.OWNERS,
-    pool=absorb.WRITER_POOL,
+    owners=OWNERS,
+    pool=POOL,
     retry_policy=RETRY_LATER,
     metadata={"dagster/table_name": "ops.assignments"},
 )
@@ -35,9 +35,9 @@ def assigned_enrollments(config: AssignConfig, learnsync: LearnsyncResource) -> 
     """Who was assigned a course in Salesforce, enrolled in Absorb with `apply: true`. The next pull brings them."""
     with learnsync.session() as settings:
         if not settings.assignments.enabled:
-            return dg.MaterializeResult(metadata={"skipped": SKIPPED})
+            return dg.MaterializeResult(metadata={"skipped": NO_ASSIGNMENTS})
         if not settings.salesforce.login_url:
-            return dg.MaterializeResult(metadata={"skipped": salesforce.SKIPPED})
+            return dg.MaterializeResult(metadata={"skipped": NO_ORG})
         options = AssignOptions(config.apply, config.limit or None, config.retry, config.samples)
         report, took = timed(lambda: run_assign(settings, options))
     return dg.MaterializeResult(metadata=_metadata(report) | took)

@@ -1,61 +1,49 @@
 """Warehouse → the two canonical tables, recomputed on every run because half of the statuses depend on today."""
 
-from datetime import timedelta
-from typing import Any
-
 import dagster as dg
 
-from connector.canonical.build import BuildReport, load_maps
+from connector.canonical.build import BuildReport
+from connector.canonical.maps import load_maps
 from connector.settings import Settings
-from connector.sync import run_build, watermark_lag
+from connector.sync import run_build
 from pipelines import checks, lineage
-from pipelines.defs import absorb
-from pipelines.resources import RETRY_LATER, LearnsyncResource
-from pipelines.tables import Metadata, counts_table, rows_of, table_metadata, timed
-
-# Warn after eight missed quarters of an hour, fail after a day.
-FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=2))
-
-_SHARED: dict[str, Any] = {
-    "group_name": "canonical",
-    "kinds": {"duckdb", "sql"},
-    "owners": absorb.OWNERS,
-    "pool": absorb.WRITER_POOL,
-    "retry_policy": RETRY_LATER,
-}
-_SIZES = """
-    SELECT
-      (SELECT count(*) FROM absorb.enrollments WHERE tenant_id = $tenant_id),
-      (SELECT count(*) FROM learning_record WHERE tenant_id = $tenant_id),
-      (SELECT count(*) FROM learning_item_progress WHERE tenant_id = $tenant_id)
-"""
-_UNMAPPED = """
-    SELECT reason, count(*) FROM ops.quarantine
-    WHERE tenant_id = $tenant_id AND stage = 'map' AND resolved_at IS NULL
-    GROUP BY ALL
-"""
+from pipelines.conventions import FRESH, OWNERS, POOL, RETRY_LATER
+from pipelines.defs import absorb, matches
+from pipelines.resources import LearnsyncResource
+from pipelines.tables import Look, Metadata, counts_table, timed
 
 
 @dg.asset(
     deps=[absorb.enrollments, absorb.courses, *absorb.DETAILS],
+    group_name="canonical",
+    kinds={"duckdb", "sql"},
+    owners=OWNERS,
+    pool=POOL,
+    retry_policy=RETRY_LATER,
     metadata={"dagster/table_name": "learning_record"},
     check_specs=[
         checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments.")
     ],
-    **_SHARED,
 )
 def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """The LearningRecord of each enrollment: what was learned, from whom, with what result."""
     with learnsync.session() as settings:
-        report, took = timed(lambda: run_build(settings, table="learning_record"))
-        [[(enrolled, records, _)]] = rows_of(settings, _SIZES)
-        metadata = _describe(settings, report, "learning_record") | took
+        look = Look(settings, "sizes", tables=["learning_record"])
+        report, took = timed(lambda: run_build(settings, "learning_record", look))
+    [(enrolled, records, _)] = look.rows["sizes"]
+    metadata = _describe(settings, look, report, "learning_record") | took
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
     return dg.MaterializeResult(metadata=metadata, check_results=[complete])
 
 
 @dg.asset(
-    deps=[learning_record, absorb.enrollments],
+    deps=[learning_record, absorb.enrollments, *matches.MATCHES],
+    group_name="canonical",
+    kinds={"duckdb", "sql"},
+    owners=OWNERS,
+    pool=POOL,
+    retry_policy=RETRY_LATER,
+    freshness_policy=FRESH,
     metadata={"dagster/table_name": "learning_item_progress"},
     check_specs=[
         checks.spec(
@@ -63,26 +51,26 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
         ),
         checks.spec("learning_item_progress", "rows_add_up", "Rows here + unmapped rows = rows of absorb.enrollments."),
     ],
-    freshness_policy=FRESH,
-    **_SHARED,
 )
 def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """Where each learner stands today, in the words of Salesforce's LearningItemProgress."""
     with learnsync.session() as settings:
-        report, took = timed(lambda: run_build(settings, table="learning_item_progress"))
-        [(enrolled, _, rows)], unmapped = rows_of(settings, _SIZES, _UNMAPPED)
-        lag = watermark_lag(settings).get("enrollments")
-        metadata = _describe(settings, report, "learning_item_progress") | took
+        look = Look(settings, "sizes", "unmapped", tables=["learning_item_progress"])
+        report, took = timed(lambda: run_build(settings, "learning_item_progress", look))
+    metadata = _describe(settings, look, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
+    lag = look.lag.get("enrollments")
     if lag is not None and lag.lag_seconds is not None:
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
-    return dg.MaterializeResult(metadata=metadata, check_results=_check(report, enrolled, rows, dict(unmapped)))
+    [(enrolled, _, rows)] = look.rows["sizes"]
+    results = _check(report, enrolled, rows, dict(look.rows["unmapped"]))
+    return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
-def _describe(settings: Settings, report: BuildReport, table: str) -> Metadata:
+def _describe(settings: Settings, look: Look, report: BuildReport, table: str) -> Metadata:
     sources = lineage.sources_of(load_maps(settings), table)
     counts = report.tables[table]
-    metadata = table_metadata(settings, table, lineage.notes(sources)) | {
+    metadata = look.table(table, lineage.notes(sources)) | {
         "dagster/column_lineage": lineage.column_lineage(sources),
         "inserted": counts.inserted,
         "updated": counts.updated,

@@ -2,10 +2,9 @@
 
 import dagster as dg
 
-from pipelines.defs import absorb, canonical, catalogue, published, readback, salesforce
+from pipelines.conventions import WRITER_TAG
+from pipelines.defs import absorb, canonical, catalogue, matches, published, readback, salesforce
 
-# dagster.yaml lets one run with this tag go at a time; the others wait in the queue.
-WRITER_TAG = {"learnsync/writer": "true"}
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -14,15 +13,15 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 
-# How the names of the steps that push begin.
-PUSHES = ("salesforce__", "performance__")
+# How the names of the steps that talk to a target begin.
+TARGETS = ("salesforce__", "performance__")
 PULLS = [absorb.departments, absorb.users, absorb.courses, absorb.enrollments]
 ASSETS = [
     *PULLS,
+    matches.match_org,
     canonical.learning_record,
     canonical.learning_item_progress,
-    salesforce.lms_course,
-    salesforce.lms_enrollment,
+    salesforce.push_lms,
     catalogue.learning,
     catalogue.learning_records,
     readback.read_back,
@@ -32,7 +31,7 @@ ASSETS = [
 incremental_sync = dg.define_asset_job(
     "incremental_sync",
     selection=ASSETS,
-    description="Pull what changed since the watermarks, rebuild, push the differences, read back, publish.",
+    description="Pull what changed since the watermarks, match, rebuild, push the differences, read back, publish.",
     tags=WRITER_TAG,
     executor_def=dg.in_process_executor,
 )
@@ -44,7 +43,8 @@ full_sync = dg.define_asset_job(
     config=dg.RunConfig(
         ops={
             **{asset.op.name: absorb.PullConfig(full=True) for asset in PULLS},
-            readback.read_back.op.name: readback.ReadbackConfig(full=True),
+            matches.match_org.op.name: matches.ReadbackConfig(full=True),
+            readback.read_back.op.name: matches.ReadbackConfig(full=True),
         }
     ),
     tags=WRITER_TAG,
@@ -53,8 +53,8 @@ full_sync = dg.define_asset_job(
 
 publish = dg.define_asset_job(
     "publish",
-    selection=[published.published_warehouse],
-    description="Replace the analysts' file with what the warehouse holds now.",
+    selection=[canonical.learning_record, canonical.learning_item_progress, published.published_warehouse],
+    description="Rebuild from what the warehouse holds now, and replace the analysts' file.",
     tags=WRITER_TAG,
     executor_def=dg.in_process_executor,
 )
@@ -83,8 +83,8 @@ def every_quarter_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest |
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def publish_without_push(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """When a push failed, analysts still get what was pulled and built, whatever the org says."""
+    """When a target could not be read or pushed to, analysts still get what was pulled, rebuilt."""
     failed = {event.step_key or "" for event in context.get_step_failure_events()}
-    if not failed or not all(step.startswith(PUSHES) for step in failed):
+    if not failed or not all(step.startswith(TARGETS) for step in failed):
         return dg.SkipReason("The run failed before there was something new to publish.")
     return dg.RunRequest(run_key=context.dagster_run.run_id)

@@ -5,9 +5,9 @@ import dagster as dg
 from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
 from connector.sync import run_reconcile
 from pipelines import checks
+from pipelines.conventions import OWNERS, POOL, RETRY_LATER, WRITER_TAG
 from pipelines.defs import absorb
-from pipelines.defs.jobs import WRITER_TAG
-from pipelines.resources import RETRY_LATER, LearnsyncResource
+from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata
 
 
@@ -23,8 +23,8 @@ class ReconcileConfig(dg.Config):
     deps=[absorb.enrollments],
     group_name="absorb",
     kinds={"duckdb"},
-    owners=absorb.OWNERS,
-    pool=absorb.WRITER_POOL,
+    owners=OWNERS,
+    pool=POOL,
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("absorb/reconciliation", "sweep_trusted", "The sweep was complete and plausible.")],
 )

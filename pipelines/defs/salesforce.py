@@ -1,23 +1,25 @@
-"""Differences → Salesforce. Without an org both assets say so and succeed: a portal-only user runs the same job."""
+"""Differences → Salesforce. Without an org the assets say so and succeed: a portal-only user runs the same job."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport, TargetReport
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.targets import COURSE, ENROLLMENT, Target
-from connector.settings import Settings
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.sync import run_push
+from mappings import Mapping
 from pipelines import checks
-from pipelines.defs import absorb, canonical
+from pipelines.conventions import NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.defs import absorb, canonical, matches
 from pipelines.lineage import pushed_lineage
-from pipelines.resources import RETRY_LATER, LearnsyncResource
+from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata, counts_table, object_schema, table_value, timed
 
-SKIPPED = "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"
+COMPLETE = "The target has every record that may be sent: none rejected, deferred or held back."
 
 
 class PreviewConfig(dg.Config):
@@ -27,34 +29,56 @@ class PreviewConfig(dg.Config):
     samples: int = 20
 
 
-def _shared(target: Target) -> dict[str, Any]:
-    """What the two assets have in common."""
-    complete = "The org has every record that may be sent: none rejected, deferred or held back."
-    return {
-        "key": ["salesforce", target.name],
-        "group_name": "salesforce",
-        "kinds": {"salesforce"},
-        "owners": absorb.OWNERS,
-        "pool": absorb.WRITER_POOL,
-        "retry_policy": RETRY_LATER,
-        "metadata": {"dagster/table_name": target.object, "upsert_key": target.key},
-        "check_specs": [checks.spec(f"salesforce/{target.name}", "push_complete", complete)],
-    }
+def _spec(target: OrgObject, description: str, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["salesforce", target.name],
+        deps=deps,
+        description=description,
+        group_name="salesforce",
+        kinds={"salesforce"},
+        owners=OWNERS,
+        metadata={"dagster/table_name": target.object, "upsert_key": target.key},
+    )
 
 
-@dg.asset(deps=[absorb.courses, absorb.enrollments], **_shared(COURSE))
-def lms_course(learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """LMS_Course__c: a record per course, which enrollments look up."""
-    return _push(COURSE, learnsync)
+LMS_COURSE, LMS_ENROLLMENT = (dg.AssetKey(["salesforce", target.name]) for target in (COURSE, ENROLLMENT))
+LMS = (LMS_COURSE, LMS_ENROLLMENT)
 
 
-@dg.asset(
-    deps=[lms_course, canonical.learning_item_progress, canonical.learning_record, absorb.enrollments, absorb.users],
-    **_shared(ENROLLMENT),
-)
-def lms_enrollment(learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """LMS_Enrollment__c: a record per enrollment whose learner is one known person in the org."""
-    return _push(ENROLLMENT, learnsync)
+@dg.multi_asset(
+    name="salesforce__lms",
+    specs=[
+        _spec(
+            COURSE,
+            "LMS_Course__c: a record per course, which enrollments look up.",
+            [absorb.courses.key, absorb.enrollments.key],
+        ),
+        _spec(
+            ENROLLMENT,
+            "LMS_Enrollment__c: a record per enrollment whose learner is one known person in the org.",
+            [
+                LMS_COURSE, canonical.learning_item_progress.key, canonical.learning_record.key,
+                absorb.enrollments.key, absorb.users.key, matches.LEARNERS,
+            ],
+        ),
+    ],
+    check_specs=[checks.spec(key.to_user_string(), "push_complete", COMPLETE) for key in LMS],
+    pool=POOL,
+    retry_policy=RETRY_LATER,
+)  # fmt: skip
+def push_lms(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
+    """One push of both objects, courses first: one login, and one check of the org before anything is sent."""
+    with learnsync.session() as settings:
+        if not settings.salesforce.login_url:
+            yield from (skipped(NO_ORG, key) for key in LMS)
+            return
+        maps = load_maps(settings)
+        options = PushOptions(targets=[COURSE.name, ENROLLMENT.name], match=False)
+        report, took = timed(lambda: run_push(settings, options))
+    for target, key in zip((COURSE, ENROLLMENT), LMS, strict=True):
+        outcome = report.targets[target.name]
+        metadata = _described(maps, target) | push_metadata(report, outcome) | took
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=[push_check(outcome, key)])
 
 
 @dg.asset(
@@ -62,16 +86,16 @@ def lms_enrollment(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     deps=[canonical.learning_item_progress, canonical.learning_record, absorb.courses],
     group_name="salesforce",
     kinds={"salesforce"},
-    owners=absorb.OWNERS,
+    owners=OWNERS,
     # The difference is computed in the warehouse, and rolled back.
-    pool=absorb.WRITER_POOL,
+    pool=POOL,
     retry_policy=RETRY_LATER,
 )
 def push_preview(config: PreviewConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """What a push would do now, with old and new values of some records. Writes nothing; no job runs it."""
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            return dg.MaterializeResult(metadata={"skipped": SKIPPED})
+            return dg.MaterializeResult(metadata={"skipped": NO_ORG})
         options = PushOptions(dry_run=True, full=config.full, samples=config.samples)
         report, took = timed(lambda: run_push(settings, options))
     rows = [
@@ -100,24 +124,15 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _push(target: Target, learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    with learnsync.session() as settings:
-        if not settings.salesforce.login_url:
-            return skipped(SKIPPED)
-        report, took = timed(lambda: run_push(settings, PushOptions(targets=[target.name])))
-        outcome = report.targets[target.name]
-        metadata = _described(settings, target) | push_metadata(report, outcome) | took
-    return dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
-
-
-def skipped(reason: str) -> dg.MaterializeResult:
+def skipped(reason: str, key: dg.AssetKey | None = None) -> dg.MaterializeResult:
     """The result of an asset whose target is not configured."""
-    nothing = checks.soft("push_complete", passed=True, description=f"Nothing to push: {reason}.", skipped=reason)
-    return dg.MaterializeResult(metadata={"skipped": reason}, check_results=[nothing])
+    nothing = checks.soft(
+        "push_complete", passed=True, description=f"Nothing to push: {reason}.", asset=key, skipped=reason
+    )
+    return dg.MaterializeResult(asset_key=key, metadata={"skipped": reason}, check_results=[nothing])
 
 
-def _described(settings: Settings, target: Target) -> Metadata:
-    maps = load_maps(settings)
+def _described(maps: Mapping, target: OrgObject) -> Metadata:
     return {
         "dagster/table_name": target.object,
         "dagster/column_schema": object_schema(maps.object_fields(target.object)),
@@ -128,7 +143,7 @@ def _described(settings: Settings, target: Target) -> Metadata:
 def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
     """Counts, reasons and samples of a push to one target."""
     samples = [(s["action"], s["external_id"], json.dumps(s["payload"], ensure_ascii=False)) for s in outcome.samples]
-    metadata: Metadata = {
+    return {
         # What should be in the org, and is or will be.
         "dagster/row_count": outcome.unchanged + outcome.accepted,
         "create": outcome.create,
@@ -146,14 +161,14 @@ def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
         "org_calls_used_today": report.api_used,
         "org_calls_allowed_today": report.api_allowed,
     }
-    return metadata | {f"learners_{state}": count for state, count in report.learners.items()}
 
 
-def push_check(outcome: TargetReport) -> dg.AssetCheckResult:
+def push_check(outcome: TargetReport, key: dg.AssetKey | None = None) -> dg.AssetCheckResult:
     """Whether the target has every record that may be sent."""
     return checks.soft(
         "push_complete",
         passed=not outcome.pending,
+        asset=key,
         description=f"Records that the target lacks: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",

@@ -12,12 +12,14 @@ import pytest
 from dagster_results import checks_of, failures_of, metadata_of
 
 from connector.sandbox.server import Sandbox
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import table_columns
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
 STREAMS = ("departments", "users", "courses", "enrollments")
 CANONICAL = ("learning_record", "learning_item_progress")
+MATCHES = ("salesforce/learner_matches", "salesforce/item_matches")
+READ = ("readback/users", "readback/contacts", *MATCHES)
 PUSHED = ("salesforce/lms_course", "salesforce/lms_enrollment")
 
 
@@ -66,10 +68,10 @@ def _counts_are_those_of_the_portal(portal: Sandbox, result: dg.ExecuteInProcess
 def _the_catalog_can_show_columns_and_lineage(result: dg.ExecuteInProcessResult) -> None:
     columns = {
         asset: {column.name for column in metadata_of(result, asset)["dagster/column_schema"].columns}
-        for asset in (*(f"absorb/{stream}" for stream in STREAMS), *CANONICAL, *PUSHED)
+        for asset in (*(f"absorb/{stream}" for stream in STREAMS), *READ, *CANONICAL, *PUSHED)
     }
     assert {"id", "course_id", "date_edited", "_removed_at"} <= columns["absorb/enrollments"]
-    for asset in (*CANONICAL, *PUSHED):
+    for asset in (*CANONICAL, *PUSHED, *MATCHES[:1]):
         lineage = metadata_of(result, asset)["dagster/column_lineage"].deps_by_column
         assert set(lineage) <= columns[asset]
         for dep in (dep for deps in lineage.values() for dep in deps):
@@ -150,8 +152,9 @@ def test_drift_warns_and_the_next_sync_repairs_it(portal: Sandbox, sync: Sync) -
     for table, name in (("lms_enrollments", "LMS_Enrollment__c"), ("lms_courses", "LMS_Course__c")):
         read = metadata_of(first, f"readback/{table}")
         assert (read["rows_read"], read["dagster/row_count"]) == (there[name], there[name])
-    assert metadata_of(first, "readback/users")["not_read"] == "read by the push"
     assert metadata_of(first, "readback/users")["dagster/row_count"] == there["User"]
+    matched = metadata_of(first, "salesforce/learner_matches")
+    assert sum(row.data["rows"] for row in matched["outcomes"].records) == portal.portal.count("users")
 
     changed, deleted = portal.org.records("LMS_Enrollment__c")[:2]
     person = portal.org.records("User")[1]["Id"]
@@ -215,7 +218,8 @@ def test_without_an_org_the_job_succeeds_and_says_so(
     for asset in PUSHED:
         assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
         assert checks_of(result)[f"{asset}:push_complete"].passed
-    assert metadata_of(result, "readback/users") == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
+    for asset in ("readback/users", "salesforce/learner_matches", "readback/lms_courses"):
+        assert metadata_of(result, asset) == {"skipped": "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"}
     assert checks_of(result)["readback/lms_enrollments:no_drift"].passed
     assert (tmp_path / "learning.duckdb").is_file()
 
@@ -230,7 +234,7 @@ def test_analysts_get_the_data_although_the_push_failed(
 ) -> None:
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__CLIENT_SECRET", "not-the-secret-9a1e")
     result = sync()
-    assert list(failures_of(result)) == ["salesforce__lms_course"]
+    assert list(failures_of(result)) == ["salesforce__matches"]
     assert not (tmp_path / "learning.duckdb").exists()
     (request,) = _asked_after(defs, instance, result)
     assert request.job_name in (None, "publish")

@@ -22,8 +22,8 @@ from connector.errors import (
     ThrottledError,
     UnreachableError,
 )
+from connector.push.options import PushOptions
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
@@ -232,8 +232,8 @@ def test_a_query_of_several_pages_is_complete(sandbox: Sandbox, settings: Settin
 @pytest.mark.parametrize(("limit", "calls"), [(199, 1), (200, 1), (201, 2)])
 def test_collections_hold_two_hundred_records(sandbox: Sandbox, ready: Settings, limit: int, calls: int) -> None:
     run_push(ready, PushOptions(targets=("lms_course",)))
-    before = sandbox.org.collection_calls
+    before = sandbox.org.write_counts["collection_calls"]
     report = run_push(ready, PushOptions(targets=("lms_enrollment",), limit=limit))
     assert report.targets["lms_enrollment"].accepted == limit
-    assert sandbox.org.collection_calls - before == calls
+    assert sandbox.org.write_counts["collection_calls"] - before == calls
     assert sandbox.org.record_counts()["LMS_Enrollment__c"] == limit

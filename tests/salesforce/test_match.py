@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from support import Row
 
-from connector.salesforce.readback import people
+from connector.canonical.match import match_learners
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings
-from connector.sync import run_build, run_pull, run_push
+from connector.sync import run_build, run_match, run_pull, run_push
 from connector.warehouse.database import Connection, Warehouse
 from mappings import Mapping, load_mapping
 
@@ -46,7 +46,7 @@ def matched(connection: Connection, maps: Mapping, learner: dict[str, Any], foun
             connection.execute(
                 "INSERT INTO salesforce.contacts VALUES ('default', ?, ?, now(), false, NULL)", [key, email]
             )
-    people.match(connection, maps, "default")
+    match_learners(connection, maps, "default")
     result = connection.execute("FROM salesforce.learner_matches")
     names = [column[0] for column in result.description]
     (row,) = result.fetchall()
@@ -182,10 +182,11 @@ def test_people_of_another_tenant_are_nobody(connection: Connection) -> None:
     assert row["outcome"] == "unmatched"
 
 
-def test_owners_follow_the_match_and_a_build_keeps_them(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_build_fills_the_owners_that_matching_found(sandbox: Sandbox, settings: Settings) -> None:
     run_pull(settings)
+    found = run_match(settings)
+    assert found.learners["matched"] > 40
     run_build(settings)
-    run_push(settings)
     warehouse = Warehouse.of(settings)
     compared = """
         SELECT count(*) FILTER (WHERE p."OwnerId" IS DISTINCT FROM m.salesforce_user_id), count(p."OwnerId"),
@@ -203,6 +204,9 @@ def test_owners_follow_the_match_and_a_build_keeps_them(sandbox: Sandbox, settin
     sandbox.org.set_values("User", somebody, IsActive=False)
     run_push(settings)
     with warehouse.connect() as connection:
+        left = 'SELECT count(*) FROM learning_item_progress WHERE "OwnerId" = ?'
+        assert connection.execute(left, [somebody]).fetchone()[0] > 0, "only a build writes the canonical tables"
+    run_build(settings)
+    with warehouse.connect() as connection:
         assert connection.execute(compared).fetchone()[0] == 0
-        left = connection.execute('SELECT count(*) FROM learning_item_progress WHERE "OwnerId" = ?', [somebody])
-        assert left.fetchone() == (0,)
+        assert connection.execute(left, [somebody]).fetchone() == (0,)

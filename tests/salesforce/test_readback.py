@@ -15,20 +15,19 @@ import pytest
 from support import Row, query, records
 
 from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
-from connector.salesforce.push.objects import PushOptions
+from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.report import ReadbackReport
 from connector.salesforce.readback.store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_pull, run_push, run_readback, run_sync
+from connector.sync import run_build, run_check, run_match, run_pull, run_push, run_readback, run_sync
 from connector.warehouse.database import Connection, Warehouse
 
 COURSE, ENROLLMENT = "LMS_Course__c", "LMS_Enrollment__c"
 DATA = "/services/data/v67.0/sobjects"
-OWN_ONLY = ReadbackOptions(people=False)
 MATCHES = "SELECT * EXCLUDE (last_user_id, last_contact_id) FROM salesforce.learner_matches ORDER BY user_id"
 
 
@@ -73,7 +72,7 @@ def ready(start: tuple[dict[str, list[Row]], Path], sandbox: Sandbox, settings: 
 def pushed(ready: Settings) -> Settings:
     """Everything is in the org, and read back once."""
     assert run_push(ready).complete
-    run_readback(ready, OWN_ONLY)
+    run_readback(ready)
     return ready
 
 
@@ -172,7 +171,7 @@ def test_a_push_reads_only_people_who_changed(
         seen.append(reading.rows)
         return original(connection, reading, *names)
 
-    monkeypatch.setattr("connector.salesforce.readback.people.store", watched)
+    monkeypatch.setattr("connector.salesforce.push.objects.store", watched)
     run_push(ready)
     assert seen == [0, 0]
     sandbox.org.set_values("User", sandbox.org.records("User")[5]["Id"], FirstName="Ada")
@@ -227,7 +226,7 @@ def test_a_first_read_holds_the_org_and_the_next_one_only_changes(sandbox: Sandb
         warehouse, 'SELECT "ProgressStatus" FROM salesforce.learning_item_progress WHERE "Id" = ?', [made["Id"]]
     )
     assert status == "Behind"
-    assert set(how(run_readback(ready, ReadbackOptions(full=True))).values()) == {"asked for"}
+    assert set(how(run_readback(ready, full=True)).values()) == {"asked for"}
 
 
 def test_a_checkpoint_out_of_reach_means_a_full_read(sandbox: Sandbox, pushed: Settings) -> None:
@@ -241,7 +240,7 @@ def test_a_checkpoint_out_of_reach_means_a_full_read(sandbox: Sandbox, pushed: S
         with Warehouse.of(pushed).transaction() as connection:
             connection.execute(f"UPDATE salesforce.checkpoints SET {change}")
             connection.execute("DELETE FROM salesforce.lms_courses")
-        report = run_readback(pushed, OWN_ONLY)
+        report = run_check(pushed)
         assert set(how(report).values()) == {reason}
         # Nothing was lost on the way: the courses are there again, and none counts as deleted.
         assert query(Warehouse.of(pushed), "SELECT count(*) FROM salesforce.lms_courses") == [(5,)], change
@@ -264,17 +263,17 @@ def test_too_many_ids_or_a_purged_log_mean_a_full_read(sandbox: Sandbox, pushed:
     sandbox.org.set_values("LearningItem", sandbox.org.records("LearningItem")[0]["Id"], Type="LearningContent")
     for name in (ENROLLMENT, "LearningItemProgress"):
         age(sandbox, name)
-    report = run_readback(pushed, OWN_ONLY)
+    report = run_readback(pushed)
     assert report.objects[ENROLLMENT].full == "more changes than one answer names"
     assert report.objects["LearningItem"].full == ""
     sandbox.org.replication.purge_log()
     with Warehouse.of(pushed).transaction() as connection:
         connection.execute("UPDATE salesforce.checkpoints SET covered_until = covered_until - INTERVAL 2 HOUR")
-    assert run_readback(pushed, OWN_ONLY).objects["LearningItem"].full.startswith("the org's log of deletions")
+    assert run_match(pushed).objects["LearningItem"].full.startswith("the org's log of deletions")
 
 
 def test_the_checkpoint_is_what_the_org_vouches_for(sandbox: Sandbox, pushed: Settings) -> None:
-    run_readback(pushed, OWN_ONLY)
+    run_check(pushed)
     rows = query(Warehouse.of(pushed), "SELECT object, covered_until, read_at FROM salesforce.checkpoints")
     for name, covered, read_at in rows:
         assert timedelta(0) <= read_at - covered < timedelta(minutes=2), name
@@ -283,11 +282,11 @@ def test_the_checkpoint_is_what_the_org_vouches_for(sandbox: Sandbox, pushed: Se
         connection.execute("UPDATE salesforce.checkpoints SET covered_until = ?", [early])
     held_back = (early + timedelta(minutes=7)).replace(microsecond=0)
     sandbox.org.replication.held_back = held_back  # a transaction that is still open
-    run_readback(pushed, OWN_ONLY)
+    run_check(pushed)
     columns = "SELECT DISTINCT covered_until FROM salesforce.checkpoints"
     assert query(Warehouse.of(pushed), f"{columns} WHERE object LIKE 'LMS%'") == [(held_back,)]
     sandbox.org.replication.held_back = early - timedelta(hours=1)
-    run_readback(pushed, OWN_ONLY)
+    run_check(pushed)
     again = query(Warehouse.of(pushed), f"{columns} WHERE object LIKE 'LMS%'")
     assert again == [(held_back,)], "a checkpoint never goes back"
 
@@ -305,12 +304,12 @@ def test_rows_and_their_checkpoint_commit_together(
 
     monkeypatch.setattr(readback_store, "sql", broken)
     with pytest.raises(WarehouseError):
-        run_readback(ready, OWN_ONLY)
+        run_check(ready)
     warehouse = Warehouse.of(ready)
     assert query(warehouse, "FROM salesforce.lms_courses") == []
     assert query(warehouse, "SELECT object FROM salesforce.checkpoints WHERE object LIKE 'LMS%'") == []
     monkeypatch.setattr(readback_store, "sql", original)
-    assert run_readback(ready, OWN_ONLY).objects[COURSE].inserted == 5
+    assert run_check(ready).objects[COURSE].inserted == 5
 
 
 # -- our own records --------------------------------------------------------------------------------------------------
@@ -326,7 +325,7 @@ def test_a_deleted_record_is_noticed_and_the_next_push_makes_it_anew(
     if bin_emptied:  # only the log of deletions knows of it, and it counts in whole minutes
         sandbox.org.empty_recycle_bin(ENROLLMENT)
         sandbox.org.table(ENROLLMENT).purged[victim["Id"]] = ago(sandbox, 2)
-    report = run_readback(pushed, OWN_ONLY)
+    report = run_check(pushed)
     assert report.objects[ENROLLMENT].full == ""
     assert (report.own[ENROLLMENT].deleted, report.own[ENROLLMENT].due, report.drift) == (1, 1, {"deleted": 1})
     assert drift(pushed) == [("deleted", key, None, None, None)]
@@ -335,7 +334,7 @@ def test_a_deleted_record_is_noticed_and_the_next_push_makes_it_anew(
     assert (again.targets["lms_enrollment"].create, again.targets["lms_enrollment"].created) == (1, 1)
     (record,) = of_org(sandbox, ENROLLMENT, Absorb_Enrollment_Id__c=key)
     assert record["Id"] != victim["Id"]
-    assert run_readback(pushed, OWN_ONLY).drift == {}
+    assert run_check(pushed).drift == {}
     assert state_of(pushed, key) == "accepted"
     kept = query(
         Warehouse.of(pushed),
@@ -350,17 +349,17 @@ def test_records_that_left_before_the_first_look_are_noticed(sandbox: Sandbox, r
     victim = sandbox.org.records(ENROLLMENT)[0]
     sandbox.org.delete(ENROLLMENT, [victim["Id"]])
     sandbox.org.empty_recycle_bin(ENROLLMENT)
-    assert run_readback(ready, OWN_ONLY).own[ENROLLMENT].deleted == 1
+    assert run_check(ready).own[ENROLLMENT].deleted == 1
     assert run_push(ready).targets["lms_enrollment"].created == 1
 
 
 def test_an_undeleted_record_is_back(sandbox: Sandbox, pushed: Settings) -> None:
     victim = sandbox.org.records(ENROLLMENT)[0]
     sandbox.org.delete(ENROLLMENT, [victim["Id"]])
-    run_readback(pushed, OWN_ONLY)
+    run_check(pushed)
     sandbox.org.undelete(ENROLLMENT, victim["Id"])
     assert run_push(pushed).targets["lms_enrollment"].created == 0
-    assert run_readback(pushed, OWN_ONLY).drift == {}
+    assert run_check(pushed).drift == {}
     removed = "SELECT count(*) FROM salesforce.lms_enrollments WHERE _removed_at IS NOT NULL"
     assert query(Warehouse.of(pushed), removed) == [(0,)]
 
@@ -371,7 +370,7 @@ def test_a_deleted_course_comes_back_with_the_lookups_of_its_enrollments(sandbox
     assert theirs
     sandbox.org.delete(COURSE, [course["Id"]])
     assert not of_org(sandbox, ENROLLMENT, LMS_Course__c=course["Id"]), "the org clears the lookups"
-    report = run_readback(pushed, OWN_ONLY)
+    report = run_check(pushed)
     assert (report.own[COURSE].deleted, report.own[COURSE].due) == (1, 1 + len(theirs))
     assert run_push(pushed).complete
     (anew,) = of_org(sandbox, COURSE, Absorb_Course_Id__c=course["Absorb_Course_Id__c"])
@@ -384,17 +383,17 @@ def test_a_read_back_that_ends_after_the_courses_has_marked_their_enrollments(
     course = sandbox.org.records(COURSE)[0]
     theirs = {row["Id"] for row in of_org(sandbox, ENROLLMENT, LMS_Course__c=course["Id"])}
     sandbox.org.delete(COURSE, [course["Id"]])
-    judge = readback_own.Judge.judge
+    mark = readback_own.LedgerCheck.mark
 
     def ends(self: Any, connection: Any, readable: Any, *rest: Any, **named: Any) -> Any:
         if readable.object == ENROLLMENT:
             raise ServerFaultError("the org went away", status=503)
-        return judge(self, connection, readable, *rest, **named)
+        return mark(self, connection, readable, *rest, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(readback_own.Judge, "judge", ends)
+        patch.setattr(readback_own.LedgerCheck, "mark", ends)
         with pytest.raises(ServerFaultError):
-            run_readback(pushed, OWN_ONLY)
+            run_check(pushed)
     assert run_push(pushed).complete
     (anew,) = of_org(sandbox, COURSE, Absorb_Course_Id__c=course["Absorb_Course_Id__c"])
     assert {row["Id"] for row in of_org(sandbox, ENROLLMENT, LMS_Course__c=anew["Id"])} == theirs
@@ -408,7 +407,7 @@ def test_a_foreign_change_is_drift_and_the_next_push_repairs_it(sandbox: Sandbox
     edit = {"Score__c": 99.5, "Due_Date__c": None, "LMS_Course__c": other, "Is_Current__c": not victim["Is_Current__c"]}
     with somebody(sandbox) as person:
         assert person.patch(f"{DATA}/{ENROLLMENT}/{victim['Id']}", json=edit).status_code == 204
-    report = run_readback(pushed, OWN_ONLY)
+    report = run_check(pushed)
     assert (report.own[ENROLLMENT].changed, report.own[ENROLLMENT].due) == (1, 1)
     assert [(kind, found, field) for kind, found, field, _, _ in drift(pushed)] == [
         ("changed", key, field)
@@ -421,7 +420,7 @@ def test_a_foreign_change_is_drift_and_the_next_push_repairs_it(sandbox: Sandbox
     stamps = {"LastModifiedById", "LastModifiedDate", "SystemModstamp"}
     (after,) = of_org(sandbox, ENROLLMENT, Absorb_Enrollment_Id__c=key)
     assert {k: v for k, v in after.items() if k not in stamps} == {k: v for k, v in victim.items() if k not in stamps}
-    assert run_readback(pushed, OWN_ONLY).drift == {}
+    assert run_check(pushed).drift == {}
     assert run_push(pushed).targets["lms_enrollment"].sent == 0
 
 
@@ -432,11 +431,11 @@ def test_a_bulk_job_repairs_too(sandbox: Sandbox, pushed: Settings, monkeypatch:
     with somebody(sandbox) as person:
         edit = {"Progress_Status__c": None, "Completed_Percent__c": 1.5}
         person.patch(f"{DATA}/{ENROLLMENT}/{before[changed]['Id']}", json=edit)
-    run_readback(pushed, OWN_ONLY)
+    run_check(pushed)
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "1")
     report = run_push(load_settings()).targets["lms_enrollment"]
     assert (report.method, report.created, report.accepted) == ("bulk", 1, 2)
-    assert run_readback(pushed, OWN_ONLY).drift == {}
+    assert run_check(pushed).drift == {}
     after = {row["Absorb_Enrollment_Id__c"]: row for row in sandbox.org.records(ENROLLMENT)}
     for key in (deleted, changed):
         for name in ("Progress_Status__c", "Completed_Percent__c", "LMS_Course__c", "Learner_User__c"):
@@ -450,7 +449,7 @@ def test_a_foreign_write_of_the_same_values_or_of_other_fields_is_no_drift(sandb
         assert person.patch(f"{DATA}/{ENROLLMENT}/{first['Id']}", json=same).status_code == 204
         theirs = {"OwnerId": sandbox.org.records("User")[3]["Id"]}
         assert person.patch(f"{DATA}/{ENROLLMENT}/{second['Id']}", json=theirs).status_code == 204
-    report = run_readback(pushed, OWN_ONLY)
+    report = run_check(pushed)
     assert report.objects[ENROLLMENT].updated == 2
     assert report.drift == {}
     assert run_push(pushed).targets["lms_enrollment"].sent == 0
@@ -461,7 +460,7 @@ def test_a_change_by_our_own_user_long_after_the_push_is_drift_too(sandbox: Sand
     with Warehouse.of(pushed).transaction() as connection:  # as if pushed an hour ago
         connection.execute("UPDATE salesforce.push_ledger SET accepted_at = accepted_at - INTERVAL 1 HOUR")
     sandbox.org.update(COURSE, victim["Id"], {"Vendor__c": "Someone Ltd"})
-    assert run_readback(pushed, OWN_ONLY).own[COURSE].changed == 1
+    assert run_check(pushed).own[COURSE].changed == 1
     assert run_push(pushed).targets["lms_course"].sent == 1
     assert of_org(sandbox, COURSE, Id=victim["Id"])[0]["Vendor__c"] == victim["Vendor__c"]
 
@@ -475,7 +474,7 @@ def test_foreign_changes_are_left_alone_where_the_setting_says_so(
         person.patch(f"{DATA}/{ENROLLMENT}/{victim['Id']}", json={"Score__c": 1.25})
     chosen = load_settings()
     for _ in range(2):
-        report = run_readback(chosen, OWN_ONLY)
+        report = run_check(chosen)
         assert (report.own[ENROLLMENT].changed, report.own[ENROLLMENT].due, report.drift) == (1, 0, {"changed": 1})
         assert run_push(chosen).targets["lms_enrollment"].sent == 0
     assert of_org(sandbox, ENROLLMENT, Id=victim["Id"])[0]["Score__c"] == 1.25
@@ -496,7 +495,7 @@ def test_an_org_without_the_licence_is_told_so_and_read_all_the_same(sandbox: Sa
 
 def test_an_org_before_the_deployment_is_told_so(sandbox: Sandbox, ready: Settings) -> None:
     sandbox.org.remove_object(ENROLLMENT)
-    report = run_readback(ready, OWN_ONLY)
+    report = run_check(ready)
     assert "does not exist" in report.absent[ENROLLMENT]
     assert COURSE in report.objects
 
@@ -504,14 +503,32 @@ def test_an_org_before_the_deployment_is_told_so(sandbox: Sandbox, ready: Settin
 def test_a_sync_reads_back_after_the_push(sandbox: Sandbox, ready: Settings) -> None:
     report = run_sync(ready)
     assert report.complete
+    assert report.match is not None
     assert report.readback is not None
-    assert list(report.seconds) == ["pull", "build", "push", "readback", "publish"]
-    assert "User" not in report.readback.objects, "the push has just read them"
-    assert report.readback.calls < 20
+    assert list(report.seconds) == ["pull", "match", "build", "push", "readback", "publish"]
+    assert set(report.match.objects) == {"User", "Contact", "LearningItem"}
+    assert set(report.readback.objects) == {COURSE, ENROLLMENT, "LearningItemProgress"}
+    assert report.match.calls + report.readback.calls < 20
     sandbox.org.delete(COURSE, [sandbox.org.records(COURSE)[0]["Id"]])
     published = run_sync(ready).publish.path
     with duckdb.connect(str(published), read_only=True) as copy:
         assert copy.execute("SELECT kind, object FROM salesforce.drift").fetchall() == [("deleted", COURSE)]
+
+
+def test_an_org_that_cannot_be_read_is_not_pushed_to_and_the_rest_of_the_sync_is_done(
+    sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ServerFaultError("the org went away", status=503)
+
+    monkeypatch.setattr("connector.sync.match_org", refuse)
+    with pytest.raises(ServerFaultError, match="the org went away"):
+        run_sync(ready)
+    assert sandbox.org.write_counts["objects"] == {}
+    outcomes = query(Warehouse.of(ready), "SELECT command, outcome FROM ops.runs WHERE command <> 'readback'")
+    done = {(name, "complete") for name in ("pull", "build", "publish")}
+    assert set(outcomes) == done | {("match", "failed")}
+    assert ready.warehouse.publish_path.is_file()
 
 
 def test_a_read_back_that_fails_is_reported_and_does_not_undo_the_push(
@@ -520,7 +537,7 @@ def test_a_read_back_that_fails_is_reported_and_does_not_undo_the_push(
     def refuse(*_: Any, **__: Any) -> None:
         raise LearnsyncError("The org is closed.", remedy="Come back later.")
 
-    monkeypatch.setattr("connector.sync.readback", refuse)
+    monkeypatch.setattr("connector.sync.check_own", refuse)
     report = run_sync(ready)
     assert report.push is not None
     assert report.push.complete

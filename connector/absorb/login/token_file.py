@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import os
 import secrets
 import stat
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from filelock import AsyncFileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from connector import redact
@@ -133,30 +131,24 @@ class TokenFile:
         The lock is a file of its own, because the token file is replaced and a lock would stay on the old one.
         """
         target = self.path.resolve()
+        # Not in a thread: what waits is the event loop's own sleep, so other calls go on. No fall-back to locks by
+        # existence of the file: those outlive a killed process.
+        lock = AsyncFileLock(
+            target.with_name(f"{target.name}.lock"), LOCK_WAIT_SECONDS, mode=0o600,
+            poll_interval=_LOCK_PAUSE_SECONDS, run_in_executor=False, fallback_to_soft=False,
+        )  # fmt: skip
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(target.with_name(f"{target.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+            held = await lock.acquire()
+        except Timeout:
+            raise AuthenticationError(
+                f"Another process has been refreshing the login in {self.path} for {LOCK_WAIT_SECONDS:.0f} s.",
+                remedy="Stop that process, then run again.",
+            ) from None
         except OSError as failure:
             raise self._unusable("cannot be locked", failure) from None
-        try:
-            await self._wait_for(handle)
+        async with held:
             yield
-        finally:
-            os.close(handle)
-
-    async def _wait_for(self, handle: int) -> None:
-        until = time.monotonic() + LOCK_WAIT_SECONDS
-        while True:
-            try:
-                return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise AuthenticationError(
-                        f"Another process has been refreshing the login in {self.path} for {LOCK_WAIT_SECONDS:.0f} s.",
-                        remedy="Stop that process, then run again.",
-                    ) from None
-            # Not a blocking flock: that would hold up every other call of this event loop.
-            await asyncio.sleep(_LOCK_PAUSE_SECONDS)
 
     def _refuse_shared(self, status: os.stat_result) -> None:
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):

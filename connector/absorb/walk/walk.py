@@ -26,7 +26,6 @@ from connector.absorb.walk.pages import (
     Ask,
     Done,
     Incomplete,
-    Met,
     Mode,
     Page,
     State,
@@ -48,7 +47,9 @@ class Walk:
         self._state = State(since, limit, max(largest, limit))
         self._keyset = Keyset(self._state)
         self._overlap: Overlap | None = None
-        self._met = Met()
+        # All rows met on the way by key, to compare with a count at the end; one without an id each time it is met.
+        self._met: set[object] = set()
+        self._counted: int | None = None  # rows of the whole list, once they were counted
         # What takes the next page, when it was asked for to settle something.
         self._question: Callable[[Ask, Page], Ask | Done | Incomplete] | None = None
         self._asked = 0
@@ -108,7 +109,7 @@ class Walk:
             return self._overlap.back_up(ask)
         state.held.add(ask, page)
         if not self._overlap or self._overlap.since != state.since:
-            self._met.add(page)
+            self._met.update(object() if row_id is None else row_id for row_id in page.ids)
         if page.limit is not None and 0 < page.limit < ask.limit:
             state.take_cap(page.limit)
         short = is_short(ask, page)
@@ -156,19 +157,19 @@ class Walk:
 
     def _count(self, tail: Ask) -> Ask | Done:
         """Count the whole list: a count on the way cannot tell a row that was passed from one that came meanwhile."""
-        if self._met.counted is None:
+        if self._counted is None:
             self._question = partial(self._after_count, tail)
             return self._state.ask(self._state.since, 1)
         # The tail was read again: it holds what had come before the count, or what is missing lies behind us.
-        return self._done() if self._met.reaches(self._met.counted) else self._doubt()
+        return self._done() if len(self._met) >= self._counted else self._doubt()
 
     def _after_count(self, tail: Ask, _ask: Ask, page: Page) -> Ask | Done:
         self._question = None
-        if self._met.reaches(page.total or 0):
+        if len(self._met) >= (page.total or 0):
             return self._done()
         if self._overlap:
             return self._doubt()
-        self._met.counted = page.total
+        self._counted = page.total
         self._state.held.clear()
         return tail
 

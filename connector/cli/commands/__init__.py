@@ -9,7 +9,7 @@ SUMMARIES = {
     "push": "Differences → Salesforce, and the LearningRecord API where set.",
     "readback": "Salesforce → warehouse: people, native progress, our own records; finds drift and marks what is due"
     " again.",
-    "sync": "Pull, build, push, read back, publish.",
+    "sync": "Pull, match, build, push, read back, publish.",
     "reconcile": "Full id sweep: find enrollments that vanished in Absorb and mark them removed; nothing is deleted.",
     "publish": "Replace the analysts' file (LEARNSYNC_WAREHOUSE__PUBLISH_PATH) atomically.",
     "status": "Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used.",

@@ -160,7 +160,7 @@ def _add(figures: dict[str, Any], stage: str, stats: dict[str, Any]) -> None:
             if stream["stream"] == "enrollments":
                 for key in ("read", "inserted", "updated", "quarantined"):
                     figures[key] += stream["counts"][key]
-    if stage in {"push", "readback"}:
+    if stage in {"match", "push", "readback"}:
         figures["api_calls"] += stats["calls"]
     if stage == "push":
         for target in stats["targets"].values():
@@ -180,6 +180,20 @@ async def _change(base_url: str) -> dict[str, list[str]]:
 
 
 def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
+    out.print(_syncs_table(syncs))
+    last = syncs[-1]
+    _show_statuses(last["statuses"])
+    reasons = {"unmatched": "nobody in Salesforce has their external id or email",
+               "ambiguous": "several people in Salesforce match"}  # fmt: skip
+    for reason, rows in sorted(last["blocked"].items()):
+        out.print(f"Blocked: {rows:,} enrollments, learner {reason}: {reasons.get(reason, '')}", soft_wrap=True)
+    prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
+    out.print("\n[bold]Try next[/]")
+    for line in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
+        out.print(f"  {line}", soft_wrap=True)
+
+
+def _syncs_table(syncs: list[dict[str, Any]]) -> Table:
     made = Table(title="\nThree syncs, run by Dagster", title_justify="left", title_style="bold", header_style="dim")
     made.add_column("")
     for sync in syncs:
@@ -191,20 +205,10 @@ def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     ):  # fmt: skip
         made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
     made.add_section()
-    for stage in ("pull", "build", "push", "readback", "publish"):
+    for stage in ("pull", "match", "build", "push", "readback", "publish"):
         made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
     made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
-    out.print(made)
-    last = syncs[-1]
-    _show_statuses(last["statuses"])
-    reasons = {"unmatched": "nobody in Salesforce has their external id or email",
-               "ambiguous": "several people in Salesforce match"}  # fmt: skip
-    for reason, rows in sorted(last["blocked"].items()):
-        out.print(f"Blocked: {rows:,} enrollments, learner {reason}: {reasons.get(reason, '')}", soft_wrap=True)
-    prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
-    out.print("\n[bold]Try next[/]")
-    for line in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
-        out.print(f"  {line}", soft_wrap=True)
+    return made
 
 
 def _show_statuses(statuses: dict[str, int]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from connector.cli.command import Json, Outcome, Run, command, new_app
 from connector.cli.commands import SUMMARIES
@@ -82,30 +83,26 @@ def show(listing: dict[str, Any]) -> None:
         out.print("Nothing is waiting for a fix.")
         return
     if listing["source"]:
-        made = table("Source rows in quarantine", "stream", "id", "field", "reason", "tries", "last seen")
-        for row in listing["source"]:
-            made.add_row(
-                row["stream"],
-                escape(row["source_id"]),
-                row["field"] or "–",
-                escape(row["reason"] or ""),
-                str(row["attempts"]),
-                ago(row["last_seen"]),
-            )
-        out.print(made)
+        out.print(_source_table(listing["source"]))
     if listing["pushes"]:
-        made = table("Pushes refused", "object", "external id", "state", "code", "text", "tries")
-        for row in listing["pushes"]:
-            made.add_row(
-                row["target_object"],
-                escape(row["external_id"]),
-                row["state"],
-                row["error_code"],
-                escape(row["error_text"] or ""),
-                str(row["attempts"]),
-            )
-        out.print(made)
+        out.print(_pushes_table(listing["pushes"]))
     out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
+
+
+def _source_table(rows: list[dict[str, Any]]) -> Table:
+    made = table("Source rows in quarantine", "stream", "id", "field", "reason", "tries", "last seen")
+    for row in rows:
+        reason, tries = escape(row["reason"] or ""), str(row["attempts"])
+        made.add_row(row["stream"], escape(row["source_id"]), row["field"] or "–", reason, tries, ago(row["last_seen"]))
+    return made
+
+
+def _pushes_table(rows: list[dict[str, Any]]) -> Table:
+    made = table("Pushes refused", "object", "external id", "state", "code", "text", "tries")
+    for row in rows:
+        text, tries = escape(row["error_text"] or ""), str(row["attempts"])
+        made.add_row(row["target_object"], escape(row["external_id"]), row["state"], row["error_code"], text, tries)
+    return made
 
 
 def show_retry(report: RetryReport) -> None:

@@ -27,13 +27,15 @@ def sync(
         bool, typer.Option("--full", help="Pull every list, and read Salesforce back, from the beginning.")
     ] = False,
 ) -> Outcome:
-    """Pull, build, push, read back, publish."""
+    """Pull, match, build, push, read back, publish."""
     return reported(run_sync(run.settings, full=full, progress=run.progress), show_sync)
 
 
 def show_sync(report: SyncReport) -> None:
     """All stages."""
     show_pull(report.pull)
+    if report.match is not None:
+        show_readback(report.match)
     show_build(report.build)
     if report.push is None:
         out.print("No push: no target is set (LEARNSYNC_SALESFORCE__LOGIN_URL, LEARNSYNC_LEARNING_RECORDS__BASE_URL).")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.salesforce.targets import COURSE, ENROLLMENT, Target
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from mappings import FieldMap
 
 SQL_TYPES = {
@@ -31,10 +31,10 @@ class Readable:
     expected: str = "true"
     deletable: bool = True
     logged: bool = True
-    target: Target | None = field(default=None, compare=False)
+    target: OrgObject | None = field(default=None, compare=False)
 
     def select(self, fields: tuple[FieldMap, ...] = ()) -> tuple[str, ...]:
-        """What to ask for, in SOQL's words; `fields` are those of a target's field map that the org has."""
+        """The SOQL names to ask for; `fields` are those of a target's field map that the org has."""
         if self.target is None:
             return self.columns
         own = [column for column in self.columns if column not in {"external_id", "fields"}]
@@ -69,6 +69,7 @@ CONTACT = Readable(
     "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
     where="Email != null", expected='h."Email" IS NOT NULL',
 )  # fmt: skip
+# This and LearningItemProgress come with the Enablement add-on only (docs/facts/salesforce.md section 0).
 ITEM = Readable("LearningItem", "learning_items", ("Id", "Name", "Type", "SystemModstamp", "IsDeleted"))
 PROGRESS = Readable(
     "LearningItemProgress",
@@ -83,5 +84,3 @@ OWN_ENROLLMENTS = Readable(ENROLLMENT.object, "lms_enrollments", _OWN, target=EN
 
 PEOPLE = {readable.object: readable for readable in (USER, CONTACT)}
 OWN = (OWN_COURSES, OWN_ENROLLMENTS)
-# There with the Enablement add-on only (docs/facts/salesforce.md section 0).
-LICENSED = (ITEM, PROGRESS)

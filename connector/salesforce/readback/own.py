@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.push import difference
+from connector.push.values import in_org_sql
 from connector.salesforce.readback.objects import Readable
 from connector.salesforce.session import Grant
-from connector.salesforce.targets import COURSE, ENROLLMENT
+from connector.salesforce.targets import COURSE, ENROLLMENT, json_path, source
 from connector.settings import Settings
 from connector.warehouse.database import Connection
-from connector.warehouse.statements import statements
+from connector.warehouse.statements import literal, statements
 from mappings import FieldMap, Mapping
 
 sql = statements(__package__)
@@ -31,22 +32,23 @@ class OwnCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Compares what was read of our records with what was sent to this org."""
+class LedgerCheck:
+    """Compares what was read of our records with what the push ledger says was sent to this org."""
 
     settings: Settings
     maps: Mapping
     grant: Grant
 
-    def judge(
+    def mark(
         self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...], *, full: bool
     ) -> OwnCounts:
-        """Mark the ledger for one object, in the transaction that stored its rows."""
+        """Mark what is missing or changed, so that the next push sends it; in the transaction that stored the rows."""
         names = {"tenant_id": self.settings.tenant_id, "org_id": self.grant.org_id, "object": readable.object}
         missing = sql("readback_missing", table=f"salesforce.{readable.table}")
         counts = OwnCounts(deleted=_count(connection, missing, names | {"full": full}))
         counts.due = counts.deleted
-        if readable.target is COURSE:  # now: the next push makes them anew, and then nothing tells
+        if readable.target is COURSE:
+            # Now: the next push makes the course anew, and then its ledger entry says missing no more.
             orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
             counts.due += _count(connection, sql("readback_orphans"), orphans)
         counts.changed = self._compare(connection, readable, fields)
@@ -58,17 +60,15 @@ class Judge:
         """Recompute salesforce.foreign_changes of one object; returns the records in it."""
         assert readable.target is not None
         names = {"tenant_id": self.settings.tenant_id, "object": readable.object}
-        own = "FROM salesforce.foreign_changes WHERE tenant_id = $tenant_id AND object = $object"
-        connection.execute(f"DELETE {own}", names)
+        connection.execute(sql("foreign_changes_clear"), names)
         who = {"org_id": self.grant.org_id, "user_id": self.grant.user_id or None, "slack": CLOCK_SLACK_SECONDS}
         connection.execute(sql("readback_suspects", table=f"salesforce.{readable.table}"), names | who)
         if not _count(connection, "SELECT count(*) FROM suspects", {}):
             return 0
-        difference.compute(
-            connection, self.settings, self.maps, org_id=self.grant.org_id, target=readable.target, fields=fields
-        )
+        key = names | {"org_id": self.grant.org_id}
+        difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key)
         connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
-        return _count(connection, f"SELECT count(DISTINCT external_id) {own}", names)
+        return _count(connection, sql("foreign_changes_count"), names)
 
 
 def _count(connection: Connection, statement: str, values: dict[str, Any]) -> int:
@@ -77,25 +77,9 @@ def _count(connection: Connection, statement: str, values: dict[str, Any]) -> in
 
 
 def _pair(field: FieldMap) -> str:
-    """A struct of the field's name, what was sent and what was found, both in one spelling."""
-    steps = field.field.split(".") if field.kind == "parent" else [field.field]
-    path = "$" + "".join(f'."{step}"' for step in steps)
+    """A struct of the field's name, what was sent and what was found, both as the org keeps them."""
     sent, found = (
-        _spelling(f"json_extract_string({source}, '{path}')", field.kind) for source in ("p.payload", "s.fields")
+        in_org_sql(f"json_extract_string({record}, {json_path(field)})", field.kind)
+        for record in ("p.payload", "s.fields")
     )
-    return f"{{'field': '{field.field}', 'sent': {sent}, 'found': {found}}}"
-
-
-def _spelling(value: str, kind: str) -> str:
-    """The value as text that is equal where the org keeps it equal (docs/facts/salesforce.md section 3)."""
-    if kind == "number":
-        return f"CAST(round(TRY_CAST({value} AS DOUBLE), 6) AS VARCHAR)"
-    if kind == "datetime":
-        # Whole seconds are kept.
-        return f"CAST(date_trunc('second', TRY_CAST({value} AS TIMESTAMPTZ)) AS VARCHAR)"
-    if kind == "checkbox":
-        return f"coalesce(lower({value}), 'false')"
-    if kind == "reference":
-        return f"left({value}, 15)"
-    # An org keeps no empty text and no outer blanks.
-    return f"nullif(trim({value}), '')"
+    return f"{{'field': {literal(field.field)}, 'sent': {sent}, 'found': {found}}}"

@@ -1,7 +1,7 @@
 """One object of the org into spool files: all of it, or what changed since its checkpoint.
 
-An increment asks three things. getUpdated says up to when the org vouches for its answer (`latestDateCovered`: a long
-transaction holds it back), getDeleted names what has left even the recycle bin, and one queryAll by SystemModstamp
+An increment asks three things. getUpdated says up to when the answer is whole (`latestDateCovered`: a transaction that
+is still open holds it back), getDeleted names what has left even the recycle bin, and one queryAll by SystemModstamp
 brings the changed records themselves, deleted ones included. Facts: docs/facts/salesforce.md section 5.
 """
 
@@ -25,15 +25,15 @@ from mappings import FieldMap
 
 log = logging.getLogger(__name__)
 
-# Codes by which the org says that a window is out of its reach: then everything is read.
-_OUT_OF_REACH = {
+# Codes of the org for a window that it cannot answer, and why: then everything is read.
+_NO_INCREMENT = {
     "INVALID_REPLICATION_DATE": "the org no longer knows the changes since the last read",
     "EXCEEDED_ID_LIMIT": "more changes than one answer names",
 }
 
 
-class _FullReadNeeded(Exception):  # noqa: N818 - a turn of the way, not a failure
-    """The changes cannot be had; the text says why."""
+class _FullReadNeeded(Exception):  # noqa: N818 - steers `read`, and never leaves it
+    """The changes alone cannot be read; the text says why."""
 
 
 @dataclass(slots=True)
@@ -71,12 +71,7 @@ async def read(
     )
     reading = Reading(readable, grant.org_id, listed, reason, now, now)
     if known is not None and not reason:
-        try:
-            await _vouch(client, reading, known)
-        except _FullReadNeeded as why:
-            log.info("%s is read in full: %s", readable.object, why)
-            reading.full, reading.covered_until = str(why), now
-            reading.gone.clear()
+        await _limit(client, reading, known)
     folder.mkdir(parents=True, exist_ok=True)
     async for records in client.query(_soql(reading, known), deleted=readable.deletable):
         _spool(reading, (readable.row(record, fields) for record in records), folder)
@@ -91,18 +86,28 @@ def _soql(reading: Reading, known: Checkpoint | None) -> str:
     return f"SELECT {reading.fields} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
 
 
-async def _vouch(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
-    """Ask both logs. Raises _FullReadNeeded where the increment would not be whole."""
+async def _limit(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
+    """Make it an increment, whose deletions and reach the org's logs tell; or a full read where they cannot."""
+    try:
+        await _read_logs(client, reading, known)
+    except _FullReadNeeded as why:
+        log.info("%s is read in full: %s", reading.readable.object, why)
+        reading.full, reading.covered_until = str(why), reading.at
+        reading.gone.clear()
+
+
+async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
+    """Note deletions and how far the increment reaches. Raises _FullReadNeeded where it would not be whole."""
     name, at = reading.readable.object, reading.at
     if not reading.readable.logged:
         return
     updated = await _log(client, name, "updated", known, at)
     deleted = await _log(client, name, "deleted", known, at)
-    # The stamp of the last record that was forgotten for good: deletions before it are in no log.
+    # Deletions before this instant are no longer in the org's log.
     if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
         raise _FullReadNeeded("the org's log of deletions begins later than the last read")
     reading.gone = {str(entry["id"]): entry.get("deletedDate") for entry in deleted.get("deletedRecords") or []}
-    # Without a value nothing is held back. Never back: what is covered stays covered.
+    # Without a value no transaction is open. A checkpoint never goes back: what it covered has been read.
     covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]
     reading.covered_until = max(known.covered_until, min(at, *covered))
 
@@ -111,9 +116,9 @@ async def _log(client: SalesforceClient, name: str, resource: str, known: Checkp
     try:
         return await client.replication(name, resource, known.since, end)
     except BadRequestError as refusal:
-        if refusal.code not in _OUT_OF_REACH:
+        if refusal.code not in _NO_INCREMENT:
             raise
-        raise _FullReadNeeded(_OUT_OF_REACH[refusal.code]) from None
+        raise _FullReadNeeded(_NO_INCREMENT[refusal.code]) from None
 
 
 def _instant(name: str, answer: dict[str, Any], member: str) -> datetime | None:

@@ -9,8 +9,8 @@ from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading
 from connector.times import utc_now
 from connector.warehouse.apply import apply_computed
-from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.statements import rows_param, statements
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import identifier, literal, rows_param, statements
 
 sql = statements(__package__)
 
@@ -24,11 +24,10 @@ class StoreCounts:
     removed: int
 
 
-def checkpoints(warehouse: Warehouse, tenant_id: str) -> dict[str, Checkpoint]:
+def checkpoints(connection: Connection, tenant_id: str) -> dict[str, Checkpoint]:
     """Object → how far it has been read."""
     query = "SELECT object, org_id, covered_until, full_at, fields FROM salesforce.checkpoints WHERE tenant_id = ?"
-    with warehouse.connect() as connection:
-        found = [Checkpoint(*row) for row in connection.execute(query, [tenant_id]).fetchall()]
+    found = [Checkpoint(*row) for row in connection.execute(query, [tenant_id]).fetchall()]
     return {checkpoint.object: checkpoint for checkpoint in found}
 
 
@@ -48,7 +47,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
     # Without a checkpoint nobody knows whose rows these are: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
     removed = connection.execute(sql("readback_removed", table=table), {"tenant_id": tenant_id}).fetchone()
-    counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
+    counts = apply_computed(connection, "computed", table, "Id", tenant_id, keep=same_org)
     connection.execute("DROP TABLE staged")
     connection.execute(
         sql("checkpoint_put"),
@@ -63,17 +62,20 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
 def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:
     readable, columns = reading.readable, reading.readable.columns
     types = {column: SQL_TYPES.get(column, "VARCHAR") for column in columns}
-    values = ", ".join(f'TRY_CAST("{column}" AS {kind}) AS "{column}"' for column, kind in types.items())
-    shape = ", ".join(f"'{column}': '{'JSON' if kind == 'JSON' else 'VARCHAR'}'" for column, kind in types.items())
+    quoted = {column: identifier(column) for column in columns}
+    values = ", ".join(f"TRY_CAST({quoted[name]} AS {kind}) AS {quoted[name]}" for name, kind in types.items())
+    shape = ", ".join(
+        f"{literal(name)}: {literal('JSON' if kind == 'JSON' else 'VARCHAR')}" for name, kind in types.items()
+    )
     files = {"files": [str(path) for path in reading.files]}
     connection.execute(sql("readback_staged", values=values, shape=shape), files)
-    # The org's own word where it has one; a row that merely was not met may be hidden.
-    told = 'r."Id" IS NOT NULL OR h."IsDeleted"'
-    absent = ", ".join(f'{told} AS "IsDeleted"' if column == "IsDeleted" else f'h."{column}"' for column in columns)
+    # IsDeleted is set only where the org said so: a row that a full read did not meet may just be hidden from us.
+    deleted = 'r."Id" IS NOT NULL OR h."IsDeleted" AS "IsDeleted"'
+    absent = ", ".join(deleted if column == "IsDeleted" else f"h.{quoted[column]}" for column in columns)
     query = sql(
         "readback_computed",
         table=table,
-        columns=", ".join(f's."{column}"' for column in columns),
+        columns=", ".join(f"s.{name}" for name in quoted.values()),
         removed='CASE WHEN s."IsDeleted" THEN coalesce(h._removed_at, $now) END' if "IsDeleted" in columns else "NULL",
         absent=absent,
         missing=f'r."Id" IS NOT NULL OR {readable.expected}' if reading.full and keep else 'r."Id" IS NOT NULL',

@@ -14,6 +14,3 @@ ON CONFLICT (tenant_id, stream, source_id, stage) DO UPDATE SET
   run_id = excluded.run_id,
   -- What an operator has settled stays settled until the row changes.
   resolved_at = CASE WHEN raw = excluded.raw THEN resolved_at END;
-
-UPDATE ops.quarantine SET resolved_at = $seen_at
-WHERE tenant_id = $tenant_id AND stage = 'map' AND resolved_at IS NULL AND last_seen < $seen_at;

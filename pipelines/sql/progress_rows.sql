@@ -1,0 +1,1 @@
+SELECT count(*) FROM learning_item_progress
