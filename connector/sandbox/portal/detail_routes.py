@@ -27,9 +27,6 @@ _LONGEST_ATTEMPT = timedelta(hours=12)
 _CLOSED = {2, 6, 8}
 
 
-# -- course enrollments ----------------------------------------------------------
-
-
 def enrollment_of_pair(call: Call) -> Response:
     """A user's current enrollment in a course, narrowed by ``status`` and ``modifiedSince``."""
     return current_enrollment(call, call.path["user_id"])
@@ -59,9 +56,6 @@ def _current(call: Call) -> Row:
     enrollment = _first(call.house.portal.enrollments_of(path["user_id"], path["course_id"]))
     call.house.details.look_into(str(enrollment["id"]))
     return enrollment
-
-
-# -- reading -----------------------------------------------------------------------------------------
 
 
 def array(stream: str) -> Handler:
@@ -133,9 +127,6 @@ def _one(lessons: list[LessonState], lesson_id: str) -> LessonState:
     if found is None:
         raise not_found()
     return found
-
-
-# -- writing -----------------------------------------------------------------------------------------
 
 
 def enroll_in_session(call: Call) -> Response:

@@ -55,8 +55,6 @@ class DetailStore:
         self.portal = portal
         portal.script("".join(sql("detail_table", name=name) for name in DETAILS) + sql("looked_into"))
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def outline(self, course_id: str) -> Outline:
         """What a course is made of; an empty outline for one that is not there."""
         course = self.portal.get("courses", course_id)
@@ -90,8 +88,6 @@ class DetailStore:
         """(enrollment id, lesson id) of an attempt."""
         found = self.portal.select("SELECT enrollment_id, item_id FROM attempts WHERE key = ?", (attempt_id.lower(),))
         return (str(found[0][0]), str(found[0][1])) if found else None
-
-    # -- writing ---------------------------------------------------------------------------------
 
     def adopt(self, enrollment_id: str) -> None:
         """Make the inside of an enrollment just made through the API, which has no session until one is chosen."""

@@ -39,8 +39,6 @@ class Portal:
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
         return int(self.select(f"SELECT count(*) FROM {_table(stream)}")[0][0])
@@ -108,8 +106,6 @@ class Portal:
         """The user behind an account: the one of that name, else the first, so that any data has one."""
         ranked = "SELECT json FROM users ORDER BY lower(json_extract(json, '$.username')) = ? DESC, seq LIMIT 1"
         return next(iter(self.documents(ranked, (username.lower(),))), None)
-
-    # -- writing ---------------------------------------------------------------------------------
 
     def new_id(self) -> str:
         """A fresh id, repeatable with the portal's seed."""

@@ -24,14 +24,6 @@ PATH = "/connect/education/academic-operations/learnings"
 SINCE = 62.0
 
 
-def _post(call: Call) -> Response:
-    return _manage(call, list, create, 201)
-
-
-def _patch(call: Call) -> Response:
-    return _manage(call, dict, update, 200)
-
-
 def _manage(call: Call, shape: type, write: Callable[[Org, Row], Row], status: int) -> Response:
     _check_version(call)
     items = call.json_object().get("learnings")
@@ -81,4 +73,10 @@ def _get(call: Call) -> Response:
     return json_response(graph(call.house, found))
 
 
-LEARNINGS: Table[Call] = {PATH: {"POST": _post, "PATCH": _patch}, PATH + "/{id}": {"GET": _get}}
+LEARNINGS: Table[Call] = {
+    PATH: {
+        "POST": lambda call: _manage(call, list, create, 201),
+        "PATCH": lambda call: _manage(call, dict, update, 200),
+    },
+    PATH + "/{id}": {"GET": _get},
+}
