@@ -22,9 +22,9 @@ from connector.sandbox.org.jwt import JwtApp
 from connector.sandbox.org.query.cursors import Cursors, Page
 from connector.sandbox.org.query.run import run
 from connector.sandbox.org.rest.replication import Replication
-from connector.sandbox.org.rows.formula import evaluate
 from connector.sandbox.org.rows.table import Row, Table
 from connector.sandbox.org.rows.upsert import Plan, check_writable, plan_change, plan_insert, plan_update, plan_upsert
+from connector.sandbox.org.rows.values import evaluate
 from connector.sandbox.org.schema.metadata import load_objects
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
 from connector.sandbox.org.sessions import Sessions
@@ -174,21 +174,18 @@ class Org:
             return results
 
     def _apply(self, table: Table, plan: Plan, by: str) -> dict[str, Any]:
-        row = self._store(table, plan.target, plan.values, by)
+        row = self.write_row(table.schema.name, plan.target, plan.values, by)
         return {"id": row["Id"], "success": True, "created": plan.target is None, "errors": []}
 
-    def _store(self, table: Table, row: Row | None, values: Row, by: str = "") -> Row:
-        at, by = self.stamp(), by or self.user_id
+    def write_row(self, name: str, row: Row | None, values: Row, by: str = "") -> Row:
+        """Creates a record (``row`` is None) or writes into one, without any check, and counts it."""
+        table, at, by = self.table(name), self.stamp(), by or self.user_id
         if row is None:
             self.tally.add(table.schema.name, "created")
             return table.insert(values, by=by, at=at)
         changed = table.update(row, values, by=by, at=at)
         self.tally.add(table.schema.name, "updated" if changed else "unchanged")
         return row
-
-    def write_row(self, name: str, row: Row | None, values: Row) -> Row:
-        """Creates a record (``row`` is None) or writes into one by rules of the caller's own, and counts it."""
-        return self._store(self.table(name), row, values)
 
     def load(self, object_name: str, values: Row) -> Row:
         """Creates a record without any check or count."""
@@ -217,11 +214,6 @@ class Org:
         with self.lock:
             table = self.table(object_name)
             return self._view(table, self.row(table, record_id))
-
-    def find(self, object_name: str, field: FieldSchema, value: str) -> list[str]:
-        """Ids of the records with this external id."""
-        with self.lock:
-            return self.table(object_name).find(field.name, value)
 
     def records(self, object_name: str) -> list[Row]:
         """Every record, with all its fields and formulas evaluated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
@@ -31,7 +31,7 @@ def read_csv(content: bytes, schema: ObjectSchema, key: str, line_ending: str) -
             f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {line_ending}"
         )
     try:
-        lines = list(_rows(text))
+        lines = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error as fault:
         raise BatchError(f"InvalidBatch : The file is not valid CSV: {fault}") from fault
     if not lines:
@@ -45,11 +45,6 @@ def read_csv(content: bytes, schema: ObjectSchema, key: str, line_ending: str) -
     if any(len(row) != len(header) for row in rows):
         raise BatchError("InvalidBatch : The number of values in a row is not that of the header")
     return header, rows
-
-
-def _rows(text: str) -> Iterator[Cells]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    return (row for row in reader if row)
 
 
 def _known(schema: ObjectSchema, name: str) -> bool:

@@ -43,7 +43,7 @@ def _id(call: Call) -> str:
 def _hits(call: Call, schema: ObjectSchema) -> list[str]:
     """The one record with the external id of the path, or none; 300 where there are several."""
     field = call.house.external_id(schema, call.path["field"])
-    hits = call.house.find(schema.name, field, call.path["value"])
+    hits = call.house.table(schema.name).find(field.name, call.path["value"])
     if len(hits) > 1:
         text = f"The external id matches {len(hits)} records"
         raise Refusal(300, "MULTIPLE_CHOICES", text, *(address(schema, hit, call.version) for hit in hits))
