@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from connector.sandbox.kit.faults import Faults, by_profile, by_queue
 from connector.sandbox.kit.serving import Serving
 from connector.sandbox.org.app import create_salesforce_app
-from connector.sandbox.org.filling.learning import populate, sample
+from connector.sandbox.org.filling import populate, sample
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
 from connector.sandbox.portal.app import create_absorb_app
