@@ -12,10 +12,11 @@ from typing import Any
 from connector.absorb.pull.pull import pull_lock
 from connector.cli.tables import records, sql
 from connector.settings import Settings
+from connector.streams import MODELS
 from connector.sync import stage
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.load import MODELS, Batch, load_batch
+from connector.warehouse.load import Batch, load_batch
 
 PAGE_ROWS = 500
 SOURCE, PUSHES = "rejects_source", "rejects_pushes"

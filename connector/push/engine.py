@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.errors import LearnsyncError
 from connector.locks import claim_beside
 from connector.progress import Progress, Silent

@@ -23,7 +23,8 @@ from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import DETAIL_STREAM_NAMES as ALL
 from connector.settings import Settings, load_settings
-from connector.streams.details import DETAIL_STREAMS, placed
+from connector.streams import DETAIL_STREAMS
+from connector.streams.details import placed
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, load_batch

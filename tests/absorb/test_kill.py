@@ -16,7 +16,7 @@ from support import Row, query, records
 from connector.absorb.pull.pull import pull
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 
 # Small batches, so that a kill may fall before, into, between and after several commits.

@@ -26,7 +26,8 @@ from connector.sandbox.portal.app import ROUTES
 from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.streams.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
+from connector.streams import DETAIL_STREAMS
+from connector.streams.details import Attempt, LessonEnrollment, placed
 from connector.streams.rows import AbsorbRow, Enrollment
 from connector.warehouse.schema import source_columns
 

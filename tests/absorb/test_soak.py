@@ -148,7 +148,7 @@ class Mortality:
             self._before(patch, AbsorbClient, "read", "page")
             self._before(patch, Landing, "page", "landed")
             self._before(patch, load, "put_watermarks", "in transaction")
-            self._after(patch, load, "_put_resume_points", "before commit")
+            self._after(patch, load, "put_resume_points", "before commit")
             self._before(patch, landing, "load_batch", "before load")
             self._after(patch, landing, "load_batch", "after commit")
             clear = shutil.rmtree

@@ -8,7 +8,7 @@ from datetime import datetime
 from connector.absorb.pull.details_reading import ServedPair
 from connector.absorb.pull.landing import drop_files
 from connector.absorb.pull.options import Context, StreamReport
-from connector.streams.details import DETAIL_STREAMS
+from connector.streams import DETAIL_STREAMS
 from connector.times import utc_now
 from connector.warehouse.database import Connection
 from connector.warehouse.load import Batch, load_together

@@ -18,9 +18,10 @@ from connector.absorb.pull.options import ALL, Context, StreamReport
 from connector.absorb.pull.plan import Start, Starts
 from connector.absorb.walk.walk import Walk
 from connector.errors import ApiError, IncompleteError, NotFoundError, PermissionDeniedError
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.times import utc_now
-from connector.warehouse.load import Batch, ResumePoint, Watermark
+from connector.warehouse.load import Batch
+from connector.warehouse.watermarks import ResumePoint, Watermark
 
 log = logging.getLogger(__name__)
 

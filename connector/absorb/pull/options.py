@@ -13,7 +13,7 @@ from connector.absorb.pull.sweep import Sweep
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.progress import Progress, Silent
 from connector.settings import Settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import LoadCounts
 

@@ -12,8 +12,8 @@ from connector.errors import IncompleteError
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Connection
-from connector.warehouse.load import ResumePoint, read_resume_points, read_watermarks
 from connector.warehouse.statements import statements
+from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_watermarks
 
 sql = statements(__package__)
 

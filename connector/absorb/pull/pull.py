@@ -21,9 +21,8 @@ from connector.errors import SettingsError, WarehouseError
 from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
-from connector.streams.details import DETAIL_STREAMS
-from connector.streams.rows import STREAMS
-from connector.warehouse.load import pending_quarantine
+from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 
 

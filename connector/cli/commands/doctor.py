@@ -11,7 +11,7 @@ from connector.absorb.client import AbsorbClient
 from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
@@ -23,7 +23,7 @@ from connector.salesforce.learnings import plan as learnings_plan
 from connector.salesforce.push.native import SETTING
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 

@@ -13,7 +13,7 @@ from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, table
 from connector.errors import SettingsError
-from connector.streams.details import DETAIL_STREAMS
+from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
 from connector.times import parse_instant
 

@@ -34,7 +34,7 @@ class Readable:
     target: OrgObject | None = field(default=None, compare=False)
 
     def select(self, fields: tuple[FieldMap, ...] = ()) -> tuple[str, ...]:
-        """What to ask for, in SOQL's words; `fields` are those of a target's field map that the org has."""
+        """The SOQL names to ask for; `fields` are those of a target's field map that the org has."""
         if self.target is None:
             return self.columns
         own = [column for column in self.columns if column not in {"external_id", "fields"}]

@@ -38,12 +38,7 @@ class Lister:
         where = _where(stream, query, scope)
         order = self._order(stream, query.get("_sort", ""))
         total, texts = self.portal.page(
-            stream_name,
-            where=where.sql,
-            parameters=where.parameters,
-            order=order,
-            limit=limit,
-            skip=limit * offset,
+            stream_name, where=where.sql, parameters=where.parameters, order=order, limit=limit, skip=limit * offset
         )
         head = (
             f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},'

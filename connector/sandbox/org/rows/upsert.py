@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.org.errors import refused
+from connector.sandbox.org.errors import missing, no_such_record, refused
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table
 from connector.sandbox.org.rows.values import bad_value, coerce, malformed_id
@@ -37,8 +37,21 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
     return judge(table, table.rows[found] if found else None, values)
 
 
+def plan_insert(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for a record that is to be made."""
+    check_writable(table, create=True)
+    return judge(table, None, read_values(tables, table, record))
+
+
+def plan_change(tables: Tables, target: Row, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for new values of a record that is known."""
+    check_writable(table, create=False)
+    return judge(table, target, read_values(tables, table, record))
+
+
 def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
     """The plan for a record identified by its own id, in either spelling of the name."""
+    check_writable(table, create=False)
     given = next((value for name, value in record.items() if name.lower() == "id"), None)
     full = to_18(given) if isinstance(given, str) else None
     if given is None:
@@ -48,21 +61,28 @@ def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan
     if full in table.recycled:
         raise refused("ENTITY_IS_DELETED", "entity is deleted")
     if full not in table.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        raise no_such_record()
     values = {name: value for name, value in record.items() if name.lower() != "id"}
-    return judge(table, table.rows[full], read_values(tables, table, values))
+    return plan_change(tables, table.rows[full], table, values)
+
+
+def check_writable(table: Table, *, create: bool) -> None:
+    """Refuses a record of an object that the integration user may not create or change."""
+    if not (table.schema.createable if create else table.schema.updateable):
+        verb = "inserted" if create else "updated"
+        raise refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {verb}: {table.schema.label}")
 
 
 def judge(table: Table, target: Row | None, values: Row) -> Plan:
     """Checks rights, required fields and uniqueness of values that are well-formed by themselves."""
     schema = table.schema
     if target is None:
-        missing = [name for name in schema.required if values.get(name) is None]
+        lacking = [name for name in schema.required if values.get(name) is None]
     else:
-        missing = [name for name, value in values.items() if value is None and name in schema.required]
+        lacking = [name for name, value in values.items() if value is None and name in schema.required]
     _check_rights(table, target, values)
-    if missing:
-        raise refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+    if lacking:
+        raise missing(*lacking)
     for name in schema.indexed:
         refuse_duplicate(table, name, values.get(name), target)
     return Plan(target, values)
@@ -110,7 +130,7 @@ def _check_reference(tables: Tables, field: FieldSchema, record_id: str) -> None
     if parent is None or not record_id.startswith(parent.schema.key_prefix):
         raise malformed_id(field, record_id)
     if record_id not in parent.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
+        raise no_such_record(field.name)
 
 
 def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
