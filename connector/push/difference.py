@@ -105,12 +105,10 @@ def read(path: Path) -> Iterator[Item]:
             yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
-def append(path: Path, items: Iterable[Item]) -> int:
-    """Add records to a spool file; returns how many."""
-    lines = [json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items]
+def append(path: Path, items: Iterable[Item]) -> None:
+    """Add records to a spool file."""
     with path.open("a", encoding="utf-8") as kept:
-        kept.writelines(lines)
-    return len(lines)
+        kept.writelines(json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

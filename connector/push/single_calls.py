@@ -67,7 +67,7 @@ class SingleCalls:
     async def send(self, items: Iterable[Item]) -> None:
         """Send them in order. Raises LearnsyncError for what concerns every call; outcomes by then are recorded."""
         for batch in batches(items, self.batch):
-            self.ledger.intend(map(self.intent, batch))
+            self.ledger.intend([self.intent(item) for item in batch])
             outcomes: list[dict[str, Any]] = []
             try:
                 await self._send_batch(batch, outcomes)
