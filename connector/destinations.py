@@ -1,27 +1,25 @@
-"""Everything a push may go to: the org's custom objects, its Learnings Graph, and the LearningRecord API."""
+"""The registry of targets: which there are, which settings turn them on, and what carries them out."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from connector.errors import LearnsyncError, SettingsError
-from connector.learning_records.push import TARGET as LEARNING_RECORDS
-from connector.learning_records.push import push_learning_records
+from connector.errors import SettingsError
+from connector.learning_records.target import TARGET as LEARNING_RECORDS
+from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
+from connector.push.engine import Destination, Run, push
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport
+from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
-from connector.salesforce.learnings.push import push_learnings
-from connector.salesforce.push.objects import PushOptions, push
+from connector.salesforce.learnings.target import Learnings
+from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_learning_records, require_salesforce
 
-log = logging.getLogger(__name__)
-
 NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)
-Engine = Callable[[Settings, str, PushOptions, Progress | None], PushReport]
 
 
 def configured(settings: Settings) -> list[str]:
@@ -53,41 +51,20 @@ def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
 
 
 def push_all(settings: Settings, run_id: str, options: PushOptions, progress: Progress | None = None) -> PushReport:
-    """Push to every chosen target. One that cannot be pushed to does not keep the others; the first failure is raised.
-
-    Raises LearnsyncError; what the other targets took by then is in their ledgers.
-    """
+    """Push to every chosen target. Raises LearnsyncError; what was sent by then is in the ledger."""
     names = chosen(settings, options.targets)
-    objects = [name for name in names if name in ALL_TARGETS]
-    engines: list[tuple[Sequence[str], Engine]] = [
-        (objects, push),
-        ([name for name in names if name == LEARNINGS], push_learnings),
-        ([name for name in names if name == LEARNING_RECORDS], push_learning_records),
-    ]
-    whole = PushReport(options.dry_run)
-    first: LearnsyncError | None = None
-    for wanted, engine in engines:
-        if not wanted:
-            continue
-        try:
-            _add(whole, engine(settings, run_id, replace(options, targets=wanted), progress))
-        except LearnsyncError as failure:
-            if first is None:
-                first = failure
-            else:  # only one can be raised
-                log.warning("the push to %s ended early too: %s", ", ".join(wanted), failure)
-    if first is not None:
-        raise first
-    return whole
+    run = Run.of(settings, run_id, options, progress)
+    return push(run, _destinations(run, names))
 
 
-def _add(whole: PushReport, part: PushReport) -> None:
-    whole.targets |= part.targets
-    whole.learners |= part.learners
-    # Calls of the org; the LearningRecord API's are its own affair, one per record.
-    whole.calls += part.calls if part.api_allowed else 0
-    # The latest word of the org; the LearningRecord API has none.
-    whole.api_used, whole.api_allowed = (
-        (part.api_used, part.api_allowed) if part.api_allowed else (whole.api_used, whole.api_allowed)
-    )
-    whole.resumed += part.resumed
+def _destinations(run: Run, names: Sequence[str]) -> list[Destination]:
+    found: list[Destination] = []
+    if set(names) - {LEARNING_RECORDS}:
+        client = SalesforceClient.of(run.settings)  # one session for all targets of the org
+        if objects := [name for name in names if name in ALL_TARGETS]:
+            found.append(OrgObjects(run, client, objects))
+        if LEARNINGS in names:
+            found.append(Learnings(run, client))
+    if LEARNING_RECORDS in names:
+        found.append(LearningRecords(run))
+    return found

@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connector.absorb.pull.pull import ORDER, PullOptions, PullReport, pull
+from connector.absorb.pull.options import ORDER, PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.destinations import chosen, configured, push_all
 from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
-from connector.learning_records.push import TARGET as LEARNING_RECORDS
+from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.progress import Progress
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport, check_own, match_org, readback
+from connector.salesforce.readback.readback import check_own, match_org, readback
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
@@ -196,42 +198,56 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
 
     An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
     """
-    seconds: dict[str, float] = {}
-    failures: list[LearnsyncError] = []
-
-    def attempt(name: str, work: Callable[[], Report]) -> Report | None:
-        try:
-            return _timed(seconds, name, work)
-        except LearnsyncError as failure:
-            log.warning("%s failed: %s", name, failure)
-            failures.append(failure)
-            return None
-
+    sync = _Sync()
     has_org = bool(settings.salesforce.login_url)
-    matched = pushed = read = None
-    read_error = ""
-    pulled = _timed(seconds, "pull", lambda: run_pull(settings, full=full, progress=progress))
-    if has_org:
-        matched = attempt("match", lambda: run_match(settings, full=full, progress=progress))
-    built = _timed(seconds, "build", lambda: run_build(settings))
+    pulled = sync.timed("pull", lambda: run_pull(settings, full=full, progress=progress))
+    matched = sync.attempt("match", lambda: run_match(settings, full=full, progress=progress)) if has_org else None
+    built = sync.timed("build", lambda: run_build(settings))
+    pushed = read = None
     try:
-        targets = _targets(settings, org_failed=bool(failures))
-        if targets:
+        if targets := _targets(settings, org_failed=bool(sync.failures)):
             options = PushOptions(targets, match=False)
-            pushed = attempt("push", lambda: run_push(settings, options, progress))
+            pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
         # A target that fails is no reason not to look what became of the records of another.
-        if has_org and not any(isinstance(failure, ApiBudgetError | ThrottledError) for failure in failures):
-            try:
-                read = _timed(seconds, "readback", lambda: run_check(settings, full=full, progress=progress))
-            except LearnsyncError as failure:
-                read_error = str(failure)
-                log.warning("the read-back failed: %s", failure)
+        if has_org and not any(
+            isinstance(failure, ApiBudgetError | ThrottledError) for failure in sync.failures.values()
+        ):
+            read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
     finally:
         # Analysts get what was pulled and built whatever a target says.
-        published = _timed(seconds, "publish", lambda: run_publish(settings))
-    if failures:
-        raise failures[0]
-    return SyncReport(pulled, matched, built, pushed, published, seconds, read, read_error)
+        published = sync.timed("publish", lambda: run_publish(settings))
+    # A read-back that failed alone is reported: the push before it stands.
+    read_error = str(sync.failures.pop("readback", ""))
+    if sync.failures:
+        raise next(iter(sync.failures.values()))
+    return SyncReport(pulled, matched, built, pushed, published, sync.seconds, read, read_error)
+
+
+class _Sync:
+    """How long each stage of a sync took, and what could not be read of the org or sent to a target."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.failures: dict[str, LearnsyncError] = {}
+
+    def timed(self, name: str, work: Callable[[], Report]) -> Report:
+        """Do a stage."""
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self.seconds[name] = time.monotonic() - started
+
+    def attempt(self, name: str, work: Callable[[], Report]) -> Report | None:
+        """Do a stage whose failure is kept, not raised."""
+        try:
+            return self.timed(name, work)
+        except LearnsyncError as failure:
+            # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
+            if self.failures or name == "readback":
+                log.warning("%s failed: %s", name, failure)
+            self.failures[name] = failure
+            return None
 
 
 def _targets(settings: Settings, *, org_failed: bool) -> list[str]:
@@ -240,11 +256,3 @@ def _targets(settings: Settings, *, org_failed: bool) -> list[str]:
     if not names and not org_failed:
         log.info("no push: no target is set")
     return names
-
-
-def _timed(seconds: dict[str, float], name: str, work: Callable[[], Report]) -> Report:
-    started = time.monotonic()
-    try:
-        return work()
-    finally:
-        seconds[name] = time.monotonic() - started

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from mappings.cells import NAME, YES_NO, check_unique
 from mappings.errors import MappingError
 
+Rows = Iterable[tuple[int, dict[str, str]]]
+
 FILE = "salesforce_fields.csv"
 ERRORS_FILE = "salesforce_errors.csv"
 _OUTCOMES = ("retry", "few", "once", "defer", "permanent", "stop")
@@ -25,6 +27,7 @@ class FieldMap:
     source: str
     kind: str
     required: bool
+    longest: int | None = None  # characters of a text: what is sent is cut to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,21 @@ class ErrorRule:
     outcome: str
 
 
-def field_maps(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[FieldMap, ...]:
-    """The rows of salesforce_fields.csv. Raises MappingError, which names the line."""
-    fields = tuple(_field(row, number) for number, row in rows)
+def field_maps(rows: Rows, packaged: Rows) -> tuple[FieldMap, ...]:
+    """The rows of salesforce_fields.csv. Raises MappingError, which names the line.
+
+    Where they have no column `longest`, the lengths are those of the packaged file for the same object and source.
+    """
+    known = {(row["object"], row["source"], row["kind"]): row["longest"] for _, row in packaged}
+    fields = tuple(
+        _field({"longest": known.get((row["object"], row["source"], row["kind"]), ""), **row}, number)
+        for number, row in rows
+    )
     check_unique(FILE, [f"{entry.object}.{entry.field}" for entry in fields])
     return fields
 
 
-def error_rules(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[ErrorRule, ...]:
+def error_rules(rows: Rows) -> tuple[ErrorRule, ...]:
     """The rows of salesforce_errors.csv. Raises MappingError, which names the line."""
     return tuple(_error_rule(row, number) for number, row in rows)
 
@@ -56,7 +66,11 @@ def _field(row: dict[str, str], number: int) -> FieldMap:
         raise MappingError(f"{where}: kind must be one of {', '.join(_KINDS)}; required yes or no")
     if (row["kind"] == "parent") != ("." in row["field"]):
         raise MappingError(f"{where}: a parent is written Relationship__r.External_Id__c, and only a parent is")
-    return FieldMap(row["object"], row["field"], row["source"], row["kind"], row["required"] == "yes")
+    longest = row["longest"]
+    if longest and not (longest.isdecimal() and int(longest) and row["kind"] == "text"):
+        raise MappingError(f"{where}: longest is a number of characters, for a text only")
+    most = int(longest) if longest else None
+    return FieldMap(row["object"], row["field"], row["source"], row["kind"], row["required"] == "yes", most)
 
 
 def _error_rule(row: dict[str, str], number: int) -> ErrorRule:

@@ -19,8 +19,11 @@ def locate(folder: Path | None, name: str) -> Path:
     return own if own is not None and own.is_file() else PACKAGED / name
 
 
-def read_rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file, each with the number of its line. Raises MappingError, which names the line."""
+def read_rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file, each with the number of its line. Raises MappingError, which names the line.
+
+    The column `optional` may be missing.
+    """
     path = locate(folder, name)
     try:
         text = path.read_text("utf-8-sig")
@@ -34,13 +37,14 @@ def read_rows(folder: Path | None, name: str) -> Iterator[tuple[int, dict[str, s
     except csv.Error as failure:
         line = numbered[min(reader.line_num, len(numbered)) - 1][0] if numbered else 1
         raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
-    if list(reader.fieldnames or []) != expected:
+    given = list(reader.fieldnames or [])
+    if given not in (expected, [column for column in expected if column != optional]):
         raise MappingError(f"{path}: the header must be {','.join(expected)}")
     if len(rows) != len(numbered) - 1:
         raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
     for (number, _), row in zip(numbered[1:], rows, strict=True):
         if None in row or None in row.values():
-            raise MappingError(f"{path} line {number}: needs exactly {len(expected)} cells")
+            raise MappingError(f"{path} line {number}: needs exactly {len(given)} cells")
         yield number, {key: value.strip() for key, value in row.items()}
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import dagster as dg
 
+from connector.settings import variable
+
 OWNERS = ["team:learning-data"]
 POOL = "learnsync_writer"
 # dagster.yaml lets one run with this tag go at a time; the others wait in the queue.
@@ -15,6 +17,6 @@ RETRY_LATER = dg.RetryPolicy(max_retries=1, delay=60, jitter=dg.Jitter.PLUS_MINU
 # Warn after eight missed quarters of an hour, fail after a day.
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=2))
 
-NO_ORG = "LEARNSYNC_SALESFORCE__LOGIN_URL is not set"
-NO_API = "LEARNSYNC_LEARNING_RECORDS__BASE_URL is not set"
-NO_ASSIGNMENTS = "LEARNSYNC_ASSIGNMENTS__ENABLED is not true"
+NO_ORG = f"{variable('salesforce', 'login_url')} is not set"
+NO_API = f"{variable('learning_records', 'base_url')} is not set"
+NO_ASSIGNMENTS = f"{variable('assignments', 'enabled')} is not true"

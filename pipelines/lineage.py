@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 import sqlglot
@@ -12,7 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 import mappings
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import source_columns, table_columns
 
 # Column → what it comes from, each as `asset/key.column`.
@@ -22,7 +22,8 @@ Traced = dict[str, dict[str, None]]
 
 # Salesforce's fields are spelled as Salesforce spells them: sqlglot is not to lower their case.
 _DIALECT = "duckdb, normalization_strategy=case_sensitive"
-_LEARNER_MATCHES = "salesforce/learner_matches"
+# The tables of the schema `salesforce` that are assets of that name.
+_MATCHES = ("salesforce/learner_matches", "salesforce/item_matches")
 _OUR_NOTES = {
     "tenant_id": "LEARNSYNC_TENANT_ID",
     "_due_day": "the day of dateDue where it names a calendar day",
@@ -39,7 +40,26 @@ def sources_of(maps: mappings.Mapping, statement: str) -> Sources:
         found = _trace(query.expression if isinstance(query, exp.Create) else query)
     except SqlglotError:
         return {}
-    return {column: tuple(dict.fromkeys(_assets(maps, sources))) for column, sources in found.items()}
+    return {column: tuple(filter(_is_asset, sources)) for column, sources in found.items()}
+
+
+def matched_sources(maps: mappings.Mapping) -> Sources:
+    """The sources of salesforce.learner_matches: what the learner rules compare, on both sides."""
+    compared = [f"absorb/users.{rule.absorb_field}" for rule in maps.learner_rules]
+    compared += [
+        f"readback/{'users' if rule.salesforce_object == 'User' else 'contacts'}.{rule.salesforce_field}"
+        for rule in maps.learner_rules
+    ]
+    columns = (
+        "outcome",
+        "rule",
+        "hits",
+        "salesforce_user_id",
+        "salesforce_contact_id",
+        "last_user_id",
+        "last_contact_id",
+    )
+    return {"user_id": ("absorb/users.id",), **dict.fromkeys(columns, tuple(dict.fromkeys(compared)))}
 
 
 def column_lineage(sources: Sources) -> dg.TableColumnLineage:
@@ -86,14 +106,9 @@ def _read(selected: exp.Expression, scope: Scope, traced: Mapping[Scope, Traced]
     return found
 
 
-def _assets(maps: mappings.Mapping, sources: Iterable[str]) -> Iterable[str]:
-    """The sources that are assets. A learner's match is none: it stands for what the learner rules compare."""
-    for source in sources:
-        table = source.rpartition(".")[0]
-        if table == _LEARNER_MATCHES:
-            yield from (f"absorb/users.{rule.absorb_field}" for rule in maps.learner_rules)
-        elif not table.startswith("salesforce/"):
-            yield source
+def _is_asset(source: str) -> bool:
+    table = source.rpartition(".")[0]
+    return table in _MATCHES or not table.startswith("salesforce/")
 
 
 def _dep(source: str) -> dg.TableColumnDep:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import Batch, LoadCounts, Watermark, load_batch
+from connector.warehouse.load import Batch, LoadCounts, load_batch
+from connector.warehouse.watermarks import Watermark
 
 Row = dict[str, Any]
 

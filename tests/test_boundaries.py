@@ -89,7 +89,7 @@ def test_no_other_http_client_sneaks_in() -> None:
         ),
         pytest.param(
             ("connector.warehouse",),
-            ("connector.absorb.pull.pull", "connector.absorb.client"),
+            ("connector.absorb.pull", "connector.absorb.client", "connector.absorb.lists"),
             id="warehouse fetches nothing",
         ),
         pytest.param(
@@ -101,6 +101,22 @@ def test_no_other_http_client_sneaks_in() -> None:
             ("connector.salesforce",),
             ("connector.absorb", "connector.cli", "connector.sync"),
             id="target reads no source",
+        ),
+        pytest.param(
+            ("connector.push",),
+            (
+                "connector.salesforce",
+                "connector.learning_records",
+                "connector.absorb",
+                "connector.cli",
+                "connector.sync",
+            ),
+            id="the push engine knows no target",
+        ),
+        pytest.param(
+            ("connector.learning_records",),
+            ("connector.salesforce", "connector.absorb", "connector.cli", "connector.sync"),
+            id="the LearningRecord API needs no org",
         ),
     ],
 )

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import mappings
-from connector.errors import MappingError
+from connector.canonical.maps import load_maps
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.apply import TableCounts, apply_computed
 from connector.warehouse.database import Connection, Warehouse, committed
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
@@ -37,15 +37,6 @@ class BuildReport:
     def complete(self) -> bool:
         """True when every enrollment has a place."""
         return self.unmapped == 0
-
-
-def load_maps(settings: Settings) -> mappings.Mapping:
-    """The maps these settings name. Raises MappingError, which names file and row."""
-    try:
-        return mappings.load_mapping(settings.mapping.dir)
-    except mappings.MappingError as failure:
-        where = f"LEARNSYNC_MAPPING__DIR = {settings.mapping.dir}: " if settings.mapping.dir else ""
-        raise MappingError(f"{where}{failure}.", remedy="Correct the map; `learnsync doctor` checks it.") from None
 
 
 def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close: Closing | None = None) -> BuildReport:

@@ -12,19 +12,15 @@ from typing import Any
 from connector.absorb.pull.pull import pull_lock
 from connector.cli.tables import records, sql
 from connector.settings import Settings
+from connector.streams import MODELS
 from connector.sync import stage
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.load import MODELS, Batch, load_batch
+from connector.warehouse.load import Batch, load_batch
 
 PAGE_ROWS = 500
 SOURCE, PUSHES = "rejects_source", "rejects_pushes"
 _PUSH_COLUMNS = "target_object, external_id, state, error_code, error_text, attempts, last_sent_at"
-# Ledger → the columns that name a record as rejects_pushes.sql names it.
-_LEDGERS = {
-    "salesforce.push_ledger": "(tenant_id, org_id, target_object, external_id)",
-    "ops.learning_record_ledger": "(tenant_id, destination, 'LearningRecord', record_id)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +98,13 @@ def _retry(query: _Query, run_id: str) -> RetryReport:
             report.loaded[stream] = _reload(query, stream, run_id)
         shutil.rmtree(settings.warehouse.landing / run_id, ignore_errors=True)
     with Warehouse.of(settings).transaction() as connection:
-        report.pushes_due = sum(_mark_due(query, connection, ledger) for ledger in _LEDGERS)
+        report.pushes_due = _mark_due(query, connection)
         report.still_unfit = query.count(connection, SOURCE, "WHERE stage = 'load'")
     return report
 
 
-def _mark_due(query: _Query, connection: Connection, ledger: str) -> int:
-    update = sql("rejects_due", ledger=ledger, key=_LEDGERS[ledger], pushes=sql(PUSHES))
+def _mark_due(query: _Query, connection: Connection) -> int:
+    update = sql("rejects_due", pushes=sql(PUSHES))
     due = connection.execute(update, query.chosen.values(query.settings.tenant_id, update)).fetchone()
     return int(due[0]) if due else 0
 

@@ -1,1 +1,1 @@
-"""What every target shares: the difference against a ledger, outcomes, reports."""
+"""One way out for every target: difference, sending, outcomes, ledger and report (connector/push/engine.py)."""

@@ -3,52 +3,105 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from connector.errors import MappingError
-from connector.salesforce.targets import Target, payload_sql
-from connector.settings import Settings
+from connector.push.reports import TargetReport
 from connector.warehouse.database import Connection
-from connector.warehouse.statements import statements
-from mappings import FieldMap, Mapping
+from connector.warehouse.statements import literal, statements
 
 sql = statements(__package__)
 
 
-def compute(
-    connection: Connection,
-    settings: Settings,
-    maps: Mapping,
-    *,
-    org_id: str,
-    target: Target,
-    fields: tuple[FieldMap, ...],
-    full: bool = False,
-) -> None:
-    """Fill `pushable` (connector/push/sql/pushable.sql) with the payloads of `fields`; `full` makes all due."""
-    query = maps.sql(target.query)
-    values: dict[str, Any] = {"tenant_id": settings.tenant_id, "org_id": org_id, "object": target.object}
-    if "$push_unmatched" in query:
-        values["push_unmatched"] = settings.salesforce.push_unmatched
-    values |= {"full": full, "update_only": target.update_only}
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the records of a target are made of: a query, the payload as an expression over it, further parameters.
+
+    `files` names the maps that both come from. The columns of the query are external_id, sort_key and blocked, and
+    for a target that can only create also `removed`.
+    """
+
+    query: str
+    payload: str
+    files: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    update_only: bool = False
+    create_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record that is to be sent."""
+
+    external_id: str
+    payload_hash: str
+    payload: dict[str, Any]
+    # What the same payload was refused with in the run before.
+    prior_code: str | None = None
+
+
+def compute(connection: Connection, source: Source, key: Mapping[str, Any], *, full: bool = False) -> None:
+    """Fill `pushable` (connector/push/sql/pushable.sql) for the ledger rows that `key` names; `full` makes all due.
+
+    Raises MappingError when query and payload do not fit together.
+    """
+    removed = "removed" if source.create_only else "false"
+    values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
     try:
-        connection.execute(sql("pushable", query=query, payload=payload_sql(fields)), values)
+        query = sql("pushable", query=source.query, payload=source.payload, removed=removed)
+        connection.execute(query, {**key, **source.values, **values})
     except (duckdb.BinderException, duckdb.ParserException) as failure:
         raise MappingError(
-            f"salesforce_fields.csv and sql/{target.query}.sql do not fit together: {str(failure).splitlines()[0]}",
+            f"{source.files} cannot be used: {str(failure).splitlines()[0]}",
             remedy="Name a column of the query as source, or correct the query.",
         ) from None
 
 
-def samples(
-    connection: Connection, most: int, table: str = "pushable", order: str = "sort_key, external_id"
-) -> list[dict[str, Any]]:
-    """Up to `most` records of each action but `unchanged`: {action, external_id, payload}."""
-    found = connection.execute(
-        f"SELECT action, external_id, payload FROM {table} WHERE action <> 'unchanged'"
-        f" QUALIFY row_number() OVER (PARTITION BY action ORDER BY {order}) <= ? ORDER BY action, external_id",
-        [most],
+def report(connection: Connection, target: str, object_name: str, samples: int) -> TargetReport:
+    """What `pushable` says: records by action, and up to `samples` of each."""
+    counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
+    known = {action: counts.pop(action, 0) for action in ("create", "update", "unchanged", "held")}
+    shown = [
+        {"action": action, "external_id": external_id, "payload": json.loads(payload)}
+        for action, external_id, payload in connection.execute(sql("samples"), {"most": samples}).fetchall()
+    ]
+    return TargetReport(target, object_name, **known, blocked=counts, samples=shown)
+
+
+def spool(connection: Connection, path: Path, limit: int | None) -> None:
+    """Write the records that are due to a file: the warehouse is closed while they are sent."""
+    connection.execute(sql("spool", path=literal(path), limit=as_limit(limit)))
+
+
+def due(connection: Connection) -> list[Item]:
+    """The records that `spool` would write, for a target that has few and its own order."""
+    rows = connection.execute(
+        "SELECT external_id, payload_hash, payload, prior_code FROM pushable WHERE action IN ('create', 'update')"
     ).fetchall()
-    return [{"action": action, "external_id": key, "payload": json.loads(payload)} for action, key, payload in found]
+    return [Item(key, payload_hash, json.loads(payload), prior_code) for key, payload_hash, payload, prior_code in rows]
+
+
+def as_limit(limit: int | None) -> str:
+    """A limit as SQL takes it."""
+    return "ALL" if limit is None else str(limit)
+
+
+def read(path: Path) -> Iterator[Item]:
+    """The records of a spool file, in order."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
+
+
+def append(path: Path, items: Iterable[Item]) -> int:
+    """Add records to a spool file; returns how many."""
+    lines = [json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items]
+    with path.open("a", encoding="utf-8") as kept:
+        kept.writelines(lines)
+    return len(lines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from connector.errors import ApiBudgetError, ProtocolError, SettingsError
 from connector.http.answers import Answer, json_or_none
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession, QueryParams
+from connector.push.outcomes import RowResult
 from connector.salesforce.refusals import READER, explain
 from connector.salesforce.session import LOGIN_SETTING, Grant, OrgSession
 from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
@@ -27,17 +27,6 @@ COLLECTION_LIMIT = 200
 # Orgs allow 25 long calls at once; we stay far below and leave room for people.
 CALLS_PER_SECOND, BURST, CONCURRENCY = 25.0, 25, 4
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What the org answered for one record of a collection."""
-
-    success: bool
-    created: bool
-    salesforce_id: str | None
-    code: str | None
-    text: str | None
 
 
 class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
@@ -198,7 +187,7 @@ def _row_result(result: Mapping[str, Any]) -> RowResult:
     return RowResult(
         success=bool(result.get("success")),
         created=bool(result.get("created")),
-        salesforce_id=result.get("id"),
+        remote_id=result.get("id"),
         code=first.get("statusCode"),
         text=first.get("message"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.errors import NotFoundError, PreflightError
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.targets import Target
+from connector.salesforce.targets import OrgObject
 from mappings import FieldMap, Mapping
 
 REMEDY = (
@@ -27,11 +27,7 @@ _WANTED = {
     "text": "Text", "number": "Number or Percent", "checkbox": "Checkbox", "datetime": "Date/Time",
     "reference": "Lookup", "parent": "Lookup",
 }  # fmt: skip
-# The longest text, and the most digits before the point, that a column of sql/push_*.sql has.
-_LENGTHS = {
-    "course_id": 36, "enrollment_id": 36, "certificate_id": 36, "learning_record_id": 30, "name": 80,
-    "full_name": 255, "course_type": 40, "vendor": 255, "external_reference": 255,
-}  # fmt: skip
+# The most digits before the point that a column of sql/push_*.sql has.
 _DIGITS = {"completed_percent": 3, "score": 3, "completed_on_day": 5}
 _PEOPLE = {"salesforce_user_id": "User", "salesforce_contact_id": "Contact"}
 _UNSEEN = "does not exist, or the run-as user cannot see it: deploy it and grant the user read access"
@@ -39,7 +35,7 @@ _UNSEEN = "does not exist, or the run-as user cannot see it: deploy it and grant
 Describe = MappingType[str, Any]
 
 
-async def check(client: SalesforceClient, target: Target, maps: Mapping) -> tuple[FieldMap, ...]:
+async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> tuple[FieldMap, ...]:
     """The fields to send to `target`: the map's, less optional ones the org lacks. Raises PreflightError."""
     try:
         describe = await client.describe(target.object)
@@ -53,7 +49,7 @@ async def check(client: SalesforceClient, target: Target, maps: Mapping) -> tupl
         parent = _parent_object(describe, field)
         if parent and parent not in parents:
             parents[parent] = await _describe_or_none(client, parent)
-    problems, usable = judge(describe, target, fields, parents, maps)
+    problems, usable = compare(describe, target, fields, parents, maps)
     if problems:
         raise PreflightError(problems, remedy=REMEDY)
     return usable
@@ -66,9 +62,9 @@ async def _describe_or_none(client: SalesforceClient, name: str) -> Describe | N
         return None
 
 
-def judge(
+def compare(
     describe: Describe,
-    target: Target,
+    target: OrgObject,
     fields: tuple[FieldMap, ...],
     parents: MappingType[str, Describe | None],
     maps: Mapping,
@@ -103,7 +99,7 @@ def judge(
     return problems + _unfilled(target, describe, usable), tuple(usable)
 
 
-def _unfilled(target: Target, describe: Describe, usable: list[FieldMap]) -> list[str]:
+def _unfilled(target: OrgObject, describe: Describe, usable: list[FieldMap]) -> list[str]:
     """Fields without which the org refuses to create a record, and that the map does not fill."""
     filled = {str((_entry(describe, field) or {}).get("name")) for field in usable}
     needed = [
@@ -133,7 +129,7 @@ def _parent_object(describe: Describe, field: FieldMap) -> str | None:
 
 
 def _shape_problems(
-    target: Target, field: FieldMap, entry: Describe | None, parents: MappingType[str, Describe | None]
+    target: OrgObject, field: FieldMap, entry: Describe | None, parents: MappingType[str, Describe | None]
 ) -> list[str]:
     """Why no value of ours could go into the field."""
     name = f"{target.object}.{field.field}"
@@ -161,11 +157,11 @@ def _shape_problems(
     return problems
 
 
-def _value_problems(target: Target, field: FieldMap, entry: Describe, maps: Mapping) -> list[str]:
+def _value_problems(target: OrgObject, field: FieldMap, entry: Describe, maps: Mapping) -> list[str]:
     """Why some value of ours would not go into the field."""
     name = f"{target.object}.{field.field}"
     problems = _picklist_problems(name, field, entry, maps)
-    length, longest = entry.get("length") or 0, _LENGTHS.get(field.source, 0)
+    length, longest = entry.get("length") or 0, field.longest or 0
     if entry["type"] in {"string", "textarea"} and field.source in _VALUES:
         longest = max(map(len, _VALUES[field.source](maps)))
     if entry["type"] in {"string", "textarea"} and 0 < length < longest:

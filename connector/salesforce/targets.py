@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from connector.errors import SettingsError
-from mappings import FieldMap
+from connector.push.difference import Source
+from connector.settings import Settings
+from connector.warehouse.statements import literal
+from mappings import FieldMap, Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OrgObject:
     """A Salesforce object, its upsert key, and the query in mappings/sql that feeds it.
 
     The key Id means: records are updated by it and never created.
@@ -32,40 +34,46 @@ class Target:
         return ("updateable",) if self.update_only else ("createable", "updateable")
 
 
-COURSE = Target("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
-ENROLLMENT = Target("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
+COURSE = OrgObject("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
+ENROLLMENT = OrgObject("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
 # Salesforce's own record; pushed to only when named (connector/salesforce/push/native.py).
-PROGRESS = Target("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
+PROGRESS = OrgObject("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
 # What a push writes unless told otherwise, and everything it can be told to write.
 TARGETS = {target.name: target for target in (COURSE, ENROLLMENT)}
 ALL_TARGETS = {**TARGETS, PROGRESS.name: PROGRESS}
 
 
-def check_targets(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names, or those of a push that is not told. Raises SettingsError for one that is no target."""
-    unknown = [name for name in names or () if name not in ALL_TARGETS]
-    if unknown:
-        raise SettingsError(f"--target {unknown[0]} is not a target.", remedy=f"Use any of {', '.join(ALL_TARGETS)}.")
-    return tuple(names or TARGETS)
+def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, settings: Settings) -> Source:
+    """What the records of an object are made of; `fields` are those that the org can take."""
+    query = maps.sql(target.query)
+    values: dict[str, Any] = {}
+    if "$push_unmatched" in query:
+        values["push_unmatched"] = settings.salesforce.push_unmatched
+    files = f"salesforce_fields.csv and sql/{target.query}.sql"
+    return Source(query, payload_sql(fields), files, values, update_only=target.update_only)
 
 
 def payload_sql(fields: tuple[FieldMap, ...]) -> str:
     """One JSON object per record: the body of an upsert, and what the difference is computed from."""
-    parts = [f"{_literal(name)}, {value}" for name, value in map(_member, fields)]
+    parts = [f"{literal(name)}, {value}" for name, value in map(_member, fields)]
     return f"CAST(json_object({', '.join(parts)}) AS VARCHAR)"
+
+
+def json_path(field: FieldMap) -> str:
+    """Where the payload holds a field, as an SQL literal; a parent lies inside its relationship."""
+    steps = field.field.split(".") if field.kind == "parent" else [field.field]
+    return literal("$" + "".join(f'."{step}"' for step in steps))
 
 
 def _member(field: FieldMap) -> tuple[str, str]:
     if field.kind == "parent":
         relation, _, key = field.field.partition(".")
-        return relation, f"json_object({_literal(key)}, {field.source})"
+        return relation, f"json_object({literal(key)}, {field.source})"
     if field.kind == "datetime":
         # Salesforce keeps whole seconds; milliseconds and a zone are part of the documented form.
         return field.field, f"strftime(timezone('UTC', {field.source}), '%Y-%m-%dT%H:%M:%S.%gZ')"
     if field.kind == "checkbox":
         return field.field, f"coalesce({field.source}, false)"
+    if field.longest:
+        return field.field, f"left({field.source}, {field.longest})"
     return field.field, field.source
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -133,8 +133,3 @@ def placed(rows: Iterable[Mapping[str, Any]], user_id: str, course_id: str, less
     """The attempts as received, each with the ids of the path that served it."""
     place = {"userId": user_id, "courseId": course_id, "lessonId": lesson_id}
     return [{**row, **place} for row in rows]
-
-
-DETAIL_STREAMS: dict[str, type[AbsorbRow]] = {
-    model.stream: model for model in (SessionEnrollment, ChapterEnrollment, LessonEnrollment, Attempt)
-}

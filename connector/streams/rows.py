@@ -238,6 +238,3 @@ class Enrollment(AbsorbRow):
     credits: Number | None = None
     course_collection_id: Guid | None = None
     avatar: Text | None = None
-
-
-STREAMS: dict[str, type[AbsorbRow]] = {model.stream: model for model in (Department, User, Course, Enrollment)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.times import utc_now
@@ -33,7 +34,7 @@ def apply_computed(
     key: str,
     tenant_id: str,
     *,
-    stamps: dict[str, bool] | None = None,
+    stamps: Mapping[str, bool] | None = None,
     keep: bool = False,
 ) -> TableCounts:
     """Make `table` equal to the temp table named `computed` for one tenant. Call inside a transaction.
@@ -42,12 +43,9 @@ def apply_computed(
     an update moves them too, False for inserts only.
     """
     columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {computed}").fetchall()]
-
-    def listed(prefix: str = "") -> str:
-        return ", ".join(prefix + identifier(column) for column in columns)
-
     parts = {"computed": computed, "table": table, "key": identifier(key)}
-    connection.execute(sql("apply_changes", held_row=listed("held."), computed_row=listed("computed."), **parts))
+    rows_differ = {"held_row": _listed(columns, "held."), "computed_row": _listed(columns, "computed.")}
+    connection.execute(sql("apply_changes", **rows_differ, **parts))
     deleted = None if keep else connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
     figures = connection.execute(sql("apply_counts", computed=computed)).fetchone()
     rows, new, changed = figures or (0, 0, 0)
@@ -55,9 +53,17 @@ def apply_computed(
     now = {"now": utc_now()} if stamps else {}
     if new:
         stamp = {"stamp_columns": "".join(f", {name}" for name in stamps), "stamp_values": ", $now" * len(stamps)}
-        connection.execute(sql("apply_new", columns=listed(), **stamp, **parts), now)
+        connection.execute(sql("apply_new", columns=_listed(columns), **stamp, **parts), now)
     if changed:
-        assignments = [f'"{name}" = changed."{name}"' for name in columns if name not in {key, "tenant_id"}]
-        assignments += [f"{name} = $now" for name, moves in stamps.items() if moves]
-        connection.execute(sql("apply_update", assignments=", ".join(assignments), **parts), now)
+        data = [name for name in columns if name not in {key, "tenant_id"}]
+        connection.execute(sql("apply_update", assignments=_assignments(data, stamps), **parts), now)
     return TableCounts(rows, new, changed, int(deleted[0]) if deleted else 0)
+
+
+def _listed(columns: Sequence[str], prefix: str = "") -> str:
+    return ", ".join(prefix + identifier(column) for column in columns)
+
+
+def _assignments(columns: Sequence[str], stamps: Mapping[str, bool]) -> str:
+    data = [f"{identifier(name)} = changed.{identifier(name)}" for name in columns]
+    return ", ".join([*data, *(f"{name} = $now" for name, moves in stamps.items() if moves)])

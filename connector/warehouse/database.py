@@ -16,25 +16,14 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
+from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, committed
+from connector.warehouse.migrate import migrate
 
-PATH_VARIABLE = variable("warehouse", "path")
-Connection = duckdb.DuckDBPyConnection
+__all__ = ["PATH_VARIABLE", "Connection", "Warehouse", "committed"]
 
 
 def _is_lock_error(failure: BaseException) -> bool:
     return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
-
-
-@contextmanager
-def committed(connection: Connection) -> Iterator[None]:
-    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 class Warehouse:
@@ -56,14 +45,8 @@ class Warehouse:
         """A read-write connection. Raises WarehouseLockedError (another process keeps the file), WarehouseError."""
         connection = self._open()
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            # Order in the file carries no meaning here, and keeping it costs memory on bulk writes.
-            connection.execute("SET preserve_insertion_order = false")
-            # DuckDB would draw its bar into standard output, where `--json` puts one object and nothing else.
-            connection.execute("SET enable_progress_bar = false")
+            connection.execute(SETTINGS)
             if not self._migrated:
-                from connector.warehouse.migrate import migrate  # noqa: PLC0415 - migrate imports this module
-
                 migrate(connection, self.path)
                 self._migrated = True
             yield connection
@@ -100,8 +83,9 @@ class Warehouse:
             by = f" ({holder[1]})" if holder else ""
             return WarehouseLockedError(
                 f"{self.path} is in use by another process{by} and stayed so for {self._lock_timeout:g} s.",
-                remedy="Let that process finish, close it, or raise LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS."
-                " To look at data meanwhile, open the published copy (LEARNSYNC_WAREHOUSE__PUBLISH_PATH).",
+                remedy="Let that process finish, close it, or raise"
+                f" {variable('warehouse', 'lock_timeout_seconds')}. To look at data meanwhile, open the published copy"
+                f" ({variable('warehouse', 'publish_path')}).",
             )
         first_line = str(failure).splitlines()[0]
         return WarehouseError(

@@ -9,6 +9,7 @@ from datetime import datetime
 from connector.streams.rows import AbsorbRow
 from connector.warehouse.database import Connection
 from connector.warehouse.schema import source_columns
+from connector.warehouse.statements import literal
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +71,13 @@ def extra_sql(drifted: Collection[str]) -> str:
     if not drifted:
         return "CAST(NULL AS JSON)"
     entries = ", ".join(
-        f"{{'k': '{_literal(field)}', 'v': json_extract(raw, '{_pointer(field)}')}}" for field in drifted
+        f"{{'k': {literal(field)}, 'v': json_extract(raw, {literal(_pointer(field))})}}" for field in drifted
     )
     # Only what a row has: a field that appears later elsewhere must not make this row look changed.
     kept = f"list_filter([{entries}], lambda entry: entry.v IS NOT NULL)"
     return f"CASE WHEN len({kept}) > 0 THEN to_json(map_from_entries({kept})) END"
 
 
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
-
-
 def _pointer(field: str) -> str:
-    """A JSON pointer, which knows letter case and any character, as an SQL literal."""
-    return _literal("/" + field.replace("~", "~0").replace("/", "~1"))
+    """A JSON pointer, which knows letter case and any character."""
+    return "/" + field.replace("~", "~0").replace("/", "~1")

@@ -1,19 +1,21 @@
-"""Numbered SQL migrations, each applied and recorded in one transaction."""
+"""Numbered SQL migrations: those that a file lacks are applied and recorded in one transaction."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
 from connector.errors import WarehouseError
-from connector.warehouse.database import PATH_VARIABLE, Connection
+from connector.warehouse.connection import PATH_VARIABLE, Connection, committed
 
 _NAME = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
 
+@lru_cache
 def available() -> list[tuple[int, str, str]]:
     """(version, name, sql) of every migration, in order."""
     found = []
@@ -36,7 +38,10 @@ def applied_version(connection: Connection) -> int:
 
 
 def migrate(connection: Connection, path: Path) -> list[int]:
-    """Bring the file up to date; returns the versions applied. Raises WarehouseError if it is of a newer learnsync."""
+    """Bring the file up to date; returns the versions applied.
+
+    Raises WarehouseError, which leaves the file as it was: it is of a newer learnsync, or not learnsync's own.
+    """
     steps = available()
     current = applied_version(connection)
     if current > steps[-1][0]:
@@ -44,23 +49,22 @@ def migrate(connection: Connection, path: Path) -> list[int]:
             f"{path} was written by a newer learnsync (schema {current}, this one knows {steps[-1][0]}).",
             remedy="Upgrade learnsync, or point LEARNSYNC_WAREHOUSE__PATH at another file.",
         )
-    applied = []
-    for version, name, text in steps:
-        if version > current:
-            connection.execute("BEGIN")
-            try:
-                connection.execute(text)
-                connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
-            except duckdb.Error as failure:
-                connection.execute("ROLLBACK")
-                raise WarehouseError(
-                    f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
-                    f" {str(failure).splitlines()[0]}",
-                    remedy="Point the variable at a file that only learnsync writes, or at a new one.",
-                ) from None
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            applied.append(version)
-    return applied
+    due = [step for step in steps if step[0] > current]
+    if due:
+        with committed(connection):
+            for step in due:
+                _apply(connection, step, path)
+    return [version for version, _, _ in due]
+
+
+def _apply(connection: Connection, step: tuple[int, str, str], path: Path) -> None:
+    version, name, text = step
+    try:
+        connection.execute(text)
+        connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
+    except duckdb.Error as failure:
+        raise WarehouseError(
+            f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
+            f" {str(failure).splitlines()[0]}",
+            remedy="Point the variable at a file that only learnsync writes, or at a new one.",
+        ) from None

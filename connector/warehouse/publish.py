@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import WarehouseError
-from connector.settings import Settings
+from connector.settings import Settings, variable
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import identifier, literal
@@ -40,7 +40,7 @@ def publish(settings: Settings, run_id: str = "") -> PublishReport:
         draft.replace(target)
     except OSError as failure:
         raise WarehouseError(
-            f"LEARNSYNC_WAREHOUSE__PUBLISH_PATH = {target}: cannot be written ({failure.strerror or failure}).",
+            f"{variable('warehouse', 'publish_path')} = {target}: cannot be written ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:

@@ -10,6 +10,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from connector.streams.rows import AbsorbRow, Column
+from connector.warehouse.statements import identifier, literal
 
 # Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
 OWN_COLUMNS = {
@@ -41,7 +42,7 @@ class SourceColumn:
     @property
     def text(self) -> str:
         """SQL for the source text of the field in the transformed row `r`."""
-        parts = [f'r."{key}"' for key in self.keys]
+        parts = [f"r.{identifier(key)}" for key in self.keys]
         return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
 
     @property
@@ -51,7 +52,7 @@ class SourceColumn:
             return self.text
         cast_value = f"TRY_CAST({self.text} AS {self.sql_type})"
         limits = _LIMITS.get(self.sql_type, "").format(value=cast_value)
-        return f"CASE WHEN regexp_full_match({self.text}, '{self.pattern}'){limits} THEN {cast_value} END"
+        return f"CASE WHEN regexp_full_match({self.text}, {literal(self.pattern)}){limits} THEN {cast_value} END"
 
     @property
     def unfit(self) -> str | None:
@@ -113,7 +114,7 @@ def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:
     for (stream, name), day in DAY_COLUMNS.items():
         if stream == model.stream:
             text = next(column for column in columns if column.name == name).text
-            midnight = f"regexp_full_match({text}, '{_MIDNIGHT}')"
+            midnight = f"regexp_full_match({text}, {literal(_MIDNIGHT)})"
             values.append(f"CASE WHEN {midnight} THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}")
     unfit = [column.unfit for column in columns]
     return ",\n  ".join(values), " OR ".join(condition for condition in unfit if condition)

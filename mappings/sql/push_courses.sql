@@ -15,12 +15,12 @@ WITH named AS (
 SELECT
   course_id AS external_id,
   course_id,
-  left(coalesce(title, course_id), 80) AS name,
-  left(title, 255) AS full_name,
-  left(course_type, 40) AS course_type,
-  left(vendor, 255) AS vendor,
+  coalesce(title, course_id) AS name,
+  title AS full_name,
+  course_type,
+  vendor,
   active,
-  left(external_reference, 255) AS external_reference,
+  external_reference,
   course_id AS sort_key,
   CAST(NULL AS VARCHAR) AS blocked
 FROM named

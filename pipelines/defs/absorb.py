@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from connector.absorb.pull.pull import StreamReport
+from connector.absorb.pull.options import StreamReport
 from connector.settings import Settings
 from connector.sync import run_pull
 from connector.warehouse.lag import StreamLag

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from connector.learning_records.push import TARGET as LEARNING_RECORDS
+from connector.learning_records.target import TARGET as LEARNING_RECORDS
+from connector.push.options import PushOptions
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
-from connector.salesforce.push.objects import PushOptions
 from connector.settings import Settings
 from connector.sync import run_push
 from pipelines import checks

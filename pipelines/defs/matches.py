@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from connector.salesforce.readback.readback import ReadbackReport
+from connector.canonical.maps import load_maps
+from connector.salesforce.readback.report import ReadbackReport
 from connector.sync import run_match
 from pipelines.conventions import NO_ORG, OWNERS, POOL, RETRY_LATER
 from pipelines.defs import absorb
+from pipelines.lineage import column_lineage, matched_sources
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Look, Metadata, counts_table, timed
 
@@ -78,13 +80,18 @@ def match_org(config: ReadbackConfig, learnsync: LearnsyncResource) -> Iterator[
             yield from (dg.MaterializeResult(asset_key=key, metadata={"skipped": NO_ORG}) for key in MATCHES)
             return
         tables = [f"salesforce.{name}" for name in (*OBJECTS, "learner_matches", "item_matches")]
-        look = Look(settings, tables=tables)
+        look, maps = Look(settings, tables=tables), load_maps(settings)
         report, took = timed(lambda: run_match(settings, full=config.full, look=look))
     for table, (name, _) in OBJECTS.items():
         yield object_result(look, table, name, report, took)
-    for key, counts in ((LEARNERS, report.learners), (ITEMS, report.items)):
-        metadata = look.table(key.to_user_string().replace("/", "."), {}) | took
-        yield dg.MaterializeResult(asset_key=key, metadata=metadata | {"outcomes": counts_table("outcome", counts)})
+    learners = {"dagster/column_lineage": column_lineage(matched_sources(maps))}
+    yield _match_result(look, LEARNERS, report.learners, learners | took)
+    yield _match_result(look, ITEMS, report.items, took)
+
+
+def _match_result(look: Look, key: dg.AssetKey, counts: dict[str, int], more: Metadata) -> dg.MaterializeResult:
+    metadata = look.table(key.to_user_string().replace("/", "."), {}) | more
+    return dg.MaterializeResult(asset_key=key, metadata=metadata | {"outcomes": counts_table("outcome", counts)})
 
 
 def skipped(*tables: str) -> Iterator[dg.MaterializeResult]:

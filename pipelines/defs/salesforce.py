@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
+from connector.push.options import PushOptions
 from connector.push.reports import PushReport, TargetReport
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.targets import COURSE, ENROLLMENT, Target
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.sync import run_push
 from mappings import Mapping
 from pipelines import checks
@@ -29,7 +29,7 @@ class PreviewConfig(dg.Config):
     samples: int = 20
 
 
-def _spec(target: Target, description: str, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+def _spec(target: OrgObject, description: str, deps: list[dg.AssetKey]) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["salesforce", target.name],
         deps=deps,
@@ -132,7 +132,7 @@ def skipped(reason: str, key: dg.AssetKey | None = None) -> dg.MaterializeResult
     return dg.MaterializeResult(asset_key=key, metadata={"skipped": reason}, check_results=[nothing])
 
 
-def _described(maps: Mapping, target: Target) -> Metadata:
+def _described(maps: Mapping, target: OrgObject) -> Metadata:
     return {
         "dagster/table_name": target.object,
         "dagster/column_schema": object_schema(maps.object_fields(target.object)),

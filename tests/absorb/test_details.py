@@ -12,8 +12,9 @@ from support import COURSE, USER, Row, enrollment, new_id, query, records
 from support import load as load_pages
 
 from connector.absorb.client import AbsorbClient
-from connector.absorb.pull import details as details_pull
-from connector.absorb.pull.pull import PullOptions, PullReport, pull
+from connector.absorb.pull import details_loading
+from connector.absorb.pull.options import Limits, PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.canonical.build import build
 from connector.errors import ServerFaultError, SettingsError, WrongPathError
 from connector.http.answers import Answer
@@ -22,7 +23,8 @@ from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import DETAIL_STREAM_NAMES as ALL
 from connector.settings import Settings, load_settings
-from connector.streams.details import DETAIL_STREAMS, placed
+from connector.streams import DETAIL_STREAMS
+from connector.streams.details import placed
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import Batch, load_batch
@@ -253,11 +255,8 @@ def test_switched_on_later_only_changes_are_read_unless_all_is_asked_for(
     assert_truth(settings, sandbox.portal, store)
 
 
-def test_small_chunks_end_the_same(
-    settings: Settings, sandbox: Sandbox, store: DetailStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(details_pull, "CHUNK_PAIRS", 17)
-    assert pull(settings, "first").complete
+def test_small_chunks_end_the_same(settings: Settings, sandbox: Sandbox, store: DetailStore) -> None:
+    assert pull(settings, "first", PullOptions(limits=Limits(detail_pairs=17))).complete
     assert_truth(settings, sandbox.portal, store)
 
 
@@ -280,7 +279,7 @@ def test_a_run_cut_short_leaves_the_rest_due(
     settings: Settings, sandbox: Sandbox, store: DetailStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads = iter(range(100))
-    original = details_pull.load_together
+    original = details_loading.load_together
 
     def cut(*args: Any, **more: Any) -> Any:
         if next(loads) == 2:
@@ -288,10 +287,9 @@ def test_a_run_cut_short_leaves_the_rest_due(
         return original(*args, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(details_pull, "CHUNK_PAIRS", 10)
-        patched.setattr(details_pull, "load_together", cut)
+        patched.setattr(details_loading, "load_together", cut)
         with pytest.raises(RuntimeError, match="cut"):
-            pull(settings, "cut")
+            pull(settings, "cut", PullOptions(limits=Limits(detail_pairs=10)))
     assert SCALE - 30 < due(settings) <= SCALE - 20
     report = pull(settings, "rest", PullOptions(streams=["attempts"]))
     assert report.complete
@@ -302,7 +300,7 @@ def test_a_run_cut_short_leaves_the_rest_due(
 def test_what_was_noted_again_meanwhile_stays_due(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     again = "UPDATE ops.details_due SET date_edited = date_edited + INTERVAL 1 DAY WHERE enrollment_id = ?"
     noted: list[str] = []
-    original = details_pull.load_together
+    original = details_loading.load_together
 
     def meddling(*args: Any, **more: Any) -> Any:
         if not noted:
@@ -310,7 +308,7 @@ def test_what_was_noted_again_meanwhile_stays_due(settings: Settings, monkeypatc
             query(Warehouse.of(settings), again, noted)
         return original(*args, **more)
 
-    monkeypatch.setattr(details_pull, "load_together", meddling)
+    monkeypatch.setattr(details_loading, "load_together", meddling)
     assert pull(settings, "first").complete
     assert query(Warehouse.of(settings), "SELECT enrollment_id::VARCHAR FROM ops.details_due") == [(noted[0],)]
 

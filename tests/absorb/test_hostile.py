@@ -40,7 +40,8 @@ from test_pull import assert_truth, held
 
 from connector.absorb import client
 from connector.absorb.login import password, tokens
-from connector.absorb.pull.pull import PullReport, pull
+from connector.absorb.pull.options import PullReport
+from connector.absorb.pull.pull import pull
 from connector.errors import (
     ApiError,
     AuthenticationError,

@@ -16,21 +16,21 @@ from support import Row, query, records
 from connector.absorb.pull.pull import pull
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 
 # Small batches, so that a kill may fall before, into, between and after several commits.
 PULL = """
-import connector.absorb.pull.pull as module
+from connector.absorb.pull.options import Limits, PullOptions
+from connector.absorb.pull.pull import pull
 from connector.settings import load_settings
 from connector.warehouse.database import Warehouse
 
-module.GROUP_LISTS = 6
 settings = load_settings()
 with Warehouse.of(settings).connect():
     pass
 print("ready", flush=True)
-assert module.pull(settings, "killed").complete
+assert pull(settings, "killed", PullOptions(limits=Limits(group_lists=6))).complete
 """
 REPO = Path(__file__).resolve().parents[2]
 COLUMNS = "* EXCLUDE (_loaded_at, _run_id)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import inspect
 import re
@@ -25,8 +26,9 @@ from connector.sandbox.portal.app import ROUTES
 from connector.sandbox.portal.outlines import Outline, outline_of
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.streams.details import DETAIL_STREAMS, Attempt, LessonEnrollment, placed
-from connector.streams.rows import AbsorbRow
+from connector.streams import DETAIL_STREAMS
+from connector.streams.details import Attempt, LessonEnrollment, placed
+from connector.streams.rows import AbsorbRow, Enrollment
 from connector.warehouse.schema import source_columns
 
 # What the vendor's page and docs/facts/absorb.md section 1 say of each operation, in the order of the page.
@@ -119,8 +121,11 @@ class Asked(Exception):  # noqa: N818 - no error: it ends a call that was only t
         self.method, self.path, self.params, self.json, self.repeatable = method, path, params, json, repeatable
 
 
-class Recorder:
+class Recorder(AbsorbClient):
     """Stands in for the client: notes the call and ends it."""
+
+    def __init__(self) -> None:
+        pass
 
     async def call(
         self, method: str, path: str, *, params: dict[str, Any], json: Any = None, repeatable: bool = True
@@ -764,3 +769,20 @@ def test_a_row_that_does_not_fit_is_named_without_its_values(mocked: respx.MockR
     with pytest.raises(ProtocolError, match=NOBODY) as caught:
         asyncio.run(act())
     assert "private" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("garbled", "error"), [(0, None), (2, None), (3, ProtocolError)])
+def test_a_garbled_page_of_a_list_is_asked_for_again(
+    mocked: respx.MockRouter, garbled: int, error: type[Exception] | None
+) -> None:
+    page = httpx.Response(200, json={"totalItems": 0, "limit": 1000, "enrollments": []})
+    answers = [httpx.Response(200, text="<html>")] * garbled + [page]
+    route = mocked.get(f"/courses/{NOBODY}/enrollments").mock(side_effect=answers)
+
+    async def act() -> list[Enrollment]:
+        async with AbsorbClient.of(load_settings()) as client:
+            return await collect(AbsorbApi(client).enrollments.of_course(NOBODY))
+
+    with pytest.raises(error) if error else contextlib.nullcontext():
+        assert asyncio.run(act()) == []
+    assert route.call_count == min(garbled + 1, 3)

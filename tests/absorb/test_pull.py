@@ -14,14 +14,15 @@ import pytest
 from pydantic import ValidationError
 from support import Row, query, records
 
-from connector.absorb.pull.pull import PullOptions, PullReport, pull
+from connector.absorb.pull.options import PullOptions, PullReport
+from connector.absorb.pull.pull import pull
 from connector.errors import AuthenticationError, LearnsyncError, SettingsError, WarehouseError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import read_watermarks
 from connector.warehouse.schema import data_columns, source_columns
+from connector.warehouse.watermarks import read_watermarks
 
 
 @contextmanager

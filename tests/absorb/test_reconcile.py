@@ -27,7 +27,7 @@ from connector.sandbox.portal import Portal
 from connector.settings import Settings
 from connector.sync import run_reconcile
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine
 
 COURSES = [f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3)]
 SIZES = (60, 30, 10)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,13 +29,14 @@ import pytest
 from hostile import DENIED, HTML, Call, Fault, Stage, reply, reset, staged, truncated
 from test_pull import fitting, held
 
-import connector.absorb.pull.pull as pulling
 from connector import redact
 from connector.absorb.client import AbsorbClient
 from connector.absorb.login import password, tokens
-from connector.absorb.pull.pull import PullOptions, pull
+from connector.absorb.pull import landing
+from connector.absorb.pull.landing import Landing
+from connector.absorb.pull.options import Limits, PullOptions
+from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, reconcile
-from connector.absorb.walk.walk import Walk
 from connector.errors import LearnsyncError
 from connector.http import retry
 from connector.sandbox.portal import Portal
@@ -144,19 +145,19 @@ class Mortality:
     def watching(self) -> Iterator[None]:
         """Put the moments into the code under test."""
         with pytest.MonkeyPatch.context() as patch:
-            self._before(patch, AbsorbClient, "page", "page")
-            self._before(patch, pulling.Puller, "_land", "landed")
+            self._before(patch, AbsorbClient, "read", "page")
+            self._before(patch, Landing, "page", "landed")
             self._before(patch, load, "put_watermarks", "in transaction")
-            self._after(patch, load, "_put_checkpoints", "before commit")
-            self._before(patch, pulling, "load_batch", "before load")
-            self._after(patch, pulling, "load_batch", "after commit")
+            self._after(patch, load, "put_resume_points", "before commit")
+            self._before(patch, landing, "load_batch", "before load")
+            self._after(patch, landing, "load_batch", "after commit")
             clear = shutil.rmtree
 
             def leave(path: Any, *rest: Any, **named: Any) -> None:
                 if not self.dead:
                     clear(path, *rest, **named)
 
-            patch.setattr(pulling.shutil, "rmtree", leave)
+            patch.setattr(shutil, "rmtree", leave)
             yield
 
     def _before(self, patch: pytest.MonkeyPatch, owner: Any, name: str, moment: str) -> None:
@@ -255,13 +256,13 @@ class History:
     def run(self, stage: Stage) -> None:
         """Two or three disturbed pulls, a quiet one, a sweep; then the warehouse must be the portal."""
         stage.show(self.portal, self.script, faults=self.profile)
-        with self.deaths.watching(), pytest.MonkeyPatch.context() as patch:
+        with self.deaths.watching():
             # Some load page by page, so that a death may fall between two commits of one list.
-            patch.setattr(pulling, "GROUP_ROWS", self.random.choice((4, 50_000, 50_000)))
+            self.limits = Limits(group_rows=self.random.choice((4, 50_000, 50_000)))
             page_size = self.random.randint(2, 7)
             if self.profile != "shuffled" and self.random.random() < 0.5:
                 # As if lists of this size were too long for one answer: then offsets are needed.
-                patch.setattr(pulling, "Walk", partial(Walk, largest=page_size))
+                self.limits = replace(self.limits, largest_page=page_size)
             settings = stage.settings(
                 self.folder / "warehouse.duckdb",
                 page_size=page_size,
@@ -283,7 +284,7 @@ class History:
         self.tally.pulls += 1
         full = self.random.random() < 0.1
         try:
-            pull(settings, f"run-{number}", PullOptions(STREAMS, full=full))
+            pull(settings, f"run-{number}", PullOptions(STREAMS, full=full, limits=self.limits))
         except DeathError as death:
             self.tally.happened[f"death: {death}"] += 1
         except LearnsyncError as failure:
@@ -291,7 +292,7 @@ class History:
         self.deaths.bury()
 
     def _settle(self, settings: Settings) -> None:
-        report = pull(settings, "quiet", PullOptions(STREAMS))
+        report = pull(settings, "quiet", PullOptions(STREAMS, limits=self.limits))
         assert report.complete, {name: stream.failures for name, stream in report.streams.items()}
         truth = fitting("enrollments", self.portal.rows("enrollments"))
         found = held(settings, "enrollments")
@@ -299,7 +300,7 @@ class History:
             have = found.get(row_id) or {}
             odd = {name: (have.get(name), value) for name, value in row.items() if have.get(name) != value}
             assert not odd, ("after the quiet pull, held and true", row_id, odd)
-        swept = reconcile(settings, "sweep", ReconcileOptions(max_removed_percent=100, allow_empty=True))
+        swept = reconcile(settings, "sweep", ReconcileOptions(100, allow_empty=True, limits=self.limits))
         assert swept.complete, swept.refused
         live = "SELECT CAST(id AS VARCHAR) FROM absorb.enrollments WHERE _removed_at IS NULL"
         unfinished = (

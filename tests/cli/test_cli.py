@@ -435,7 +435,10 @@ def test_status_accounts_for_every_enrollment(fresh: Shell) -> None:
     assert all(state.startswith("blocked: learner ") for state in states)
     assert report["pending"] == {"source row(s) that do not fit": 1, "enrollment(s) with an unmapped status": 3}
     assert {row["stream"]: row["lists"] for row in report["watermarks"]}["enrollments"] == 4
-    assert {row["command"] for row in report["runs"]} == {"pull", "build", "push", "readback", "publish"}
+    assert {row["command"] for row in report["runs"]} == {"pull", "match", "build", "push", "readback", "publish"}
+    # Every stage that calls the org is counted.
+    recorded = query(fresh.warehouse, "SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM ops.runs")
+    assert (report["api_calls"]["salesforce"],) == recorded[0]
     assert report["api_calls"]["absorb"] > 4
     assert report["api_calls"]["salesforce"] > 4
     shown = fresh.run("status")

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from connector.absorb.pull.pull import Puller, pull, pull_lock
+from connector.absorb.pull.landing import Landing
+from connector.absorb.pull.options import Limits, PullOptions
+from connector.absorb.pull.pull import pull, pull_lock
 from connector.cli.commands.doctor import examine
 from connector.errors import WarehouseLockedError
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -65,31 +67,31 @@ def test_a_killed_walk_of_one_long_list_goes_on_where_it_was(
         for name, value in portal.settings().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("LEARNSYNC_ABSORB__PAGE_SIZE", "20")
-        monkeypatch.setattr("connector.absorb.pull.pull.GROUP_SECONDS", 0.02)
         stopped = load_settings()
-        land = Puller._land
+        often = PullOptions(limits=Limits(group_seconds=0.02))
+        land = Landing.page
         landed = 0
 
-        async def stop_after_forty_pages(self: Puller, *page: object) -> None:
+        async def stop_after_forty_pages(self: Landing, *page: object) -> None:
             nonlocal landed
             await land(self, *page)
             landed += 1
             if landed == 40:
                 raise RuntimeError("stopped here")
 
-        pull(stopped, "courses", None)  # parents and one whole pull, to learn what a whole pull costs
+        pull(stopped, "courses", often)  # parents and one whole pull, to learn what a whole pull costs
         whole = counted(stopped, "absorb.enrollments")
         with Warehouse.of(stopped).transaction() as connection:
             connection.execute("DELETE FROM absorb.enrollments")
             connection.execute("DELETE FROM ops.watermarks WHERE stream = 'enrollments'")
         with monkeypatch.context() as patched:
-            patched.setattr(Puller, "_land", stop_after_forty_pages)
+            patched.setattr(Landing, "page", stop_after_forty_pages)
             with pytest.raises(RuntimeError, match="stopped here"):
-                pull(stopped, "stopped")
+                pull(stopped, "stopped", often)
         before = counted(stopped, "absorb.enrollments")
         assert before > 0
         assert counted(stopped, "ops.resume") == 1
-        report = pull(stopped, "resumed").streams["enrollments"]
+        report = pull(stopped, "resumed", often).streams["enrollments"]
         assert counted(stopped, "absorb.enrollments") == whole
         assert report.counts.inserted == whole - before
         assert report.requests < 900 / 20, "it did not begin at the beginning"

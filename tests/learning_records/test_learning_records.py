@@ -9,24 +9,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import Row, query, records
 
+from connector import sync
 from connector.cli.commands.push import show_push
 from connector.errors import AuthenticationError, LearnsyncError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
-from connector.learning_records import push as engine
-from connector.learning_records.ledger import Ledger
+from connector.learning_records import target as engine
 from connector.learning_records.models import LearningRecord, NewLearningRecord
-from connector.push.reports import TargetReport
-from connector.salesforce.push.objects import PushOptions
+from connector.push.ledger import Ledger
+from connector.push.options import Pauses, PushOptions
+from connector.push.reports import PushReport, TargetReport
 from connector.sandbox.records import app as records_app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_pull, run_push
+from connector.sync import run_build, run_pull
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -34,6 +36,7 @@ REPO = Path(__file__).resolve().parents[2]
 PAGE = REPO / "tests" / "data" / "learning_record_fields.csv"
 SENT = tuple(name for name in NewLearningRecord.model_fields if name != "source_type")
 ONLY = PushOptions(targets=("learning_records",))
+QUICK = Pauses(between_tries=0)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,13 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def ready(built: Path, sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     shutil.copy(built, settings.warehouse.path)
-    monkeypatch.setattr(engine, "PAUSE_SECONDS", 0.0)
     monkeypatch.setenv("LEARNSYNC_LEARNING_RECORDS__REQUESTS_PER_SECOND", "5000")
     return load_settings()
+
+
+def run_push(settings: Settings, options: PushOptions | None = None) -> PushReport:
+    """A push whose pauses take no time."""
+    return sync.run_push(settings, replace(options or PushOptions(), pauses=QUICK))
 
 
 def send(settings: Settings, **options: Any) -> TargetReport:
@@ -279,17 +286,17 @@ def test_a_new_warehouse_finds_the_records_of_the_old_one(
     assert calls(sandbox, "POST") == due(ready)
 
 
-def test_a_new_warehouse_that_is_killed_while_it_looks_around_looks_again(
+def test_a_new_warehouse_that_is_killed_while_it_takes_records_over_looks_again(
     sandbox: Sandbox, ready: Settings, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(ready)
     shutil.copy(built, ready.warehouse.path)
 
-    def dies(self: Ledger, found: Any) -> None:
+    def dies(self: Ledger, rows: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "adopt", dies)
+        patch.setattr(Ledger, "found", dies)
         with pytest.raises(KeyboardInterrupt):
             send(ready)
     assert send(ready).unchanged == due(ready)
@@ -299,19 +306,19 @@ def test_a_new_warehouse_that_is_killed_while_it_looks_around_looks_again(
 # Dies with the records made and their outcome not written: SIGKILL from outside, at a moment the push announces.
 DIES = """
 import time
-from connector.learning_records import client, push
-from connector.learning_records.ledger import Ledger
-from connector.salesforce.push.objects import PushOptions
+from connector.learning_records import target
+from connector.push.ledger import Ledger
+from connector.push.options import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 
-def stalls(self, outcomes):
-    if outcomes:
+def stalls(self, rows):
+    if rows:
         print("made", flush=True)
         time.sleep(60)
 
 Ledger.put = stalls
-push.BATCH = 5
+target.BATCH = 5
 run_push(load_settings(), PushOptions(targets=("learning_records",)))
 """
 
@@ -345,7 +352,6 @@ def test_what_every_call_meets_rejects_no_record_for_it(
 ) -> None:
     """A gateway that sends calls elsewhere, or refuses all alike, says nothing of the records."""
     monkeypatch.setattr(engine, "MOST_ALIKE", 5)
-    monkeypatch.setattr(engine, "PAUSE_SECONDS", 0.0)
     sandbox.record_answers.queue([kind] * 2000)
     with pytest.raises(LearnsyncError):
         send(ready)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mappings
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.errors import MappingError as ConnectorMappingError
 from connector.settings import load_settings
 from mappings import PROGRESS_STATUSES, MappingError, load_mapping
@@ -112,6 +112,8 @@ BROKEN = [
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__r.Name,vendor,text,no", "LMS_Course__c,Vendor__r", ["a parent is written"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,parent,no", "LMS_Course__c,Vendor__c", ["a parent is written"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Name,vendor,text,no", None, ["'LMS_Course__c.Name' occurs twice"]),
+    ("salesforce_fields.csv", "vendor,text,no,255", "vendor,text,no,0", "LMS_Course__c,Vendor__c", ["longest is a number"]),
+    ("salesforce_fields.csv", "active,checkbox,no,", "active,checkbox,no,9", "LMS_Course__c,Active__c", ["for a text only"]),
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\ncode,C1,name,X", "code,C1", ["course_by must be one of id, external_id, name"]),
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,title,X", "name,C1", ["item_by one of id, name"]),
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name,", "name,C1", ["must not be empty"]),
@@ -246,3 +248,14 @@ def test_a_broken_override_names_the_setting_and_exits_2(folder: Path) -> None:
     with pytest.raises(ConnectorMappingError, match="LEARNSYNC_MAPPING__DIR") as refusal:
         load_maps(load_settings(mapping={"dir": folder}))
     assert refusal.value.exit_code == 2
+
+
+def test_a_field_map_without_lengths_has_those_of_the_packaged_one(tmp_path: Path) -> None:
+    """As it was written before the column `longest` came."""
+    lines = (PACKAGED / "salesforce_fields.csv").read_text("utf-8").splitlines()
+    rows = [line.rpartition(",")[0] for line in lines if not line.startswith("#")]
+    rows += ["LMS_Course__c,Long_Name__c,full_name,text,no", "LMS_Course__c,Notes__c,notes,text,no"]
+    (tmp_path / "salesforce_fields.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    fields = load_mapping(tmp_path).fields
+    assert fields[:-2] == load_mapping().fields
+    assert [field.longest for field in fields[-2:]] == [255, None]

@@ -12,12 +12,14 @@ import pytest
 from dagster_results import checks_of, failures_of, metadata_of
 
 from connector.sandbox.server import Sandbox
-from connector.warehouse.load import MODELS
+from connector.streams import MODELS
 from connector.warehouse.schema import table_columns
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
 STREAMS = ("departments", "users", "courses", "enrollments")
 CANONICAL = ("learning_record", "learning_item_progress")
+MATCHES = ("salesforce/learner_matches", "salesforce/item_matches")
+READ = ("readback/users", "readback/contacts", *MATCHES)
 PUSHED = ("salesforce/lms_course", "salesforce/lms_enrollment")
 
 
@@ -66,10 +68,10 @@ def _counts_are_those_of_the_portal(portal: Sandbox, result: dg.ExecuteInProcess
 def _the_catalog_can_show_columns_and_lineage(result: dg.ExecuteInProcessResult) -> None:
     columns = {
         asset: {column.name for column in metadata_of(result, asset)["dagster/column_schema"].columns}
-        for asset in (*(f"absorb/{stream}" for stream in STREAMS), *CANONICAL, *PUSHED)
+        for asset in (*(f"absorb/{stream}" for stream in STREAMS), *READ, *CANONICAL, *PUSHED)
     }
     assert {"id", "course_id", "date_edited", "_removed_at"} <= columns["absorb/enrollments"]
-    for asset in (*CANONICAL, *PUSHED):
+    for asset in (*CANONICAL, *PUSHED, *MATCHES[:1]):
         lineage = metadata_of(result, asset)["dagster/column_lineage"].deps_by_column
         assert set(lineage) <= columns[asset]
         for dep in (dep for deps in lineage.values() for dep in deps):

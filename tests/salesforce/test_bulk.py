@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +26,41 @@ from test_push import (
     writes,
 )  # fmt: skip
 
+from connector import sync
 from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
 from connector.http.answers import Answer
-from connector.progress import Silent
-from connector.push.outcomes import classify
-from connector.salesforce.client import RowResult
+from connector.progress import Progress, Silent
+from connector.push.difference import read
+from connector.push.options import Pauses, PushOptions
+from connector.push.outcomes import STATES, RowResult, classify, last_word
+from connector.push.reports import PushReport
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push import bulk_jobs as bulk
 from connector.salesforce.push.bulk_files import Part
 from connector.salesforce.push.bulk_jobs import BulkJobs
 from connector.salesforce.push.bulk_ledger import BulkLedger
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
-from connector.sync import run_push
 from connector.warehouse.database import Warehouse
 from mappings import load_mapping
 
 start, sandbox, ready = by_collections.start, by_collections.sandbox, by_collections.ready
 KEY = "Absorb_Enrollment_Id__c"
+QUICK = Pauses(between_tries=0.1, first_poll=0.005)
+
+
+def run_push(
+    settings: Settings, options: PushOptions | None = None, progress: Progress | None = None, pauses: Pauses = QUICK
+) -> PushReport:
+    """A push that waits for a shorter time than an org would like."""
+    return sync.run_push(settings, replace(options or PushOptions(), pauses=pauses), progress)
 
 
 @pytest.fixture
 def settings_of_bulk(ready: Settings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Pulled and built; more than 50 records go in bulk, the org works off 100 rows per poll."""
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "50")
-    monkeypatch.setattr(bulk, "FIRST_POLL_SECONDS", 0.005)
     sandbox.org.bulk.batch_rows = 100
     return load_settings()
 
@@ -95,9 +104,7 @@ def test_a_repeated_push_sends_nothing(sandbox: Sandbox, settings_of_bulk: Setti
     assert again.resumed == []
 
 
-def test_exactly_the_threshold_still_goes_by_collections(
-    sandbox: Sandbox, settings_of_bulk: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_exactly_the_threshold_still_goes_by_collections(sandbox: Sandbox, settings_of_bulk: Settings) -> None:
     run_push(settings_of_bulk, by_collections.COURSES_ONLY)
     assert enrollments(run_push(settings_of_bulk, PushOptions(limit=50))).method == "collections"
     assert enrollments(run_push(settings_of_bulk, PushOptions(limit=51))).method == "bulk"
@@ -117,7 +124,6 @@ def test_values_that_csv_finds_hard_and_values_that_go(
 ) -> None:
     """Courses have the free texts: they go in bulk here, with commas, quotes, line ends and every alphabet."""
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "1")
-    monkeypatch.setattr(bulk, "FIRST_POLL_SECONDS", 0.005)
     texts = ['a, "b"', "line\nbreak", "crlf\r\nend", "Übung 日本 🎓", '""', "semi;tab\tx", "'", "x" * 255]
     keys = sorted(row["id"] for row in sandbox.portal.rows("courses"))
     with Warehouse.of(ready).connect() as connection:
@@ -246,7 +252,9 @@ def test_a_job_whose_file_the_org_cannot_read_leaves_every_row_due(
     assert {row["state"] for row in ledger(settings_of_bulk, f"target_object = '{ENROLLMENT}'")} == {"deferred"}
 
 
-def test_the_classes_of_codes_in_sql_are_those_of_python(sandbox: Sandbox, ready: Settings, tmp_path: Path) -> None:
+def test_each_row_of_a_job_gets_the_verdict_that_the_policy_has_for_its_answer(
+    sandbox: Sandbox, ready: Settings, tmp_path: Path
+) -> None:
     rules = load_mapping().errors
     texts = {"", *(rule.contains for rule in rules)}
     said = [
@@ -255,22 +263,34 @@ def test_the_classes_of_codes_in_sql_are_those_of_python(sandbox: Sandbox, ready
     files = {name: tmp_path / name for name in ("successful", "failed", "unprocessed")}
     for file in files.values():
         file.write_text("")
-    lines = [f'"","{code}:{text}:A__c, B__c--","k{number}"' for number, (code, text) in enumerate(said)]
+    # Every answer to two rows: one that ended the run before in the same way, and one that did not.
+    keys = {f"{place}{number}": pair for number, pair in enumerate(said) for place in ("first", "again")}
+    lines = [f'"","{code}:{text}:A__c, B__c--","{key}"' for key, (code, text) in keys.items()]
     files["failed"].write_text("\n".join(['"sf__Id","sf__Error","absorb_enrollment_id__c"', *lines]) + "\n")
-    found = BulkLedger(Warehouse.of(ready), "default", "org", "run")
+    rows = [(key, code if key.startswith("again") else None) for key, (code, _) in keys.items()] + [("none", None)]
+    spooled, again = tmp_path / "rows.parquet", tmp_path / "again.ndjson"
     with Warehouse.of(ready).connect() as connection:
-        connection.execute("CREATE TABLE rows AS SELECT 0 AS part, 'k' || n AS external_id, 'h' AS payload_hash"
-                           f" FROM range({len(said) + 1}) AS r(n)")  # fmt: skip
-        connection.execute(f"COPY rows TO '{tmp_path / 'rows.parquet'}'")
-        connection.execute("DROP TABLE rows")
-    found.enter(ENROLLMENT, "job", tmp_path / "rows.parquet", Part(0, tmp_path / "x", len(said) + 1))
-    tally = found.settle(ENROLLMENT, KEY, "job", files, rules, unprocessed="nothing said")
-    wanted = Counter(classify(RowResult(False, False, None, *pair), rules) for pair in said)
-    assert tally.outcomes == wanted + Counter({"defer": 1})
-    texts_kept = {row["external_id"]: (row["error_code"], row["error_text"]) for row in ledger(ready)}
-    assert texts_kept == {f"k{n}": pair for n, pair in enumerate(said)} | {
-        f"k{len(said)}": ("UNPROCESSED", "nothing said")
-    }
+        connection.execute(
+            "CREATE TEMP TABLE rows (part INT, external_id TEXT, sort_key TEXT, payload_hash TEXT, payload TEXT,"
+            " prior_code TEXT)"
+        )
+        connection.executemany("INSERT INTO rows VALUES (0, $1, $1, 'h', '{}', $2)", rows)
+        connection.execute(f"COPY rows TO '{spooled}'")
+    found = BulkLedger(Warehouse.of(ready), "default", "org", ENROLLMENT, "run")
+    found.enter("job", spooled, Part(0, tmp_path / "x", len(rows)))
+    settled = found.settle(KEY, "job", files, rules, unprocessed="nothing said", again=(spooled, again))
+    wanted = {}
+    for key, prior in rows[:-1]:
+        outcome = classify(RowResult.refused(*keys[key]), rules)
+        wanted[key] = (STATES[last_word(outcome, keys[key][0], prior, 0)], *keys[key])
+    wanted["none"] = ("deferred", "UNPROCESSED", "nothing said")
+    kept = {row["external_id"]: (row["state"], row["error_code"], row["error_text"]) for row in ledger(ready)}
+    assert kept == wanted
+    tried = {key for key, pair in keys.items() if classify(RowResult.refused(*pair), rules) in ("retry", "few", "once")}
+    spool = {item.external_id: item.prior_code for item in read(again)}
+    assert spool == {key: prior for key, prior in rows if key in tried}
+    assert (settled.again, settled.accepted, settled.unprocessed) == (len(tried), 0, 1)
+    assert settled.stop is not None
 
 
 # -- sessions, budget, transport --------------------------------------------------------------------------------------
@@ -384,12 +404,12 @@ def test_an_answer_that_is_no_job_says_so() -> None:
 
 DIES = """
 import asyncio, sys
-from connector import http
-from connector.salesforce import bulk
+from connector.http import session as http
+from connector.push.options import Pauses, PushOptions
+from connector.salesforce.push import bulk_jobs as bulk
 from connector.settings import load_settings
 from connector.sync import run_push
 
-bulk.FIRST_POLL_SECONDS = 0.005
 http.CHUNK_BYTES = 5_000
 if sys.argv[1] == "upload":
     read = http._read_chunks
@@ -420,7 +440,7 @@ if sys.argv[1] == "results":
         await asyncio.sleep(60)
 
     bulk.BulkJobs.download = stalls
-run_push(load_settings())
+run_push(load_settings(), PushOptions(pauses=Pauses(first_poll=0.005)))
 """
 
 
@@ -492,15 +512,11 @@ def test_a_job_aborted_by_an_admin_leaves_the_unprocessed_rows_to_the_push_that_
     assert_org_is_the_map(sandbox, settings_of_bulk)
 
 
-def test_a_job_that_takes_too_long_is_left_to_the_next_push(
-    sandbox: Sandbox, settings_of_bulk: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_takes_too_long_is_left_to_the_next_push(sandbox: Sandbox, settings_of_bulk: Settings) -> None:
     sandbox.org.bulk.hold = 1_000_000
-    monkeypatch.setattr(bulk, "LONGEST_JOB_SECONDS", 0.1)
     with pytest.raises(IncompleteError, match="still InProgress"):
-        run_push(settings_of_bulk)
+        run_push(settings_of_bulk, pauses=replace(QUICK, longest_job=0.1))
     sandbox.org.bulk.hold = 0
-    monkeypatch.setattr(bulk, "LONGEST_JOB_SECONDS", 60.0)
     assert enrollments(run_push(settings_of_bulk)).sent == 0
     assert_org_is_the_map(sandbox, settings_of_bulk)
 

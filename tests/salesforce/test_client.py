@@ -22,8 +22,8 @@ from connector.errors import (
     ThrottledError,
     UnreachableError,
 )
+from connector.push.options import PushOptions
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push

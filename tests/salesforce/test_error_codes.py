@@ -18,17 +18,16 @@ from support import records
 
 import mappings
 from connector.errors import IncompleteError
+from connector.push.options import Pauses, PushOptions
 from connector.push.reports import PushReport
-from connector.salesforce.push import bulk_jobs as bulk
 from connector.salesforce.push import collections as engine
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_pull, run_push
 from connector.warehouse.database import Warehouse
 
-COURSES_ONLY = PushOptions(targets=("lms_course",))
+COURSES_ONLY = PushOptions(targets=("lms_course",), pauses=Pauses(between_tries=0, first_poll=0.001))
 LOCK = "UNABLE_TO_LOCK_ROW"
 METHODS = ("collections", "bulk")
 NEW_NAME = "Renamed since"
@@ -44,7 +43,7 @@ class Way:
 
 # Three more tries in each run, for as many runs as it takes.
 RETRY = Way(("deferred", "deferred"), (4, 4, 4))
-# The same, but a second run of them is the last. A bulk job's word counts as the second run's.
+# The same, but a second run of them is the last.
 FEW = Way(("deferred", "rejected"), (4, 4, 4))
 ONCE = Way(("rejected", "rejected"), (2, 0, 2))
 DEFER = Way(("deferred", "deferred"), (1, 1, 1))
@@ -120,8 +119,6 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as found:
         for name in [name for name in os.environ if name.upper().startswith("LEARNSYNC_")]:
             found.delenv(name)
-        found.setattr(engine.random, "uniform", lambda *_: 0.0)  # no pauses between tries
-        found.setattr(bulk, "FIRST_POLL_SECONDS", 0.001)
         yield found
 
 
@@ -207,14 +204,11 @@ def test_what_becomes_of_a_refused_record(seen: Seen, at: int) -> None:
     code, text, way = CASES[at]
     key = seen.keys[at]
     sent = [counts.get(key, 0) for counts in seen.sent]
-    is_bulk = seen.reports[0].targets["lms_course"].method == "bulk"
     assert [ledger[key]["state"] for ledger in seen.ledgers] == [*way.states, way.states[0], "accepted"]
     for ledger in seen.ledgers[:3]:
         assert (ledger[key]["error_code"], ledger[key]["error_text"]) == (code, text)
         assert ledger[key]["accepted_hash"] is None
-    # The second time, the bulk job itself spends the last try of the codes that have few.
-    second = 1 if is_bulk and way is FEW else way.sent[1]
-    assert sent == [way.sent[0], second, way.sent[2], 0]
+    assert sent == [*way.sent, 0]
     last = seen.ledgers[3][key]
     assert (last["error_code"], last["accepted_hash"]) == (None, last["payload_hash"])
     assert seen.named[key] == NEW_NAME

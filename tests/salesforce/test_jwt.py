@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
 from connector.cli.commands import doctor
 from connector.cli.commands.doctor import examine
 from connector.errors import AuthenticationError, SettingsError
+from connector.push.options import PushOptions
 from connector.salesforce import login as auth
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import KeyLogin, Settings, load_settings, require_salesforce

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import pytest
 from support import Row, query, records
 
 import mappings
+from connector import sync
 from connector.cli.commands.push import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
-from connector.progress import Silent
-from connector.push.reports import TargetReport
-from connector.salesforce.learnings import push as engine
+from connector.progress import Progress, Silent
+from connector.push import single_calls
+from connector.push.options import Pauses, PushOptions
+from connector.push.reports import PushReport, TargetReport
+from connector.salesforce.learnings import target as engine
 from connector.salesforce.learnings.api import LearningsGraph
 from connector.salesforce.learnings.models import (
     Contributor,
@@ -32,17 +36,17 @@ from connector.salesforce.learnings.models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.push.objects import PushOptions
 from connector.sandbox.portal.generator import generate
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_pull, run_push
+from connector.sync import run_pull
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
 # The sample bodies of the vendor's page (docs/facts/salesforce.md section 6), with texts of our own.
 SAMPLES = REPO / "tests" / "data" / "learnings_graph.json"
 ONLY = PushOptions(targets=("learning",))
+QUICK = Pauses(between_tries=0)
 KEY = "Absorb_Course_Id__c"
 
 
@@ -59,11 +63,15 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The target is on, the catalogue is in the warehouse, and pauses take no time."""
+    """The target is on, and the catalogue is in the warehouse."""
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH", "true")
     run_pull(settings, streams=("courses",))
-    monkeypatch.setattr(engine, "PAUSE_SECONDS", 0.0)
     return load_settings()
+
+
+def run_push(settings: Settings, options: PushOptions | None = None, progress: Progress | None = None) -> PushReport:
+    """A push whose pauses take no time."""
+    return sync.run_push(settings, replace(options or PushOptions(), pauses=QUICK), progress)
 
 
 def send(settings: Settings, **options: Any) -> TargetReport:
@@ -404,7 +412,7 @@ def test_an_org_that_answers_nothing_ends_the_push_soon(sandbox: Sandbox, ready:
     sandbox.learning_answers.queue(["503"] * 100)
     with pytest.raises(ServerFaultError):
         send(ready)
-    assert sandbox.learning_answers.met == engine.ROUNDS * engine.LOST_IN_A_ROW
+    assert sandbox.learning_answers.met == single_calls.ROUNDS * engine.LOST_IN_A_ROW
     states = [row["state"] for row in ledger(ready)]
     assert sorted(states) == ["deferred"] * 3 + ["sent"] * 3
 
@@ -456,16 +464,17 @@ def test_a_learning_that_was_deleted_in_the_org_is_made_again_when_its_course_ch
 # Dies with the learning made and its outcome not written: SIGKILL from outside, at a moment the push announces.
 DIES = """
 import time
-from connector.salesforce import learnings_push as engine
-from connector.salesforce.push.objects import PushOptions
+from connector.push.ledger import Ledger
+from connector.salesforce.learnings import target as engine
+from connector.push.options import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 
-def stalls(self, outcomes):
+def stalls(self, rows):
     print("made", flush=True)
     time.sleep(60)
 
-engine._LearningsPush._record = stalls
+Ledger.put = stalls
 engine.BATCH = 3
 run_push(load_settings(), PushOptions(targets=("learning",)))
 """

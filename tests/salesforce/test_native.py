@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from support import query, records
 
+from connector.destinations import chosen
 from connector.errors import PreflightError, SettingsError, TargetRefusedError
-from connector.salesforce.push.objects import PushOptions
-from connector.salesforce.targets import check_targets
+from connector.push.options import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -129,11 +129,11 @@ def test_a_refused_target_holds_back_the_others_named_with_it(org: Org, settings
     assert org.write_counts["objects"] == {}
 
 
-def test_an_unknown_target_is_named() -> None:
-    with pytest.raises(SettingsError, match="--target lms_courses is not a target") as caught:
-        check_targets(["lms_course", "lms_courses"])
+def test_an_unknown_target_is_named(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="--target 'lms_courses' is not a target") as caught:
+        chosen(settings, ["lms_course", "lms_courses"])
     assert "lms_course, lms_enrollment, learning_item_progress" in caught.value.remedy
-    assert check_targets(None) == check_targets([]) == ("lms_course", "lms_enrollment")
+    assert chosen(settings, None) == ["lms_course", "lms_enrollment"]
 
 
 def test_the_command_says_it_in_one_message(org: Org, settings: Settings) -> None:

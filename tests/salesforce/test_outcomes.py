@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.push.outcomes import STATES, classify, last_word, tried_again
-from connector.salesforce.client import RowResult
+from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
 from mappings import load_mapping
 
 RULES = load_mapping().errors
@@ -66,7 +65,7 @@ TABLE = [
 
 
 def refused(code: str | None, text: str | None) -> RowResult:
-    return RowResult(success=False, created=False, salesforce_id=None, code=code, text=text)
+    return RowResult(success=False, created=False, remote_id=None, code=code, text=text)
 
 
 @pytest.mark.parametrize(("code", "text", "outcome"), TABLE)
@@ -86,10 +85,15 @@ def test_a_success_is_accepted_whatever_else_it_says(code: str | None) -> None:
     assert classify(RowResult(True, False, "a0X", code, None), RULES) == "accepted"
 
 
-def test_every_outcome_but_accepted_leads_to_a_state_of_the_ledger() -> None:
+def test_every_outcome_leads_to_a_state_of_the_ledger() -> None:
     deferred = ("retry", "few", "once", "defer", "stop")
-    assert dict.fromkeys(deferred, "deferred") | {"permanent": "rejected"} == STATES
-    assert {rule.outcome for rule in RULES} | {"permanent"} == STATES.keys()
+    assert dict.fromkeys(deferred, "deferred") | {"permanent": "rejected", "accepted": "accepted"} == STATES
+    assert {rule.outcome for rule in RULES} | {"permanent", "accepted"} == STATES.keys()
+
+
+@pytest.mark.parametrize("code", ["NO_ANSWER", "UNPROCESSED", "PREREQUISITE_MISSING"])
+def test_codes_of_our_own_wait_for_the_next_push(code: str) -> None:
+    assert classify(refused(code, PLAIN), RULES) == classify(refused(code, PLAIN), ()) == "defer"
 
 
 @pytest.mark.parametrize(
@@ -113,4 +117,19 @@ def test_how_often_each_outcome_is_tried_again_within_a_run(outcome: str, tries:
     ],
 )
 def test_what_is_left_when_the_tries_of_a_run_are_spent(outcome: str, prior: str | None, last: str) -> None:
-    assert last_word(outcome, "X", prior) == last
+    assert last_word(outcome, "X", prior, 3) == last
+
+
+@pytest.mark.parametrize(
+    ("outcome", "prior", "last"),
+    [
+        ("retry", "X", "retry"),
+        ("few", None, "few"),
+        ("few", "X", "permanent"),
+        ("once", None, "once"),
+        ("once", "X", "once"),
+    ],
+)
+def test_what_is_left_when_a_run_ends_before_the_tries_are_spent(outcome: str, prior: str | None, last: str) -> None:
+    """As for the rows of a bulk job that are too many to go again."""
+    assert last_word(outcome, "X", prior, 0) == last

@@ -10,7 +10,7 @@ from support import query
 
 import mappings
 from connector.errors import PreflightError
-from connector.salesforce.push.objects import PushOptions
+from connector.push.options import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -178,7 +178,7 @@ def test_a_field_map_that_asks_for_an_unknown_field_is_refused_by_its_name(
     folder = tmp_path / "maps"
     folder.mkdir()
     text = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
-    (folder / "salesforce_fields.csv").write_text(text + "LMS_Enrollment__c,Grade__c,score,number,yes\n", "utf-8")
+    (folder / "salesforce_fields.csv").write_text(text + "LMS_Enrollment__c,Grade__c,score,number,yes,\n", "utf-8")
     monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(folder))
     failure = refusal(load_settings())
     assert f"{ENROLLMENT}.Grade__c" in failure.message

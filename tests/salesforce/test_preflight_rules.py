@@ -64,7 +64,7 @@ def added(name: str, **values: Any) -> Break:
     object_name, _, field_name = name.partition(".")
 
     def act(org: Org) -> None:
-        made = FieldSchema(field_name, "string", field_name, length=20, **values)
+        made = FieldSchema(field_name, "string", field_name, length=20).set(**values)
         org.schema(object_name).fields[field_name.lower()] = made
 
     return act
@@ -199,7 +199,9 @@ ROWS: list[tuple[str, Break, str]] = [
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0, writable_progress=True)) as running:
+    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0)) as running:
+        assert running.org is not None
+        running.org.open_learning_item_progress()
         yield running
 
 

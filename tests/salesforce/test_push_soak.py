@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pytest
 from support import records
-from test_bulk import Expiring
+from test_bulk import Expiring, run_push
 from test_push import COURSE, ENROLLMENT, REPO, assert_org_is_the_map, catch_up, enrollments, writes
 
 from connector.errors import IncompleteError
 from connector.salesforce.push import bulk_files
-from connector.salesforce.push import bulk_jobs as bulk
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import load_settings
-from connector.sync import run_push
 from connector.warehouse.database import Warehouse
 
 pytestmark = pytest.mark.soak
@@ -32,7 +30,8 @@ MOST_PUSHES = 12
 DIES_IN_ITS_SECOND_JOB = f"""
 import asyncio
 
-from connector.salesforce import bulk, bulk_files
+from connector.salesforce.push import bulk_files
+from connector.salesforce.push import bulk_jobs as bulk
 from connector.settings import load_settings
 from connector.sync import run_push
 
@@ -84,7 +83,6 @@ def test_a_hundred_thousand_records_end_exact(
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bulk_files, "MAX_FILE_BYTES", FILE_BYTES)
-    monkeypatch.setattr(bulk, "FIRST_POLL_SECONDS", 0.01)
     with Sandbox(SandboxOptions(scale=ROWS, courses=200, rate_limit=0)) as box:
         for name, value in box.settings().items():
             monkeypatch.setenv(name, value)

@@ -15,11 +15,11 @@ import pytest
 from support import Row, query, records
 
 from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
-from connector.salesforce.push.objects import PushOptions
+from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.readback import ReadbackReport
+from connector.salesforce.readback.report import ReadbackReport
 from connector.salesforce.readback.store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

@@ -9,7 +9,7 @@ import pytest
 from support import COURSE, USER, Row, enrollment, land, query
 
 from connector.settings import DETAIL_STREAM_NAMES as SETTING
-from connector.streams.details import DETAIL_STREAMS
+from connector.streams import DETAIL_STREAMS
 from connector.warehouse import load
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.load import Batch, load_batch, load_together

@@ -20,7 +20,7 @@ from connector.settings import load_settings
 from connector.warehouse import drift
 from connector.warehouse import load as loading
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine
 
 _tenants = itertools.count(1)
 

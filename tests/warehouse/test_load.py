@@ -19,11 +19,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support import Row, enrollment, load, new_id, query, records
 
-from connector.streams.rows import STREAMS, AbsorbRow
+from connector.streams import STREAMS
+from connector.streams.rows import AbsorbRow
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
-from connector.warehouse.load import Batch, Watermark, load_batch, pending_quarantine, read_watermarks
+from connector.warehouse.load import Batch, load_batch
+from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.schema import source_columns, table_columns
+from connector.warehouse.watermarks import Watermark, read_watermarks
 
 GUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 DAY_AND_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T([\d:.]+)(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)

@@ -9,11 +9,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from connector.absorb.client import AbsorbClient, page_params, read_page
+from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import READER
-from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete
+from connector.absorb.lists import read_list
+from connector.absorb.walk.pages import MAX_LIMIT
 from connector.absorb.walk.walk import Walk
-from connector.errors import BadRequestError, IncompleteError, ProtocolError, ServerFaultError, UnreachableError
+from connector.errors import ProtocolError, ServerFaultError, UnreachableError
 from connector.http.answers import Answer, first_complaint
 from connector.http.session import QueryParams
 from connector.streams.rows import AbsorbRow
@@ -89,29 +90,17 @@ class Calls:
         A row that is edited meanwhile comes again in its newer version. Raises IncompleteError when the portal's
         answers leave a gap that the walk cannot close.
         """
-        path = template.format_map(ids or {})
-        walk = Walk(since, self._page_size)
-        step: Ask | Done | Incomplete = walk.next
+        path, collection = template.format_map(ids or {}), model.collection
+        walk, name, params = Walk(since, self._page_size), f"GET {path}", _clean(query or {})
+        pages = read_list(self._client, walk, path, collection, name=name, remedy="Read the list again.", query=params)
         seen: set[tuple[object, object]] = set()
-        while isinstance(step, Ask):
-            try:
-                answer = await self._client.call("GET", path, params=_clean({**(query or {}), **page_params(step)}))
-            except BadRequestError as refusal:
-                again = walk.refuse() if refusal.status == 422 else None
-                if again is None:
-                    raise
-                step = again
-                continue
-            page = read_page(answer, model.collection)
-            for row in answer.json()[model.collection]:
+        async for served in pages:
+            for row in served.answer.json()[collection]:
                 found = _row(model, row, template)
                 version = (found.id, row.get("dateEdited"))
                 if version not in seen:
                     seen.add(version)
                     yield found
-            step = walk.feed(page)
-        if isinstance(step, Incomplete):
-            raise IncompleteError(f"GET {path}: {step.reason}.", remedy="Read the list again.")
 
     async def _ask(self, method: str, path: str, query: Query, body: Any) -> Answer:
         params = _clean(query)

@@ -7,30 +7,23 @@ read to its end, a course that suddenly answers with nothing, more rows gone tha
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import re
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Self, TextIO
 
-from connector.absorb.pull.pull import Puller, PullOptions, PullReport, pull_lock
-from connector.progress import Progress, Silent
+from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport
+from connector.absorb.pull.pull import pull_lock, pull_under_lock
+from connector.absorb.pull.sweep import Sweep
+from connector.progress import Progress
 from connector.settings import Settings
-from connector.streams.rows import GUID_PATTERN
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
 
 DEFAULT_MAX_REMOVED_PERCENT = 5.0
 NAMED_COURSES = 5
-_GUID = re.compile(GUID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +32,7 @@ class ReconcileOptions:
 
     max_removed_percent: float = DEFAULT_MAX_REMOVED_PERCENT
     allow_empty: bool = False
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -65,44 +59,6 @@ class ReconcileReport:
         return 100.0 * self.vanished / self.live if self.live else 0.0
 
 
-class Sweep:
-    """The ids met, spooled to disk: course by course, in no memory to speak of."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.ids = folder / "ids.csv"
-        self.courses = folder / "courses.csv"
-        self.doubtful: set[str] = set()
-        self._seen: dict[str, int] = {}
-        self._files: list[TextIO] = []
-
-    def __enter__(self) -> Self:
-        self._files = [path.open("w", encoding="utf-8", newline="") for path in (self.ids, self.courses)]
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for file in self._files:
-            file.close()
-
-    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
-        """Note the ids of one page."""
-        known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
-        if len(known) < len(ids):
-            self.doubt(course_id)
-        csv.writer(self._files[0]).writerows((course_id, row_id) for row_id in known)
-        self._seen[course_id] = self._seen.get(course_id, 0) + len(known)
-
-    def doubt(self, course_id: str) -> None:
-        """A row without a usable id could be any of ours, and a count above what was served may be too: no proof."""
-        self.doubtful.add(course_id)
-
-    def finished(self, course_id: str, *, gone: bool = False) -> None:
-        """The course was read to its end, or answered that it is gone (404)."""
-        csv.writer(self._files[1]).writerow((course_id, self._seen.pop(course_id, 0), gone))
-
-
 def reconcile(
     settings: Settings, run_id: str, options: ReconcileOptions | None = None, progress: Progress | None = None
 ) -> ReconcileReport:
@@ -113,53 +69,46 @@ def reconcile(
     try:
         with pull_lock(settings, run_id):
             with Sweep(folder) as sweep:
-                swept = PullOptions(streams=("users", "courses", "enrollments"), full=True, sweep=sweep)
-                pulled = asyncio.run(Puller(settings, run_id, swept, progress or Silent(), "reconcile").run())
-            return _settle(settings, run_id, sweep, pulled, options, started=started)
+                streams = ("users", "courses", "enrollments")
+                swept = PullOptions(streams, full=True, sweep=sweep, limits=options.limits)
+                context = Context.of(settings, run_id, "reconcile", swept, progress)
+                report = ReconcileReport(pull_under_lock(context))
+            _settle(context, sweep, report, options, started)
+            return report
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settle(
-    settings: Settings,
-    run_id: str,
-    sweep: Sweep,
-    pulled: PullReport,
-    options: ReconcileOptions,
-    *,
-    started: datetime,
-) -> ReconcileReport:
-    report = ReconcileReport(pulled)
-    enrollments = pulled.streams["enrollments"]
+    context: Context, sweep: Sweep, report: ReconcileReport, options: ReconcileOptions, started: datetime
+) -> None:
+    """Compare with the warehouse, and mark what vanished unless something speaks against it."""
+    enrollments = report.pull.streams["enrollments"]
     report.courses, report.courses_gone = enrollments.lists, len(enrollments.tombstones)
-    names = {"tenant_id": settings.tenant_id}
-    with Warehouse.of(settings).transaction() as connection:
-        ids, courses = sql("sweep_load").split(";\n\n")
-        connection.execute(ids, {"ids": str(sweep.ids)})
-        connection.execute(courses, {"courses": str(sweep.courses)})
+    names = {"tenant_id": context.settings.tenant_id}
+    with context.warehouse.transaction() as connection:
+        connection.execute(sql("sweep_ids"), {"ids": str(sweep.ids)})
+        connection.execute(sql("sweep_courses"), {"courses": str(sweep.courses)})
         connection.execute(sql("sweep_vanished"), {"started_at": started, **names})
-        live = "absorb.enrollments WHERE tenant_id = ? AND _removed_at IS NULL"
-        report.live = _count(connection, live, [settings.tenant_id])
-        report.vanished = _count(connection, "vanished", [])
-        report.refused = _doubts(connection, sweep, pulled, report, options)
+        live = "absorb.enrollments WHERE tenant_id = $tenant_id AND _removed_at IS NULL"
+        report.live = _count(connection, live, names)
+        report.vanished = _count(connection, "vanished", {})
+        report.refused = _doubts(connection, sweep, report, options)
         if report.vanished and not report.refused:
-            connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": run_id, **names})
+            connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": context.run_id, **names})
             report.removed = report.vanished
-    return report
 
 
-def _count(connection: Connection, source: str, values: list[object]) -> int:
+def _count(connection: Connection, source: str, values: dict[str, str]) -> int:
     found = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()
     return int(found[0]) if found else 0
 
 
-def _doubts(
-    connection: Connection, sweep: Sweep, pulled: PullReport, report: ReconcileReport, options: ReconcileOptions
-) -> list[str]:
+def _doubts(connection: Connection, sweep: Sweep, report: ReconcileReport, options: ReconcileOptions) -> list[str]:
     """Every reason not to act, in words for the operator."""
     doubts = []
-    failures = pulled.streams["enrollments"].failures
-    if failures or pulled.streams["courses"].failures:
+    failures = report.pull.streams["enrollments"].failures
+    if failures or report.pull.streams["courses"].failures:
         named = ", ".join(list(failures)[:NAMED_COURSES])
         doubts.append(f"{len(failures)} course(s) could not be read to the end ({named}): the sweep is incomplete")
     if sweep.doubtful:

@@ -46,7 +46,7 @@ class Keyset:
             # Fewer rows remain than the last answer left over: a row was deleted, or the order is not what it seems.
             self._gap = self._gap or total < self._expected
         self._expected = None
-        self._gap = self._gap or len(self.state.held) < len(page.ids)
+        self._gap = self._gap or self.state.held.rows < len(page.ids)
 
     def _end(self, ask: Ask, total: int | None) -> Turn:
         # Without a total an order that only looked right goes unnoticed: then keyset may end a list of one page only.

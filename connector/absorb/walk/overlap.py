@@ -70,11 +70,11 @@ class Overlap:
         new = bool(held.ids - self._union)
         self._union |= held.ids
         self._quiet_passes = 0 if new else self._quiet_passes + 1
-        by_order = held.steady and len(held) >= max(frontier, total or 0)
+        by_order = held.steady and held.rows >= max(frontier, total or 0)
         if total is None:  # then an order that stays the same must do
             agrees = held.steady or self.state.withholds or self._quiet_passes >= 2
         else:
-            agrees = len(self._union) + held.nameless >= total
+            agrees = len(self._union) + len(held.nameless) >= total
         # Three passes with nothing new, in one order: the portal counts a row twice that it also lists twice.
         doubled = self._quiet_passes >= 3 and held.steady
         return ask.start == 0 or by_order or (agrees and not new) or doubled

@@ -78,22 +78,19 @@ class Held:
     ids: set[str] = field(default_factory=set)
     steady: bool = True  # each page repeated, row by row, what the page before it held at the same positions
     new: int = 0  # ids that the last page added
+    nameless: set[int] = field(default_factory=set)  # positions of rows without an id
     _versions: set[tuple[str, datetime | None]] = field(default_factory=set)
-    _nameless: set[int] = field(default_factory=set)  # positions of rows without an id
     _order: list[str | None] = field(default_factory=list)  # ids by position
 
     @property
-    def nameless(self) -> int:
-        """How many rows had no id."""
-        return len(self._nameless)
-
-    def __len__(self) -> int:
-        return len(self.ids) + len(self._nameless)
+    def rows(self) -> int:
+        """How many different rows."""
+        return len(self.ids) + len(self.nameless)
 
     def clear(self) -> None:
         """Forget all rows."""
-        for rows in (self.ids, self._versions, self._nameless, self._order):
-            rows.clear()
+        for part in (self.ids, self._versions, self.nameless, self._order):
+            part.clear()
         self.steady = True
 
     def add(self, ask: Ask, page: Page) -> None:
@@ -106,7 +103,7 @@ class Held:
         known = len(self.ids)
         for position, (row_id, moment) in enumerate(zip(page.ids, page.edited, strict=True), ask.start):
             if row_id is None:
-                self._nameless.add(position)
+                self.nameless.add(position)
             else:
                 self._versions.add((row_id, moment))
                 self.ids.add(row_id)
@@ -116,24 +113,6 @@ class Held:
         """True when a row of the page was held as it is, or when it begins where no page could overlap."""
         versions = zip(page.ids, page.edited, strict=True)
         return ask.start == len(self._order) or any(version in self._versions for version in versions)
-
-
-@dataclass(slots=True)
-class Met:
-    """All rows met by a walk that goes by keyset, to compare with a count of the list at its end."""
-
-    ids: set[str] = field(default_factory=set)
-    nameless: int = 0
-    counted: int | None = None  # rows of the whole list, once they were counted
-
-    def add(self, page: Page) -> None:
-        """Take the rows of a page."""
-        self.ids.update(row_id for row_id in page.ids if row_id is not None)
-        self.nameless += sum(row_id is None for row_id in page.ids)
-
-    def reaches(self, total: int) -> bool:
-        """True when at least `total` rows were met."""
-        return len(self.ids) + self.nameless >= total
 
 
 @dataclass(slots=True)

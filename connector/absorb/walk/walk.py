@@ -26,7 +26,6 @@ from connector.absorb.walk.pages import (
     Ask,
     Done,
     Incomplete,
-    Met,
     Mode,
     Page,
     State,
@@ -48,7 +47,9 @@ class Walk:
         self._state = State(since, limit, max(largest, limit))
         self._keyset = Keyset(self._state)
         self._overlap: Overlap | None = None
-        self._met = Met()
+        # All rows met on the way by key, to compare with a count at the end; one without an id each time it is met.
+        self._met: set[object] = set()
+        self._counted: int | None = None  # rows of the whole list, once they were counted
         # What takes the next page, when it was asked for to settle something.
         self._question: Callable[[Ask, Page], Ask | Done | Incomplete] | None = None
         self._asked = 0
@@ -108,7 +109,7 @@ class Walk:
             return self._overlap.back_up(ask)
         state.held.add(ask, page)
         if not self._overlap or self._overlap.since != state.since:
-            self._met.add(page)
+            self._met.update(object() if row_id is None else row_id for row_id in page.ids)
         if page.limit is not None and 0 < page.limit < ask.limit:
             state.take_cap(page.limit)
         short = is_short(ask, page)
@@ -156,19 +157,19 @@ class Walk:
 
     def _count(self, tail: Ask) -> Ask | Done:
         """Count the whole list: a count on the way cannot tell a row that was passed from one that came meanwhile."""
-        if self._met.counted is None:
+        if self._counted is None:
             self._question = partial(self._after_count, tail)
             return self._state.ask(self._state.since, 1)
-        # The tail was read again: it holds what had come before the count, or what is missing lies behind us.
-        return self._done() if self._met.reaches(self._met.counted) else self._doubt()
+        # The end of the list was read again since: rows still missing now were passed on the way.
+        return self._done() if len(self._met) >= self._counted else self._doubt()
 
     def _after_count(self, tail: Ask, _ask: Ask, page: Page) -> Ask | Done:
         self._question = None
-        if self._met.reaches(page.total or 0):
+        if len(self._met) >= (page.total or 0):
             return self._done()
         if self._overlap:
             return self._doubt()
-        self._met.counted = page.total
+        self._counted = page.total
         self._state.held.clear()
         return tail
 
@@ -186,13 +187,15 @@ class Walk:
         state, rows, self._question = self._state, len(short.ids), None
         if ask.limit == asked.limit:
             if page.ids and (asked.start or asked.limit == state.silent_cap):
-                state.withholds = True  # no cap: the first page of a list shows that, and a cap does not shrink
+                # No cap: that would have shown at the first page of the list, and would not have become smaller.
+                state.withholds = True
                 return self._doubt()
             if not page.ids and not asked.start:
                 # A portal may cap the page and still count offsets in pages of the size it was asked for.
                 self._question = partial(self._after_probe, asked, short)
                 return state.ask(asked.modified_since, rows, 1)
-        if any(row_id not in state.held.ids for row_id in page.ids):  # so many rows a page, and no more
+        if any(row_id not in state.held.ids for row_id in page.ids):
+            # Rows not met before: the portal serves no more than `rows` a page, whatever it is asked for.
             state.silent_cap = rows
             state.take_cap(rows)
             return (self._overlap or self._keyset).begin()

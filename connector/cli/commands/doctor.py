@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
@@ -20,9 +21,9 @@ from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings import plan as learnings_plan
 from connector.salesforce.push.native import SETTING
-from connector.salesforce.targets import TARGETS, Target
+from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
-from connector.streams.rows import STREAMS
+from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
@@ -143,8 +144,8 @@ async def _login(client: AbsorbClient, settings: Settings) -> Finding:
 
 
 async def _visible(client: AbsorbClient, stream: str) -> Finding:
-    served = await client.page(stream, "*", STREAMS[stream].collection, Ask(None, 1, 0, sort=False))
-    total = served.page.total
+    ask = Ask(None, 1, 0, sort=False)
+    total = (await read_page(client, LIST_PATHS[stream], STREAMS[stream].collection, ask)).page.total
     if not total:
         return Finding(
             f"absorb {stream}", "warn", f"this admin sees no {stream}",
@@ -184,7 +185,7 @@ def _key_file(settings: Settings) -> list[Finding]:
     return [Finding("salesforce private key", "warn", warning, f"chmod 600 {path}")] if warning else []
 
 
-async def _target(client: SalesforceClient, target: Target, maps: Mapping) -> Finding:
+async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Finding:
     check = f"salesforce {target.object}"
     try:
         fields = await preflight.check(client, target, maps)
@@ -196,7 +197,7 @@ async def _target(client: SalesforceClient, target: Target, maps: Mapping) -> Fi
 
 
 async def _learnings(client: SalesforceClient, maps: Mapping) -> Finding:
-    key = await learnings_plan.preflight(client, maps)
+    key = await learnings_plan.key_field(client, maps)
     return Finding("salesforce learnings", "ok", f"LearningCourse is there, learnings are found by {key}")
 
 

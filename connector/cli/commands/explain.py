@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import Any
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import records, show_pairs, sql

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.absorb.pull.pull import ORDER, PullReport
+from connector.absorb.pull.options import ORDER, PullReport
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, table
 from connector.errors import SettingsError
-from connector.streams.details import DETAIL_STREAMS
+from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
 from connector.times import parse_instant
 

@@ -12,8 +12,8 @@ from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, table
 from connector.destinations import NAMES
+from connector.push.options import SAMPLE_ROWS, PushOptions
 from connector.push.reports import PushReport, TargetReport
-from connector.salesforce.push.objects import SAMPLE_ROWS, PushOptions
 from connector.sync import run_push
 
 app = new_app()

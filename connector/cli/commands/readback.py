@@ -10,7 +10,7 @@ from rich.markup import escape
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import count, reported, show_drift, table
-from connector.salesforce.readback.readback import ReadbackReport
+from connector.salesforce.readback.report import ReadbackReport
 from connector.sync import run_readback
 
 app = new_app()

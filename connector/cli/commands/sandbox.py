@@ -11,7 +11,7 @@ import typer
 from connector.cli.command import Run, command, new_app
 from connector.cli.console import err, print_json
 from connector.errors import SettingsError
-from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.sandbox.server import Ports, Sandbox, SandboxOptions
 
 app = new_app()
 _ENV_FILE_MARK = "# Settings of a learnsync sandbox."
@@ -52,9 +52,7 @@ def sandbox(
                 courses=courses,
                 dataset=dataset,
                 faults=faults,
-                absorb_port=absorb_port,
-                salesforce_port=salesforce_port,
-                records_port=records_port,
+                ports=Ports(absorb_port, salesforce_port, records_port),
                 learning_records=True,
                 rate_limit=rate_limit,
             )

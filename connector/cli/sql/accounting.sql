@@ -1,6 +1,8 @@
 -- Each enrollment of the tenant is in exactly one state, seen from the org that was pushed to last.
 WITH org AS (
-  SELECT org_id FROM salesforce.push_ledger WHERE tenant_id = $tenant_id ORDER BY last_sent_at DESC LIMIT 1
+  SELECT any_value(org_id) AS org_id
+  FROM salesforce.current_ledger
+  WHERE tenant_id = $tenant_id AND target_object <> 'LearningRecord'
 )
 SELECT state, count(*) AS enrollments
 FROM (

@@ -1,5 +1,15 @@
+-- Calls of the last 24 hours, and what the org said of its own count when it was last called.
 WITH recent AS (
   SELECT * FROM ops.runs WHERE tenant_id = $tenant_id AND started_at > now() - INTERVAL 1 DAY
+),
+org AS (
+  SELECT
+    started_at,
+    CAST(stats ->> '$.calls' AS BIGINT) AS calls,
+    CAST(stats ->> '$.api_used' AS BIGINT) AS used,
+    CAST(stats ->> '$.api_allowed' AS BIGINT) AS allowed
+  FROM recent
+  WHERE command IN ('match', 'push', 'readback', 'assign')
 )
 SELECT
   (
@@ -9,6 +19,6 @@ SELECT
   ) + (
     SELECT coalesce(sum(CAST(stats ->> '$.absorb_requests' AS BIGINT)), 0) FROM recent WHERE command = 'assign'
   ) AS absorb,
-  (SELECT sum(CAST(stats ->> '$.calls' AS BIGINT)) FROM recent WHERE command IN ('push', 'readback', 'assign')) AS salesforce,
-  (SELECT arg_max(CAST(stats ->> '$.api_used' AS BIGINT), started_at) FROM recent WHERE command IN ('push', 'readback', 'assign')) AS org_used,
-  (SELECT arg_max(CAST(stats ->> '$.api_allowed' AS BIGINT), started_at) FROM recent WHERE command IN ('push', 'readback', 'assign')) AS org_allowed
+  (SELECT sum(calls) FROM org) AS salesforce,
+  (SELECT arg_max(used, started_at) FROM org) AS org_used,
+  (SELECT arg_max(allowed, started_at) FROM org) AS org_allowed

@@ -1,8 +1,9 @@
 -- Every record of one target: its payload, the payload's hash, and what the ledger says should happen to it.
 -- $full: whatever may be sent is sent, unchanged and held records too.
+-- $update_only: the target makes its records itself. $create_only: it can neither update nor delete.
 CREATE OR REPLACE TEMP TABLE pushable AS
 WITH source AS ({{query}}),
-payloads AS (SELECT external_id, sort_key, blocked, {{payload}} AS payload FROM source),
+payloads AS (SELECT external_id, sort_key, blocked, {{removed}} AS removed, {{payload}} AS payload FROM source),
 hashed AS (SELECT *, sha256(payload) AS payload_hash FROM payloads)
 SELECT
   h.external_id,
@@ -10,6 +11,9 @@ SELECT
   h.payload,
   h.payload_hash,
   CASE
+    WHEN $create_only AND l.accepted_hash IS NOT NULL AND h.removed THEN 'cannot delete'
+    WHEN $create_only AND l.accepted_hash <> h.payload_hash THEN 'cannot update'
+    WHEN $create_only AND l.accepted_hash IS NOT NULL THEN 'unchanged'
     -- A record of ours that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND (l.accepted_hash IS NULL OR $update_only) THEN h.blocked
     WHEN l.external_id IS NULL THEN CASE WHEN $update_only THEN 'update' ELSE 'create' END

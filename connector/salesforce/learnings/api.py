@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from connector.errors import BadRequestError, NotFoundError
 from connector.http.answers import Reader
-from connector.salesforce.client import RowResult, SalesforceClient
+from connector.push.outcomes import RowResult
+from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.models import (
     CreateLearning,
     CreateLearnings,
@@ -103,7 +104,7 @@ def _result(document: dict[str, Any], *, created: bool) -> RowResult | None:
         return RowResult(True, created, details[0].learning_id, None, None)
     text = "; ".join(f"{e.field}: {e.message}" if e.field else str(e.message) for e in details[0].errors or [])
     found = _CODE.search(text)
-    return RowResult(False, False, None, found[0] if found else NO_CODE, text or "refused without a reason")
+    return RowResult.refused(found[0] if found else NO_CODE, text or "refused without a reason")
 
 
 def _refused(refusal: BadRequestError) -> RowResult:
@@ -112,4 +113,4 @@ def _refused(refusal: BadRequestError) -> RowResult:
         result = _result(json.loads(refusal.body), created=False)
     except (ValueError, TypeError, ValidationError):
         result = None
-    return result or RowResult(False, False, None, refusal.code or NO_CODE, refusal.message)
+    return result or RowResult.refused(refusal.code or NO_CODE, refusal.message)

@@ -1,4 +1,4 @@
-"""One target by Bulk API 2.0: job by job, each in the ledger before its upload; and jobs a killed push left behind.
+"""One object by Bulk API 2.0: job by job, each in the ledger before its upload; and jobs a killed push left behind.
 
 Jobs go one after another: two at once on one object would meet each other's locks on the same parents
 (docs/facts/salesforce.md section 3e).
@@ -7,16 +7,18 @@ Jobs go one after another: two at once on one object would meet each other's loc
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import ApiError, IncompleteError, LearnsyncError, UnreachableError
 from connector.progress import Progress
+from connector.push.engine import Run
+from connector.push.outcomes import stop_error
+from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push.bulk_files import BulkSpool, Part
 from connector.salesforce.push.bulk_jobs import BulkJobs, JobInfo
-from connector.salesforce.push.bulk_ledger import BulkLedger, OpenJob, Tally
-from connector.salesforce.targets import TARGETS, Target
-from mappings import ErrorRule
+from connector.salesforce.push.bulk_ledger import BulkLedger, OpenJob, Settled
+from connector.salesforce.targets import OrgObject
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +29,8 @@ RETRY_LIMIT = 2_000
 
 
 @dataclass(slots=True)
-class JobOutcome:
-    """One finished job of this push. `again` spools the rows to try by collections; their tally is not final."""
-
-    job_id: str
-    rows: int
-    tally: Tally
-    again: Path | None = None
-    stopped: LearnsyncError | None = None
-
-
-@dataclass(slots=True)
 class _Counted:
-    """Progress of one job: what the org says is processed, told as steps."""
+    """Progress of one job: what the org says is processed, reported as steps."""
 
     progress: Progress
     rows: int
@@ -53,69 +44,68 @@ class _Counted:
 
 @dataclass(slots=True)
 class BulkPush:
-    """Runs bulk jobs and keeps their outcomes in the ledger."""
+    """Runs the bulk jobs of one object and keeps their outcomes in the ledger."""
 
+    run: Run
     jobs: BulkJobs
     ledger: BulkLedger
-    rules: tuple[ErrorRule, ...]
-    folder: Path
-    progress: Progress
-    resumed: list[str] = field(default_factory=list)
+    target: OrgObject
 
-    # -- jobs of an earlier push ---------------------------------------------------------------------------------
+    @classmethod
+    def of(cls, run: Run, client: SalesforceClient, org_id: str, target: OrgObject, sent_by: str = "") -> BulkPush:
+        """The bulk jobs of one object of an org. Their rows stay those of the run `sent_by`, if it was another one."""
+        ledger = BulkLedger(run.warehouse, run.settings.tenant_id, org_id, target.object, sent_by or run.run_id)
+        return cls(run, BulkJobs(client, run.options.pauses), ledger, target)
 
-    async def resume(self) -> None:
-        """Learn what became of every job that the ledger is still waiting for, before a difference is computed."""
-        for job in self.ledger.open_jobs():
-            self.resumed.append(job.job_id)
-            self.progress.stage(f"bulk job {job.job_id}", job.records)
-            await self._resume(job)
-
-    async def _resume(self, job: OpenJob) -> None:
+    async def resume(self, job: OpenJob) -> None:
+        """Learn what became of a job of an earlier push, before a difference is computed."""
+        self.run.progress.stage(f"bulk job {job.job_id}", job.records)
         info = await self.jobs.info(job.job_id)
         if info is not None and info.state == "Open":
             # How much of the upload arrived cannot be asked; nothing of it has been processed.
             info = await self.jobs.set_state(job.job_id, "Aborted")
             if info.state == "Aborted":
                 log.info("bulk job %s was never closed: aborted, its %d rows are due", job.job_id, job.records)
-                self.ledger.release(job.object, job.job_id, "ABORTED", "the job was aborted before its upload ended")
+                self.ledger.release(job.job_id, "ABORTED", "the job was aborted before its upload ended")
                 return
         if info is not None:
-            info = await self.jobs.wait(job.job_id, _Counted(self.progress, job.records).seen)
+            info = await self.jobs.wait(job.job_id, _Counted(self.run.progress, job.records).seen)
         if info is None:
             log.info("the org no longer knows bulk job %s: its %d rows are due", job.job_id, job.records)
-            self.ledger.release(job.object, job.job_id, "PURGED", "the org no longer knows the job")
+            self.ledger.release(job.job_id, "PURGED", "the org no longer knows the job")
             return
-        key = next(target.key for target in TARGETS.values() if target.object == job.object)
-        await self._settle(info, job.object, key)
+        await self._settle(info)
         log.info("bulk job %s of an earlier push: %s, its results are in the ledger", info.id, info.state)
 
-    # -- jobs of this push ---------------------------------------------------------------------------------------
+    async def send(self, spool: BulkSpool, part: Part) -> tuple[str, int]:
+        """Carry one part through; its file is removed once the job is closed. Returns (job's id, rows in `again`).
 
-    async def send(self, target: Target, spool: BulkSpool, part: Part) -> JobOutcome:
-        """Carry one part through. The file is removed once the job is closed."""
-        job_id = await self._upload(target, spool, part)
-        counted = _Counted(self.progress, part.rows)
+        Raises IncompleteError, its outcomes recorded, where no further job may follow.
+        """
+        job_id = await self._upload(spool, part)
+        counted = _Counted(self.run.progress, part.rows)
         info = await self.jobs.wait(job_id, counted.seen)
         if info is None:
-            self.ledger.release(target.object, job_id, "PURGED", "the org no longer knows the job")
+            self.ledger.release(job_id, "PURGED", "the org no longer knows the job")
             raise IncompleteError(f"The org no longer knows bulk job {job_id}, which it was just given.")
         counted.seen(part.rows)
-        again = self.folder / f"{job_id}-again.ndjson"
-        tally = await self._settle(info, target.object, target.key, (spool.rows, again))
-        outcome = JobOutcome(job_id, part.rows, tally, again if again.exists() else None)
-        outcome.stopped = _stop(target, info, tally)
-        return outcome
+        settled = await self._settle(info, (spool.rows, self.again(job_id)))
+        self._check(info, settled)
+        return job_id, settled.again
 
-    async def _upload(self, target: Target, spool: BulkSpool, part: Part) -> str:
+    def again(self, job_id: str) -> Path:
+        """The spool of a job's rows that have another try in this run, by collections."""
+        return self.run.folder / f"{job_id}-again.ndjson"
+
+    async def _upload(self, spool: BulkSpool, part: Part) -> str:
         for attempt in range(1, UPLOAD_ATTEMPTS + 1):
-            job = await self.jobs.create(target.object, target.key)
-            self.ledger.enter(target.object, job.id, spool.rows, part)
+            job = await self.jobs.create(self.target.object, self.target.key)
+            self.ledger.enter(job.id, spool.rows, part)
             log.info("bulk job %s: %d rows, %d bytes", job.id, part.rows, part.file.stat().st_size)
             try:
                 await self.jobs.upload(job.id, part.file)
             except (UnreachableError, ApiError) as failure:
-                await self._give_up(target, job, failure)
+                await self._give_up(job, failure)
                 if attempt == UPLOAD_ATTEMPTS or not _passing(failure):
                     raise
                 continue
@@ -124,7 +114,7 @@ class BulkPush:
             return job.id
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
-    async def _give_up(self, target: Target, job: JobInfo, failure: LearnsyncError) -> None:
+    async def _give_up(self, job: JobInfo, failure: LearnsyncError) -> None:
         """Abort a job whose upload failed. Where even that fails, the next push finds it in the ledger."""
         log.warning("the upload of bulk job %s failed: %s", job.id, failure.message)
         try:
@@ -132,36 +122,32 @@ class BulkPush:
         except LearnsyncError as second:
             raise failure from second
         if info.state == "Aborted":
-            self.ledger.release(target.object, job.id, "ABORTED", "the upload failed")
+            self.ledger.release(job.id, "ABORTED", "the upload failed")
 
-    async def _settle(self, info: JobInfo, name: str, key: str, again: tuple[Path, Path] | None = None) -> Tally:
+    async def _settle(self, info: JobInfo, again: tuple[Path, Path] | None = None) -> Settled:
         """Results into the ledger. A job that failed keeps what it had processed, so its results count too."""
-        files = await self.jobs.download(info, self.folder)
+        files = await self.jobs.download(info, self.run.folder)
         said = f": {info.message}" if info.message else ""
         unprocessed = f"not processed by bulk job {info.id} ({info.state}{said})"
         try:
-            return self.ledger.settle(name, key, info.id, files, self.rules, unprocessed=unprocessed, again=again)
+            return self.ledger.settle(
+                self.target.key, info.id, files, self.run.maps.errors, unprocessed=unprocessed, again=again
+            )
         finally:
             for file in files.values():
                 file.unlink(missing_ok=True)
 
+    def _check(self, info: JobInfo, settled: Settled) -> None:
+        if settled.stop:
+            raise stop_error(self.target.object, f"{settled.stop}, in bulk job {info.id}")
+        if info.state != "JobComplete":
+            reason = info.message or "no reason given"
+            raise IncompleteError(
+                f"Bulk job {info.id} of {self.target.object} ended as {info.state}: {reason}."
+                f" {settled.accepted:,} rows were accepted, {settled.unprocessed:,} not processed.",
+                remedy="What was not pushed stays due: run again.",
+            )
+
 
 def _passing(failure: LearnsyncError) -> bool:
     return isinstance(failure, UnreachableError) or (isinstance(failure, ApiError) and failure.status >= 500)
-
-
-def _stop(target: Target, info: JobInfo, tally: Tally) -> LearnsyncError | None:
-    """Why no further job may follow this one, if so."""
-    if tally.stop:
-        return IncompleteError(
-            f"The org refuses {target.object} records: {tally.stop}, in bulk job {info.id}.",
-            remedy="This needs an admin of the org; what was not pushed stays due.",
-        )
-    if info.state != "JobComplete":
-        return IncompleteError(
-            f"Bulk job {info.id} of {target.object} ended as {info.state}: {info.message or 'no reason given'}."
-            f" {tally.outcomes['accepted']:,} rows were accepted,"
-            f" {tally.errors['defer', 'UNPROCESSED']:,} not processed.",
-            remedy="What was not pushed stays due: run again.",
-        )
-    return None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.salesforce.targets import Target
+from connector.push.difference import as_limit
+from connector.salesforce.targets import OrgObject, json_path
 from connector.warehouse.database import Connection
-from connector.warehouse.statements import statements
+from connector.warehouse.statements import identifier, literal, statements
 from mappings import FieldMap
 
 sql = statements(__package__)
@@ -34,40 +35,24 @@ class BulkSpool:
 
 
 def write(
-    connection: Connection, folder: Path, target: Target, fields: tuple[FieldMap, ...], limit: int | None
+    connection: Connection, folder: Path, target: OrgObject, fields: tuple[FieldMap, ...], limit: int | None
 ) -> BulkSpool:
     """Write what `pushable` says is due, sorted by parent across the files so that jobs do not fight for locks."""
     names = [field.field for field in fields]
     columns = ", ".join(
         # An empty text would read as "leave the field alone"; the org keeps no empty text, only null.
-        f"nullif(cells[{number}], '') AS {_identifier(name)}"
+        f"nullif(cells[{number}], '') AS {identifier(name)}"
         for number, name in enumerate(names, 1)
     )
     header = len(",".join(names).encode()) + 1
-    rows = sql("bulk_rows", limit="ALL" if limit is None else str(limit), paths=", ".join(map(_path, fields)))
+    rows = sql("bulk_rows", limit=as_limit(limit), paths=", ".join(map(json_path, fields)))
     connection.execute(rows, {"max_bytes": MAX_FILE_BYTES - header})
     kept = folder / f"{target.name}.parquet"
-    connection.execute(sql("bulk_keep", path=quoted(kept)))
+    connection.execute(sql("bulk_keep", path=literal(kept)))
     parts = []
     for number, size in connection.execute("SELECT part, count(*) FROM bulk_rows GROUP BY ALL ORDER BY 1").fetchall():
         file = folder / f"{target.name}-{number:06d}.csv"
-        connection.execute(sql("bulk_csv", columns=columns, part=str(number), path=quoted(file)))
+        connection.execute(sql("bulk_csv", columns=columns, part=str(number), path=literal(file)))
         parts.append(Part(number, file, size))
     connection.execute("DROP TABLE bulk_rows")
     return BulkSpool(kept, tuple(parts))
-
-
-def quoted(path: Path) -> str:
-    """A path as the inside of a SQL text."""
-    return str(path).replace("'", "''")
-
-
-def _path(field: FieldMap) -> str:
-    """Where the payload holds the field; a parent is `Relation.Key` there and in the header alike."""
-    steps = field.field.split(".") if field.kind == "parent" else [field.field]
-    text = "$" + "".join(f'."{step}"' for step in steps)
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -14,15 +14,13 @@ from pathlib import Path
 
 from connector.errors import BadRequestError, IncompleteError, NotFoundError
 from connector.http.answers import Answer, Reader
+from connector.push.options import Pauses
 from connector.salesforce.client import SalesforceClient
 
 log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"JobComplete", "Failed", "Aborted"})
-# Each look at a job is one of the day's calls, and a large job takes many minutes.
-FIRST_POLL_SECONDS, POLL_GROWTH, LONGEST_POLL_SECONDS = 1.0, 1.25, 30.0
-# An org works off one queue for all its users. Past this the run ends, and the next one takes the job up.
-LONGEST_JOB_SECONDS = 4 * 3600.0
+POLL_GROWTH = 1.25
 # Result resource → the name of the file that it is saved to.
 RESULTS = {"successfulResults": "successful", "failedResults": "failed", "unprocessedrecords": "unprocessed"}
 READER = Reader("answered with something that is not a job")
@@ -30,13 +28,12 @@ READER = Reader("answered with something that is not a job")
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """What the org says of a job."""
+    """A job as the org describes it."""
 
     id: str
     state: str
     version: str
     processed: int
-    failed: int
     message: str
 
     @property
@@ -48,8 +45,9 @@ class JobInfo:
 class BulkJobs:
     """Life cycle of ingest jobs that upsert."""
 
-    def __init__(self, client: SalesforceClient) -> None:
+    def __init__(self, client: SalesforceClient, pauses: Pauses) -> None:
         self._client = client
+        self._pauses = pauses
 
     async def create(self, name: str, key: str) -> JobInfo:
         """Open a job. An answer that was lost leaves an empty job behind, which the org closes after a day."""
@@ -86,7 +84,7 @@ class BulkJobs:
 
         None when the org has purged the job.
         """
-        deadline, pause = time.monotonic() + LONGEST_JOB_SECONDS, FIRST_POLL_SECONDS
+        deadline, pause = time.monotonic() + self._pauses.longest_job, self._pauses.first_poll
         while True:
             info = await self.info(job_id)
             if info is None or info.ended:
@@ -94,11 +92,11 @@ class BulkJobs:
             seen(info.processed)
             if time.monotonic() + pause > deadline:
                 raise IncompleteError(
-                    f"Bulk job {job_id} is still {info.state} after {LONGEST_JOB_SECONDS / 3600:g} hours.",
+                    f"Bulk job {job_id} is still {info.state} after {self._pauses.longest_job / 3600:g} hours.",
                     remedy="Nothing is lost: the next push waits for this job before it sends anything.",
                 )
             await asyncio.sleep(pause)
-            pause = min(LONGEST_POLL_SECONDS, pause * POLL_GROWTH)
+            pause = min(self._pauses.longest_poll, pause * POLL_GROWTH)
 
     async def download(self, info: JobInfo, folder: Path) -> dict[str, Path]:
         """Save the three results as files: their names in RESULTS → path."""
@@ -122,7 +120,6 @@ def _info(answer: Answer) -> JobInfo:
             state=str(document["state"]),
             version=f"{float(document['apiVersion']):.1f}" if document.get("apiVersion") else "",
             processed=int(document.get("numberRecordsProcessed") or 0),
-            failed=int(document.get("numberRecordsFailed") or 0),
             message=str(document.get("errorMessage") or document.get("stateMessage") or ""),
         )
     except (ValueError, KeyError, TypeError):

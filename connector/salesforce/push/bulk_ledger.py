@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.push.outcomes import TRIES_AGAIN
-from connector.salesforce.push.bulk_files import Part, quoted
-from connector.times import utc_now
+from connector.push.ledger import Ledger
+from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
+from connector.salesforce.push.bulk_files import Part
 from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.statements import statements
+from connector.warehouse.statements import literal, rows_param, statements
 from mappings import ErrorRule
 
 sql = statements(__package__)
@@ -25,60 +23,49 @@ _NULL = "CAST(NULL AS VARCHAR)"
 _NOTHING = f"SELECT {_NULL} AS external_id, {_NULL} AS salesforce_id, {_NULL} AS created, {_NULL} AS error WHERE false"
 
 
-@dataclass(slots=True)
-class Tally:
-    """What became of a job's rows: per outcome, per error code of those not accepted, and records made."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Rows of a job: worth another try in this run, accepted, not processed; and the code that ends the push."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    # (outcome, code) → rows
-    errors: Counter[tuple[str, str]] = field(default_factory=Counter)
-    created: int = 0
-    stop: str = ""
-
-    @property
-    def again(self) -> int:
-        """Rows that have another try in this run."""
-        return sum(self.outcomes[outcome] for outcome in TRIES_AGAIN)
+    again: int
+    accepted: int
+    unprocessed: int
+    stop: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A job whose outcome the ledger does not know."""
+    """A job whose outcome the ledger does not know, and the run that sent it."""
 
     object: str
     job_id: str
+    run_id: str
     records: int
 
 
-class BulkLedger:
-    """The ledger of one tenant and org, as bulk jobs need it. Each method is one transaction."""
+def open_jobs(warehouse: Warehouse, tenant_id: str, org_id: str) -> list[OpenJob]:
+    """Jobs that an earlier push left behind, oldest first."""
+    with warehouse.connect() as connection:
+        found = connection.execute(sql("bulk_open"), {"tenant_id": tenant_id, "org_id": org_id})
+        return [OpenJob(*row) for row in found.fetchall()]
 
-    def __init__(self, warehouse: Warehouse, tenant_id: str, org_id: str, run_id: str) -> None:
-        self._warehouse = warehouse
-        self._names = {"tenant_id": tenant_id, "org_id": org_id}
-        self._run_id = run_id
 
-    def open_jobs(self) -> list[OpenJob]:
-        """Jobs that an earlier push left behind, oldest first."""
-        with self._warehouse.connect() as connection:
-            return [OpenJob(*row) for row in connection.execute(sql("bulk_open"), self._names).fetchall()]
+class BulkLedger(Ledger):
+    """The ledger of one object, as bulk jobs need it. Each method is one transaction."""
 
-    def enter(self, name: str, job_id: str, rows: Path, part: Part) -> None:
+    def enter(self, job_id: str, rows: Path, part: Part) -> None:
         """Write the job's id to each of its rows."""
-        with self._warehouse.transaction() as connection:
-            connection.execute(
-                sql("bulk_sent", rows=quoted(rows)),
-                self._job(name, job_id) | {"part": part.number, "now": utc_now(), "run_id": self._run_id},
-            )
+        entered = sql("bulk_sent", rows=literal(rows)), {"part": part.number}
+        with self.warehouse.transaction() as connection:
+            self.write(connection, "ledger_intend", entered, job_id=job_id)
 
-    def release(self, name: str, job_id: str, code: str, text: str) -> None:
+    def release(self, job_id: str, code: str, text: str) -> None:
         """Make the rows of a job that came to nothing due again."""
-        with self._warehouse.transaction() as connection:
-            connection.execute(sql("bulk_release"), self._job(name, job_id) | {"code": code, "text": text})
+        with self.warehouse.transaction() as connection:
+            connection.execute(sql("bulk_release"), self.key | {"job_id": job_id, "code": code, "text": text})
 
     def settle(
         self,
-        name: str,
         key: str,
         job_id: str,
         files: dict[str, Path],
@@ -86,30 +73,36 @@ class BulkLedger:
         *,
         unprocessed: str,
         again: tuple[Path, Path] | None = None,
-    ) -> Tally:
+    ) -> Settled:
         """Merge the result files; `unprocessed` is the text for rows in none of them.
 
         `again` is (rows file, spool): where rows worth another try come from and are spooled to.
         """
-        with self._warehouse.transaction() as connection:
-            query = sql(
-                "bulk_outcomes",
-                successful=result_sql(files["successful"], key),
-                failed=result_sql(files["failed"], key),
-            )
-            numbered = [{"number": number, **asdict(rule)} for number, rule in enumerate(rules)]
-            values = {"rules": json.dumps(numbered), "unprocessed": unprocessed}
-            connection.execute(query, self._job(name, job_id) | values)
-            tally = _tally(connection)
-            if again and tally.again:
-                connection.execute(sql("bulk_again", rows=quoted(again[0]), path=quoted(again[1])))
-            when: dict[str, Any] = {"object": name, "now": utc_now(), "run_id": self._run_id}
-            connection.execute(sql("bulk_settle"), self._names | when)
+        parts = {name: result_sql(files[name], key) for name in ("successful", "failed")}
+        with self.warehouse.transaction() as connection:
+            connection.execute(sql("bulk_results", **parts), self.key | {"job_id": job_id, "unprocessed": unprocessed})
+            connection.execute(sql("bulk_outcomes"), {"verdicts": rows_param(_verdicts(connection, rules))})
+            settled = Settled(*connection.execute(sql("bulk_settled")).fetchone() or (0, 0, 0, None))
+            if again and settled.again:
+                connection.execute(sql("bulk_again", rows=literal(again[0]), path=literal(again[1])))
+            self.write(connection, "ledger_put", ("FROM bulk_outcomes", {}))
             connection.execute("DROP TABLE bulk_outcomes")
-        return tally
+            connection.execute("DROP TABLE bulk_results")
+        return settled
 
-    def _job(self, name: str, job_id: str) -> dict[str, Any]:
-        return self._names | {"object": name, "job_id": job_id}
+
+def _verdicts(connection: Connection, rules: tuple[ErrorRule, ...]) -> list[dict[str, Any]]:
+    """What each distinct answer of a job means; `again` where the rows have another try in this run.
+
+    The state is that of a run that ends with the job: rows that get no further try, for there are too many, keep it.
+    """
+    verdicts = []
+    for answer, success, code, text, prior_code in connection.execute(sql("bulk_answers")).fetchall():
+        outcome = classify(RowResult(success, False, None, code, text), rules)
+        state = STATES[last_word(outcome, code, prior_code, 0)]
+        again = tried_again(outcome, 0)
+        verdicts.append({"answer": answer, "outcome": outcome, "state": state, "again": again})
+    return verdicts
 
 
 def result_sql(file: Path, key: str) -> str:
@@ -132,7 +125,7 @@ def result_sql(file: Path, key: str) -> str:
         f"SELECT {column(key)} AS external_id, {column('sf__Id')} AS salesforce_id,"
         f" lower({column('sf__Created')}) AS created, {column('sf__Error')} AS error"
         # Nothing is guessed, and one thread reads: a quoted value may span lines.
-        f" FROM read_csv('{quoted(file)}', columns = {{{columns}}}, header = true, auto_detect = false, delim = ',',"
+        f" FROM read_csv({literal(file)}, columns = {{{columns}}}, header = true, auto_detect = false, delim = ',',"
         " quote = '\"', escape = '\"', parallel = false, max_line_size = 16000000)"
     )
 
@@ -140,19 +133,3 @@ def result_sql(file: Path, key: str) -> str:
 def _header(file: Path) -> list[str]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         return next(csv.reader(lines), [])
-
-
-def _tally(connection: Connection) -> Tally:
-    tally = Tally()
-    rows = connection.execute(
-        "SELECT outcome, code, count(*), count(*) FILTER (WHERE created), any_value(text)"
-        " FROM bulk_outcomes GROUP BY 1, 2"
-    ).fetchall()
-    for outcome, code, count, created, text in rows:
-        tally.outcomes[outcome] += count
-        tally.created += created
-        if outcome != "accepted":
-            tally.errors[outcome, code or "UNKNOWN"] += count
-        if outcome == "stop":
-            tally.stop = f"{code} ({text})"
-    return tally

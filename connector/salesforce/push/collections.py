@@ -1,24 +1,21 @@
-"""One target by sObject Collections: records from a spool file, 200 a call (docs/facts/salesforce.md section 3b)."""
+"""One object by sObject Collections: records from a spool file, 200 a call (docs/facts/salesforce.md section 3b)."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from connector.errors import BadRequestError, IncompleteError, LearnsyncError
-from connector.progress import Progress
-from connector.push.outcomes import classify, last_word, ledger_row, tried_again
-from connector.push.reports import TargetReport
-from connector.salesforce.client import COLLECTION_LIMIT, RowResult, SalesforceClient
-from connector.salesforce.targets import Target
-from mappings import ErrorRule
+from connector.errors import BadRequestError
+from connector.push.difference import Item, append, read
+from connector.push.engine import Run
+from connector.push.ledger import Ledger
+from connector.push.outcomes import RowResult, classify, last_word, ledger_row, stop_error, tried_again
+from connector.salesforce.client import COLLECTION_LIMIT, SalesforceClient
+from connector.salesforce.targets import OrgObject
 
 log = logging.getLogger(__name__)
 
@@ -28,124 +25,84 @@ RETRY_SIZES = (50, 10, 1)
 # So many records that each make the org refuse a whole call are not the records' fault.
 MOST_ISOLATED = 20
 
-LedgerRow = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """One record as the difference wrote it: the payload is the body of its upsert."""
-
-    external_id: str
-    payload_hash: str
-    payload: dict[str, Any]
-    # What the same payload was refused with in the run before.
-    prior_code: str | None
-
 
 @dataclass(slots=True)
 class CollectionsPush:
-    """Sends spool files and hands outcomes to `record`, some thousands at a time."""
+    """Sends spool files of one object; outcomes go into the ledger some thousands at a time."""
 
+    run: Run
     client: SalesforceClient
-    rules: tuple[ErrorRule, ...]
-    record: Callable[[Target, list[LedgerRow]], None]
-    folder: Path
-    progress: Progress
-    stopped: LearnsyncError | None = None
-    _isolated: int = 0
-    _spools: int = 0
+    ledger: Ledger
+    target: OrgObject
+    _isolated: int = field(default=0, init=False)
+    _spools: int = field(default=0, init=False)
 
-    async def send(self, target: Target, report: TargetReport, spool: Path, tries: int = 0) -> None:
+    async def send(self, spool: Path, tries: int = 0) -> None:
         """Send every record; those that met a lock or a passing fault again, a few rounds with growing pauses.
 
-        `tries` is how often they were sent before, in this run. A code of class `stop` ends it early and is left in
-        `stopped`. Raises LearnsyncError for what concerns every call; outcomes known by then are recorded.
+        `tries` is how often they were sent before, in this run. Raises LearnsyncError for what concerns every call, a
+        code of class `stop` included; outcomes known by then are recorded.
         """
-        waiting = await self._pass(target, report, spool, COLLECTION_LIMIT, tries)
-        while waiting is not None and not self.stopped:
+        waiting = await self._pass(spool, COLLECTION_LIMIT, tries)
+        while waiting is not None:
             tries += 1
-            await asyncio.sleep(random.uniform(0.5, 1.0) * 2 ** (tries - 1))  # noqa: S311 - jitter, not a secret
-            size = RETRY_SIZES[min(tries, len(RETRY_SIZES)) - 1]
-            waiting = await self._pass(target, report, waiting, size, tries)
+            await self.run.options.pauses.before_try(tries)
+            waiting = await self._pass(waiting, RETRY_SIZES[min(tries, len(RETRY_SIZES)) - 1], tries)
 
-    async def _pass(self, target: Target, report: TargetReport, spool: Path, size: int, tries: int) -> Path | None:
+    async def _pass(self, spool: Path, size: int, tries: int) -> Path | None:
         """Once through a spool; returns the spool of records worth another try, None when there are none."""
         self._spools += 1
-        again = self.folder / f"{target.name}-again-{self._spools}.ndjson"
-        outcomes: list[LedgerRow] = []
-        waiting = 0
+        again = self.run.folder / f"{self.target.name}-again-{self._spools}.ndjson"
+        outcomes: list[dict[str, Any]] = []
         try:
-            with again.open("w", encoding="utf-8") as kept:
-                for chunk in _chunks(_read(spool), size):
-                    for line in await self._chunk(target, chunk, report, outcomes, tries):
-                        kept.write(line)
-                        waiting += 1
-                    self.progress.advance(0 if size < COLLECTION_LIMIT else len(chunk))
-                    if len(outcomes) >= FLUSH_RECORDS:
-                        self._flush(target, outcomes)
-                    if self.stopped:
-                        break
+            for chunk in _chunks(read(spool), size):
+                append(again, await self._chunk(chunk, outcomes, tries))
+                self.run.progress.advance(0 if size < COLLECTION_LIMIT else len(chunk))
+                if len(outcomes) >= FLUSH_RECORDS:
+                    self.ledger.put(outcomes)
+                    outcomes.clear()
         finally:
-            self._flush(target, outcomes)
-        return again if waiting else None
+            self.ledger.put(outcomes)
+        return again if again.stat().st_size else None
 
-    def _flush(self, target: Target, outcomes: list[LedgerRow]) -> None:
-        if outcomes:
-            self.record(target, outcomes)
-            outcomes.clear()
-
-    async def _chunk(
-        self, target: Target, chunk: list[Spooled], report: TargetReport, outcomes: list[LedgerRow], tries: int
-    ) -> list[str]:
-        """Send up to 200 records, sent `tries` times before; returns, as spool lines, those worth another try."""
-        again = []
-        for record, result in zip(chunk, await self._upsert(target, chunk), strict=True):
-            outcome = classify(result, self.rules)
+    async def _chunk(self, chunk: list[Item], outcomes: list[dict[str, Any]], tries: int) -> list[Item]:
+        """Send up to 200 records, sent `tries` times before; returns those worth another try."""
+        again: list[Item] = []
+        stopped = ""
+        for item, result in zip(chunk, await self._write(chunk), strict=True):
+            outcome = classify(result, self.run.maps.errors)
             if tried_again(outcome, tries):
-                again.append(_line(record))
+                again.append(item)
                 continue
-            outcome = last_word(outcome, result.code, record.prior_code)
-            row = ledger_row(record.external_id, record.payload_hash, result, outcome)
-            report.count(row["state"], result.code, created=result.created)
-            outcomes.append(row)
-            if outcome == "stop" and self.stopped is None:
-                self.stopped = IncompleteError(
-                    f"The org refuses {target.object} records: {result.code} ({result.text}).",
-                    remedy="This needs an admin of the org; what was not pushed stays due.",
-                )
+            outcome = last_word(outcome, result.code, item.prior_code, tries)
+            outcomes.append(ledger_row(item.external_id, item.payload_hash, result, outcome))
+            if outcome == "stop":
+                stopped = stopped or f"{result.code} ({result.text})"
+        if stopped:
+            raise stop_error(self.target.object, stopped)
         return again
 
-    async def _upsert(self, target: Target, chunk: list[Spooled]) -> list[RowResult]:
+    async def _write(self, chunk: list[Item]) -> list[RowResult]:
         """One result per record. A call that is refused whole is halved until the record at fault stands alone."""
         try:
-            if target.update_only:
-                return await self.client.update(
-                    target.object, [{"id": one.external_id, **one.payload} for one in chunk]
-                )
-            return await self.client.upsert(target.object, target.key, [record.payload for record in chunk])
+            if self.target.update_only:
+                rows = [{"id": item.external_id, **item.payload} for item in chunk]
+                return await self.client.update(self.target.object, rows)
+            rows = [item.payload for item in chunk]
+            return await self.client.upsert(self.target.object, self.target.key, rows)
         except BadRequestError as refusal:
-            alone = RowResult(success=False, created=False, salesforce_id=None, code=refusal.code, text=refusal.message)
-            if classify(alone, self.rules) == "stop" or self._isolated >= MOST_ISOLATED:
+            alone = RowResult.refused(refusal.code, refusal.message)
+            if classify(alone, self.run.maps.errors) == "stop" or self._isolated >= MOST_ISOLATED:
                 raise
             if len(chunk) == 1:
                 self._isolated += 1
-                log.warning("%s %s makes the org refuse its call: %s", target.object, chunk[0].external_id, refusal)
+                name = f"{self.target.object} {chunk[0].external_id}"
+                log.warning("%s makes the org refuse its call: %s", name, refusal)
                 return [alone]
         half = len(chunk) // 2
-        return await self._upsert(target, chunk[:half]) + await self._upsert(target, chunk[half:])
+        return await self._write(chunk[:half]) + await self._write(chunk[half:])
 
 
-def _read(path: Path) -> Iterator[Spooled]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            yield Spooled(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
-
-
-def _line(record: Spooled) -> str:
-    return json.dumps({**asdict(record), "payload": json.dumps(record.payload)}) + "\n"
-
-
-def _chunks(rows: Iterator[Spooled], size: int) -> Iterator[list[Spooled]]:
-    while chunk := list(islice(rows, size)):
+def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while chunk := list(islice(items, size)):
         yield chunk

@@ -1,317 +1,153 @@
-"""Warehouse → Salesforce: preflight, match learners, send what differs from the ledger, record each outcome.
+"""The org's custom objects, and LearningItemProgress where it is permitted, as targets of the push engine.
 
-The warehouse is open only to compute the difference and to write outcomes; between, records wait in a spool file and
-are sent 200 at a time, or by Bulk API 2.0 when there are more than LEARNSYNC_SALESFORCE__BULK_THRESHOLD (`bulk_push`).
-Upserts go by external id, so sending a record twice (a kill before its outcome was written) does no harm.
+Records wait in a spool file and are sent 200 a call, or by Bulk API 2.0 when there are more than
+LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a record twice (a kill before its outcome
+was written) does no harm.
 """
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from connector.canonical.build import load_maps
 from connector.canonical.match import match
-from connector.errors import LearnsyncError, PreflightError
-from connector.locks import claim_beside
-from connector.progress import Progress, Silent
+from connector.errors import PreflightError
 from connector.push import difference
-from connector.push.outcomes import STATES, TRIES_AGAIN
+from connector.push.engine import Destination, Run
 from connector.push.reports import PushReport, TargetReport
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files, native, preview
-from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush, JobOutcome
+from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
-from connector.salesforce.push.bulk_jobs import BulkJobs
-from connector.salesforce.push.bulk_ledger import BulkLedger
-from connector.salesforce.push.collections import CollectionsPush, LedgerRow
+from connector.salesforce.push.bulk_ledger import open_jobs
+from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback import people
-from connector.salesforce.readback.read import Reading
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, TARGETS, Target
-from connector.settings import Settings, require_salesforce
-from connector.times import utc_now
-from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
-from connector.warehouse.statements import rows_param, statements
-from mappings import FieldMap, Mapping
-
-sql = statements(__package__)
-push_sql = statements("connector.push")
-
-STALE_SECONDS = 86_400
-SAMPLE_ROWS = 3
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
+from connector.warehouse.database import Connection
+from mappings import FieldMap
 
 
-@dataclass(frozen=True, slots=True)
-class PushOptions:
-    """`limit` caps the records sent per target; a dry run writes nothing anywhere.
+class OrgDestination(Destination):
+    """An org, whose calls count."""
 
-    `full` sends what the org accepted or refused before as well; `samples` is per target and action.
+    client: SalesforceClient
 
-    `targets` are names of what is pushed to; None is all that the settings configure. `match` reads people and matches
-    learners first; a sync has done both before its build.
-    """
-
-    targets: Sequence[str] | None = None
-    dry_run: bool = False
-    limit: int | None = None
-    full: bool = False
-    samples: int = SAMPLE_ROWS
-    match: bool = True
+    def add_calls(self, report: PushReport) -> None:
+        """What the session has used so far, whichever destinations share it."""
+        client = self.client
+        report.calls, report.api_used, report.api_allowed = client.calls_made, client.calls_used, client.calls_allowed
 
 
-def push(
-    settings: Settings, run_id: str, options: PushOptions | None = None, progress: Progress | None = None
-) -> PushReport:
-    """Push the differences. Raises LearnsyncError; outcomes known by then are in the ledger."""
-    require_salesforce(settings)
-    maps = load_maps(settings)
-    options = options or PushOptions()
-    runner = _Push(settings, maps, run_id, options, progress or Silent())
-    if options.dry_run:
-        return asyncio.run(runner.run())
-    with push_lock(settings, run_id):
-        with Warehouse.of(settings).transaction() as connection:
-            runs.end_killed(connection, settings.tenant_id, "push", run_id)
-        return asyncio.run(runner.run())
+class OrgObjects(OrgDestination):
+    """The objects of one org. Enrollments look up courses, so none is sent where another is not ready."""
 
-
-@contextmanager
-def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
-    """One push per warehouse: of two, the slower could leave an older payload behind the newer one's entry.
-
-    Folders that killed pushes left behind hold people's data: they are cleared once they are a day old. Raises
-    WarehouseLockedError, and WarehouseError when the folder cannot be used.
-    """
-    outbox = settings.warehouse.outbox
-    with claim_beside(settings.warehouse.path, outbox / ".push.lock", "push is running on this warehouse", run_id):
-        for left in outbox.iterdir():
-            if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        yield
-
-
-class _Push:
-    def __init__(
-        self, settings: Settings, maps: Mapping, run_id: str, options: PushOptions, progress: Progress
-    ) -> None:
-        self._settings = settings
-        self._maps = maps
-        self._run_id = run_id
-        self._options = options
-        self._progress = progress
-        self._warehouse = Warehouse.of(settings)
-        self._client = SalesforceClient.of(settings)
-        self._folder = settings.warehouse.outbox / run_id
+    def __init__(self, run: Run, client: SalesforceClient, names: Sequence[str]) -> None:
+        self.client, self.names = client, names
+        self.targets: list[ObjectTarget] = []
+        self._run = run
         self._org_id = ""
-        self._stopped: LearnsyncError | None = None
-        self._collections = CollectionsPush(self._client, maps.errors, self._record, self._folder, self._progress)
-        self._bulk: BulkPush | None = None
-        self._bulk_spools: dict[str, BulkSpool] = {}
 
-    async def run(self) -> PushReport:
-        report = PushReport(self._options.dry_run)
-        try:
-            async with self._client:
-                await self._run(report)
-                report.calls = self._client.calls_made
-                report.api_used, report.api_allowed = self._client.calls_used, self._client.calls_allowed
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        return report
-
-    async def _run(self, report: PushReport) -> None:
-        chosen = self._options.targets
-        targets = [ALL_TARGETS[name] for name in ALL_TARGETS if name in (TARGETS if chosen is None else chosen)]
-        self._progress.stage("preflight", len(targets))
-        self._org_id = (await self._client.grant()).org_id
-        if PROGRESS in targets:
-            await native.permit(self._client, self._settings)
-        fields = await self._preflight(targets)
-        if not self._options.dry_run:
-            report.resumed = await self._resume()  # may wait for long: before people are read
-        found: list[Reading] = []
-        if self._options.match and (ENROLLMENT in targets or PROGRESS in targets):
-            self._progress.stage("learners")
-            with self._warehouse.connect() as connection:
-                known = checkpoints(connection, self._settings.tenant_id)
-            found = await people.fetch(self._client, self._maps, self._folder, known)
-        self._plan(report, targets, fields, found)
-        if self._options.dry_run:
-            for target in targets:
-                await preview.add_changes(self._client, target, report.targets[target.name].samples)
-            return
-        for target in targets:
-            outcome = report.targets[target.name]
-            if outcome.create + outcome.update:
-                await self._send(target, outcome)
-            if self._stopped:
-                raise self._stopped
-
-    async def _resume(self) -> list[str]:
-        """Results of jobs that an earlier push was killed over, so that the difference knows of them."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        ledger = BulkLedger(self._warehouse, self._settings.tenant_id, self._org_id, self._run_id)
-        self._bulk = BulkPush(BulkJobs(self._client), ledger, self._maps.errors, self._folder, self._progress)
-        await self._bulk.resume()
-        return self._bulk.resumed
-
-    async def _preflight(self, targets: list[Target]) -> dict[str, tuple[FieldMap, ...]]:
-        """The fields to send per target. Raises PreflightError with the problems of all of them."""
-        fields: dict[str, tuple[FieldMap, ...]] = {}
+    async def preflight(self) -> None:
+        """Raises PreflightError with the problems of all targets."""
+        objects = [ALL_TARGETS[name] for name in self.names]
+        self._org_id = (await self.client.grant()).org_id
+        if PROGRESS in objects:
+            await native.permit(self.client, self._run.settings)
         problems: list[str] = []
-        for target in targets:
+        for target in objects:
             try:
-                fields[target.name] = await preflight.check(self._client, target, self._maps)
+                fields = await preflight.check(self.client, target, self._run.maps)
+                self.targets.append(ObjectTarget(self._run, self.client, self._org_id, target, fields))
             except PreflightError as failure:
                 problems += failure.problems
-            self._progress.advance()
+            self._run.progress.advance()
         if problems:
             raise PreflightError(problems, remedy=preflight.REMEDY)
-        return fields
 
-    # -- difference ----------------------------------------------------------------------------------------------
+    async def resume(self) -> list[str]:
+        """Results of bulk jobs that an earlier push was killed over, whatever this one is to send."""
+        found = open_jobs(self._run.warehouse, self._run.settings.tenant_id, self._org_id)
+        for job in found:
+            target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
+            await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
+        return [job.job_id for job in found]
 
-    def _plan(
-        self,
-        report: PushReport,
-        targets: list[Target],
-        fields: dict[str, tuple[FieldMap, ...]],
-        found: list[Reading],
+    async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
+        """Read people and match learners to them, where a target names people and the push is not part of a sync."""
+        if not self._run.options.match or not {ENROLLMENT.name, PROGRESS.name} & set(self.names):
+            return None
+        run, tenant = self._run, self._run.settings.tenant_id
+        run.progress.stage("learners")
+        with run.warehouse.connect() as connection:
+            known = checkpoints(connection, tenant)
+        readings = await people.fetch(self.client, run.maps, run.folder, known)
+
+        def keep(connection: Connection, report: PushReport) -> None:
+            for reading in readings:
+                store(connection, reading, tenant, run.run_id)
+            report.learners = match(connection, run.maps, tenant).learners
+
+        return keep
+
+    async def preview(self, reports: Sequence[TargetReport]) -> None:
+        """The org's own values beside those that would be sent."""
+        for target, report in zip(self.targets, reports, strict=True):
+            await preview.add_changes(self.client, target.spec, target.fields, report.samples)
+
+
+class ObjectTarget:
+    """One object of the org."""
+
+    def __init__(
+        self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
-        """Match learners and spool what differs, in one transaction; a dry run rolls it back."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._warehouse.connect() as connection:
-            connection.execute("BEGIN")
-            try:
-                for reading in found:
-                    store(connection, reading, self._settings.tenant_id, self._run_id)
-                if found:
-                    report.learners = match(connection, self._maps, self._settings.tenant_id).learners
-                for target in targets:
-                    report.targets[target.name] = self._difference(connection, target, fields[target.name])
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("ROLLBACK" if self._options.dry_run else "COMMIT")
+        self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
+        self.ledger = run.ledger(org_id, spec.object)
+        self._run = run
+        self._client = client
+        self._bulk = BulkPush.of(run, client, org_id, spec)
+        self._spool: Path = run.folder / f"{spec.name}.ndjson"
+        self._jobs: BulkSpool | None = None
 
-    def _difference(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...]) -> TargetReport:
-        difference.compute(
-            connection,
-            self._settings,
-            self._maps,
-            org_id=self._org_id,
-            target=target,
-            fields=fields,
-            full=self._options.full,
-        )
-        counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
-        report = TargetReport(target.name, target.object)
-        for action in ("create", "update", "unchanged", "held"):
-            setattr(report, action, counts.pop(action, 0))
-        report.blocked = counts
-        report.samples = difference.samples(connection, self._options.samples)
-        report.method = self._method(target, self._due(report))
-        if not self._options.dry_run:
-            self._spool(connection, target, fields, report.method)
+    def plan(self, connection: Connection) -> TargetReport:
+        """The difference, and the records that are due in a spool file or in those of bulk jobs."""
+        run = self._run
+        records = source(self.spec, self.fields, run.maps, run.settings)
+        difference.compute(connection, records, self.ledger.key, full=run.options.full)
+        report = difference.report(connection, self.name, self.object, run.options.samples)
+        report.method = self._method(run.options.within_limit(report.due))
+        if not run.options.dry_run:
+            self._keep(connection, report.method)
         return report
 
-    def _due(self, report: TargetReport) -> int:
-        total = report.create + report.update
-        return total if self._options.limit is None else min(total, self._options.limit)
-
-    def _method(self, target: Target, rows: int) -> str:
+    def _method(self, records: int) -> str:
         # Collections cost a call per 200 records, a bulk job about ten calls and some waiting, whatever its size.
-        if not rows:
+        if not records:
             return ""
-        few = rows <= self._settings.salesforce.bulk_threshold or target.update_only
+        few = records <= self._run.settings.salesforce.bulk_threshold or self.spec.update_only
         return "collections" if few else "bulk"
 
-    def _spool(self, connection: Connection, target: Target, fields: tuple[FieldMap, ...], method: str) -> None:
+    def _keep(self, connection: Connection, method: str) -> None:
+        limit = self._run.options.limit
         if method == "bulk":
-            spool = bulk_files.write(connection, self._folder, target, fields, self._options.limit)
-            self._bulk_spools[target.name] = spool
+            self._jobs = bulk_files.write(connection, self._run.folder, self.spec, self.fields, limit)
         elif method == "collections":
-            limit = "ALL" if self._options.limit is None else str(self._options.limit)
-            path = bulk_files.quoted(self._spool_file(target))
-            connection.execute(sql("push_spool", path=path, limit=limit))
+            difference.spool(connection, self._spool, limit)
 
-    def _spool_file(self, target: Target) -> Path:
-        return self._folder / f"{target.name}.ndjson"
-
-    # -- sending -------------------------------------------------------------------------------------------------
-
-    async def _send(self, target: Target, report: TargetReport) -> None:
-        self._progress.stage(target.object, self._due(report))
-        if report.method == "bulk":
-            await self._send_jobs(target, report)
-        else:
-            await self._collect(target, report, self._spool_file(target))
-
-    async def _send_jobs(self, target: Target, report: TargetReport) -> None:
-        """The parts as bulk jobs; then rows that met a lock, by collections, if they are few."""
-        assert self._bulk is not None
-        spool = self._bulk_spools[target.name]
-        retries: list[JobOutcome] = []
-        for part in spool.parts:
-            job = await self._bulk.send(target, spool, part)
-            report.jobs.append(job.job_id)
-            _count_job(report, job)
-            if job.again:
-                retries.append(job)
-            self._stopped = job.stopped
-            if self._stopped:
-                break
-        if self._stopped or sum(job.tally.again for job in retries) > RETRY_LIMIT:
+    async def send(self, report: TargetReport) -> None:
+        """By collections; or as bulk jobs, and then by collections the rows that met a lock, if they are few."""
+        collections = CollectionsPush(self._run, self._client, self.ledger, self.spec)
+        if self._jobs is None:
+            await collections.send(self._spool)
             return
-        for job in retries:
-            assert job.again is not None
-            _uncount_retries(report, job)
-            self._progress.stage(f"{target.object} again", job.tally.again)
-            await self._collect(target, report, job.again, tries=1)
-            if self._stopped:
-                return
-
-    async def _collect(self, target: Target, report: TargetReport, spool: Path, *, tries: int = 0) -> None:
-        await self._collections.send(target, report, spool, tries)
-        self._stopped = self._collections.stopped
-
-    def _record(self, target: Target, outcomes: list[LedgerRow]) -> None:
-        values = {
-            "outcomes": rows_param(outcomes), "tenant_id": self._settings.tenant_id, "org_id": self._org_id,
-            "object": target.object, "now": utc_now(), "run_id": self._run_id,
-        }  # fmt: skip
-        with self._warehouse.transaction() as connection:
-            connection.execute(push_sql("ledger_put"), values)
-
-
-def _count_job(report: TargetReport, job: JobOutcome) -> None:
-    tally = job.tally
-    report.sent += job.rows
-    report.accepted += tally.outcomes["accepted"]
-    report.created += tally.created
-    for outcome, state in STATES.items():
-        report.rejected += tally.outcomes[outcome] if state == "rejected" else 0
-        report.deferred += tally.outcomes[outcome] if state == "deferred" else 0
-    codes = Counter(report.errors)
-    for (_, code), rows in tally.errors.items():
-        codes[code] += rows
-    report.errors = dict(codes)
-
-
-def _uncount_retries(report: TargetReport, job: JobOutcome) -> None:
-    """Rows that are sent again in this run are counted by what becomes of them then."""
-    report.sent -= job.tally.again
-    report.deferred -= job.tally.again
-    again: Counter[str] = Counter()
-    for (outcome, code), rows in job.tally.errors.items():
-        again[code] += rows if outcome in TRIES_AGAIN else 0
-    report.errors = dict(Counter(report.errors) - again)
+        again: dict[str, int] = {}
+        for part in self._jobs.parts:
+            job_id, rows = await self._bulk.send(self._jobs, part)
+            report.jobs.append(job_id)
+            again[job_id] = rows
+        for job_id, rows in again.items():
+            if rows and sum(again.values()) <= RETRY_LIMIT:
+                self._run.progress.stage(f"{self.object} again", rows)
+                await collections.send(self._bulk.again(job_id), tries=1)

@@ -2,81 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from connector.push.values import in_org
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.targets import Target
+from connector.salesforce.targets import OrgObject
+from mappings import FieldMap
 
 Sample = dict[str, Any]
 SHOWN = ("create", "update")
 KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
 
 
-async def add_changes(client: SalesforceClient, target: Target, samples: list[Sample]) -> None:
-    """Add `in_salesforce` and `changes` to the samples that would be sent, from one query of the org.
+async def add_changes(
+    client: SalesforceClient, target: OrgObject, fields: tuple[FieldMap, ...], samples: list[Sample]
+) -> None:
+    """Add `in_salesforce` and `changes` to the samples that would be sent.
 
-    The old values are the org's own and not a memory of what was sent, so that somebody's edit over there shows too.
+    The old values are read from the org and not from the ledger, so that what somebody changed there shows too.
     """
-    sent = [sample for sample in samples if sample["action"] in SHOWN]
-    if not sent:
-        return
-    fields = sorted({target.key, *(path for sample in sent for path in _flat(sample["payload"]))})
+    sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
+    names = ", ".join(sorted({target.key, *(field.field for field in fields)}))
     found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(sent), KEYS_PER_QUERY):
-        keys = ", ".join(f"'{_escaped(one['external_id'])}'" for one in sent[start : start + KEYS_PER_QUERY])
-        async for page in client.query(
-            f"SELECT {', '.join(fields)} FROM {target.object} WHERE {target.key} IN ({keys})"
-        ):
-            for record in page:
-                flat = _flat(record)
-                found[str(flat[target.key])] = flat
-    for sample in sent:
-        old = found.get(sample["external_id"])
-        sample["in_salesforce"] = old is not None
-        sample["changes"] = list(changes(old or {}, _flat(sample["payload"])))
+    keys = [f"'{_escaped(key)}'" for key in sent]
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        some = ", ".join(keys[start : start + KEYS_PER_QUERY])
+        async for page in client.query(f"SELECT {names} FROM {target.object} WHERE {target.key} IN ({some})"):
+            found |= {str(record[target.key]): record for record in page}
+    for key, sample in sent.items():
+        sample["in_salesforce"] = key in found
+        sample["changes"] = list(changes(fields, found.get(key, {}), sample["payload"]))
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """{field, old, new} for each field of `new` that differs, in its order. Both maps are flat."""
-    for field, value in new.items():
-        before = old.get(field)
-        if not same(before, value):
-            yield {"field": field, "old": before, "new": value}
+def changes(fields: Iterable[FieldMap], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """{field, old, new} for each field that the org would call different."""
+    for field in fields:
+        before, after = _value(old, field), _value(new, field)
+        if in_org(before, field.kind) != in_org(after, field.kind):
+            yield {"field": field.field, "old": before, "new": after}
 
 
-def same(old: Any, new: Any) -> bool:
-    """True when the org would call the two values the same: instants by their second, numbers by value, '' as null."""
-    if isinstance(old, int | float) and isinstance(new, int | float):
-        return math.isclose(old, new, abs_tol=1e-9)
-    one, other = _instant(old), _instant(new)
-    if one and other:
-        return one == other
-    return (old if old != "" else None) == (new if new != "" else None)
-
-
-def _instant(value: Any) -> datetime | None:
-    if not isinstance(value, str) or len(value) < 19 or value[10] != "T":
-        return None
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC).replace(microsecond=0)
-    except ValueError:
-        return None
-
-
-def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted paths for what lies inside a parent, as SOQL names it."""
-    flat: dict[str, Any] = {}
-    for name, value in record.items():
-        if name == "attributes":
-            continue
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
+def _value(record: Mapping[str, Any], field: FieldMap) -> Any:
+    """A field of a record or payload; that of a parent lies inside its relationship."""
+    relation, dot, key = field.field.partition(".")
+    value = record.get(relation)
+    return (value or {}).get(key) if dot else value
 
 
 def _escaped(text: str) -> str:

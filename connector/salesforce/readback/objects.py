@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.salesforce.targets import COURSE, ENROLLMENT, Target
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from mappings import FieldMap
 
 SQL_TYPES = {
@@ -31,10 +31,10 @@ class Readable:
     expected: str = "true"
     deletable: bool = True
     logged: bool = True
-    target: Target | None = field(default=None, compare=False)
+    target: OrgObject | None = field(default=None, compare=False)
 
     def select(self, fields: tuple[FieldMap, ...] = ()) -> tuple[str, ...]:
-        """What to ask for, in SOQL's words; `fields` are those of a target's field map that the org has."""
+        """The SOQL names to ask for; `fields` are those of a target's field map that the org has."""
         if self.target is None:
             return self.columns
         own = [column for column in self.columns if column not in {"external_id", "fields"}]

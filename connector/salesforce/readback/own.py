@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.push import difference
+from connector.push.values import in_org_sql
 from connector.salesforce.readback.objects import Readable
 from connector.salesforce.session import Grant
-from connector.salesforce.targets import COURSE, ENROLLMENT
+from connector.salesforce.targets import COURSE, ENROLLMENT, json_path, source
 from connector.settings import Settings
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, statements
@@ -64,9 +65,8 @@ class LedgerCheck:
         connection.execute(sql("readback_suspects", table=f"salesforce.{readable.table}"), names | who)
         if not _count(connection, "SELECT count(*) FROM suspects", {}):
             return 0
-        difference.compute(
-            connection, self.settings, self.maps, org_id=self.grant.org_id, target=readable.target, fields=fields
-        )
+        key = names | {"org_id": self.grant.org_id}
+        difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key)
         connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
         return _count(connection, sql("foreign_changes_count"), names)
 
@@ -77,25 +77,9 @@ def _count(connection: Connection, statement: str, values: dict[str, Any]) -> in
 
 
 def _pair(field: FieldMap) -> str:
-    """A struct of the field's name, what was sent and what was found, both in one spelling."""
-    steps = field.field.split(".") if field.kind == "parent" else [field.field]
-    path = literal("$" + "".join(f'."{step}"' for step in steps))
+    """A struct of the field's name, what was sent and what was found, both as the org keeps them."""
     sent, found = (
-        _spelling(f"json_extract_string({source}, {path})", field.kind) for source in ("p.payload", "s.fields")
+        in_org_sql(f"json_extract_string({record}, {json_path(field)})", field.kind)
+        for record in ("p.payload", "s.fields")
     )
     return f"{{'field': {literal(field.field)}, 'sent': {sent}, 'found': {found}}}"
-
-
-def _spelling(value: str, kind: str) -> str:
-    """The value as text that is equal where the org keeps it equal (docs/facts/salesforce.md section 3)."""
-    if kind == "number":
-        return f"CAST(round(TRY_CAST({value} AS DOUBLE), 6) AS VARCHAR)"
-    if kind == "datetime":
-        # Whole seconds are kept.
-        return f"CAST(date_trunc('second', TRY_CAST({value} AS TIMESTAMPTZ)) AS VARCHAR)"
-    if kind == "checkbox":
-        return f"coalesce(lower({value}), 'false')"
-    if kind == "reference":
-        return f"left({value}, 15)"
-    # An org keeps no empty text and no outer blanks.
-    return f"nullif(trim({value}), '')"

@@ -71,12 +71,7 @@ async def read(
     )
     reading = Reading(readable, grant.org_id, listed, reason, now, now)
     if known is not None and not reason:
-        try:
-            await _read_logs(client, reading, known)
-        except _FullReadNeeded as why:
-            log.info("%s is read in full: %s", readable.object, why)
-            reading.full, reading.covered_until = str(why), now
-            reading.gone.clear()
+        await _limit(client, reading, known)
     folder.mkdir(parents=True, exist_ok=True)
     async for records in client.query(_soql(reading, known), deleted=readable.deletable):
         _spool(reading, (readable.row(record, fields) for record in records), folder)
@@ -89,6 +84,16 @@ def _soql(reading: Reading, known: Checkpoint | None) -> str:
     if known is not None and not reading.full:
         where = f"SystemModstamp >= {to_salesforce(known.since)}"
     return f"SELECT {reading.fields} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
+
+
+async def _limit(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
+    """Make it an increment, whose deletions and reach the org's logs tell; or a full read where they cannot."""
+    try:
+        await _read_logs(client, reading, known)
+    except _FullReadNeeded as why:
+        log.info("%s is read in full: %s", reading.readable.object, why)
+        reading.full, reading.covered_until = str(why), reading.at
+        reading.gone.clear()
 
 
 async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:

@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 
-from connector.canonical.build import load_maps
+from connector.canonical.maps import load_maps
 from connector.canonical.match import match
 from connector.errors import NotFoundError, PreflightError
-from connector.progress import Progress, Silent
+from connector.progress import Silent
+from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push.objects import push_lock
 from connector.salesforce.readback import people
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
-from connector.salesforce.readback.own import LedgerCheck, OwnCounts
+from connector.salesforce.readback.own import LedgerCheck
 from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading, read
+from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
 from connector.salesforce.readback.store import StoreCounts, checkpoints, store
 from connector.settings import Settings, require_salesforce
 from connector.warehouse import runs
@@ -33,44 +33,6 @@ from connector.warehouse.statements import statements
 from mappings import FieldMap
 
 sql = statements(__package__)
-
-
-@dataclass(slots=True)
-class ObjectReport:
-    """What was read of one object. `full` says why all of it was read; empty for its changes alone."""
-
-    object: str
-    full: str
-    rows: int
-    inserted: int
-    updated: int
-    removed: int
-
-
-@dataclass(slots=True)
-class ReadbackReport:
-    """What was read of the org, and what it means: matches from the first part, `own` and `drift` from the second."""
-
-    objects: dict[str, ObjectReport] = field(default_factory=dict)
-    # Object → why it was not read: it is not in this org, or not as the field map needs it.
-    absent: dict[str, str] = field(default_factory=dict)
-    # Learners, and courses by LearningItem, per outcome of matching.
-    learners: dict[str, int] = field(default_factory=dict)
-    items: dict[str, int] = field(default_factory=dict)
-    own: dict[str, OwnCounts] = field(default_factory=dict)
-    # Rows of salesforce.drift by kind.
-    drift: dict[str, int] = field(default_factory=dict)
-    calls: int = 0
-    api_used: int = 0
-    api_allowed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReadbackOptions:
-    """`full` reads every object anew instead of its changes."""
-
-    full: bool = False
-    progress: Progress | None = None
 
 
 Part = Callable[["_Readback"], Awaitable[None]]

@@ -98,8 +98,8 @@ class Faults:
             kind = self._queue.popleft()
             self.met += kind != "served"
             return None if kind == "served" else kind
-        tired = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
-        if self._random.random() >= self._share or tired:
+        at_most = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
+        if self._random.random() >= self._share or at_most:
             self._in_a_row.pop(subject, None)
             return None
         if subject is not None:
@@ -108,38 +108,31 @@ class Faults:
         return self._kinds[self.met % len(self._kinds)]
 
 
+@dataclass
 class FaultMiddleware:
     """The outermost layer: decides per request whether it is answered, and how badly."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        faults: Faults,
-        concerns: Callable[[Scope], bool],
-        body: Callable[[int], Any],
-        delay_seconds: float = 0.0,
-    ) -> None:
-        self._app = app
-        self._faults = faults
-        self._concerns = concerns
-        self._body = body
-        self._delay = delay_seconds
+    app: ASGIApp
+    faults: Faults
+    concerns: Callable[[Scope], bool]
+    body: Callable[[int], Any]  # of a refusal, by its status
+    delay_seconds: float = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._concerns(scope):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or not self.concerns(scope):
+            await self.app(scope, receive, send)
             return
-        if self._delay:
-            await asyncio.sleep(self._delay)
-        fault = self._faults.next((scope["method"], scope["path"], scope["query_string"]))
+        if self.delay_seconds:
+            await asyncio.sleep(self.delay_seconds)
+        fault = self.faults.next((scope["method"], scope["path"], scope["query_string"]))
         if fault is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
         elif fault in BREAKS:
-            await BREAKS[fault](self._app, scope, receive, send)
+            await BREAKS[fault](self.app, scope, receive, send)
         else:
             if fault.endswith("-after"):
-                await self._app(scope, receive, _swallow)
-            await _refusal(fault, self._body)(scope, receive, send)
+                await self.app(scope, receive, _swallow)
+            await _refusal(fault, self.body)(scope, receive, send)
 
 
 def by_profile(app: ASGIApp, profile: Profile, seed: int) -> FaultMiddleware:
@@ -182,7 +175,7 @@ def _refusal(fault: str, body: Callable[[int], Any]) -> Response:
 
 
 async def _swallow(_message: Message) -> None:
-    """Where an answer goes that nobody will hear."""
+    """The `send` of a call whose answer is dropped."""
 
 
 async def _reset(_app: ASGIApp, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -222,7 +215,7 @@ def _transport(send: Send) -> asyncio.Transport:
 
 
 async def _gone(receive: Receive) -> None:
-    """Wait until the server knows of the disconnect, else it would answer 500 or complain."""
+    """Wait for the disconnect: returning before it makes the server answer 500 or log an error."""
     while (await receive())["type"] != "http.disconnect":
         continue
 

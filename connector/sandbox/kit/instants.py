@@ -13,6 +13,11 @@ from datetime import UTC, datetime, timedelta
 _SHAPE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,7}))?\s*(Z|z|[+-]\d\d:?\d\d)?)?")
 
 
+def utc_now() -> datetime:
+    """The clock of every house unless a test injects another one."""
+    return datetime.now(UTC)
+
+
 def canonical(text: object) -> str | None:
     """Return ``YYYY-MM-DDTHH:MM:SS.fffffff`` in UTC, or None when ``text`` is not a timestamp.
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from starlette.applications import Starlette
@@ -59,13 +60,14 @@ class Door(Generic[C]):
 
     `admit` takes the request, its body and the path of the route; it counts the call, and raises Refusal. With
     `other_method` every method reaches the door, and those without a function are refused there; without it they
-    count as unknown paths.
+    count as unknown paths. A call holds the `lock` of its house from its admission to its answer.
     """
 
     admit: Callable[[Request, bytes, str], C]
     shape: Shape
     dress: Callable[[Response], None] | None = None
     other_method: Callable[[str, Iterable[str]], Refusal] | None = None
+    lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def routes(self, table: Table[C], prefix: str = "") -> list[Route]:
         """The routes of a table, in its order."""
@@ -84,19 +86,20 @@ class Door(Generic[C]):
         self, request: Request, body: bytes, path: str, functions: Mapping[str, Callable[[C], Response]]
     ) -> Response:
         try:
-            call = self.admit(request, body, path)
-            function = functions.get("GET" if request.method == "HEAD" else request.method)
-            if function is None:
-                assert self.other_method is not None
-                raise self.other_method(request.method, functions)
-            return function(call)
+            with self.lock:
+                call = self.admit(request, body, path)
+                function = functions.get("GET" if request.method == "HEAD" else request.method)
+                if function is None:
+                    assert self.other_method is not None
+                    raise self.other_method(request.method, functions)
+                return function(call)
         except Refusal as refusal:
             return json_response(self.shape(refusal), refusal.status)
 
 
-def open_door(house: H, shape: Shape) -> Door[Call[H]]:
+def open_door(house: H, shape: Shape, lock: AbstractContextManager[Any]) -> Door[Call[H]]:
     """A door that lets everybody in."""
-    return Door(lambda request, body, _path: Call(house, request, body), shape)
+    return Door(lambda request, body, _path: Call(house, request, body), shape, lock=lock)
 
 
 def application(

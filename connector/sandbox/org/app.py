@@ -5,8 +5,6 @@ Another API family is one more table of ``RESOURCES``.
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,10 +31,6 @@ def create_salesforce_app(org: HookedOrg) -> Starlette:
     return application(served, _unknown, org_shape)
 
 
-def _resources(call: Call) -> Response:
-    return json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})
-
-
 def _limits(call: Call) -> Response:
     sessions = call.house.sessions
     daily = {"Max": sessions.api_max, "Remaining": max(0, sessions.api_max - sessions.api_used)}
@@ -51,7 +45,7 @@ def _limits(call: Call) -> Response:
 
 
 RESOURCES: Table[Call] = {
-    "[/]": {"GET": _resources},
+    "[/]": {"GET": lambda call: json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})},
     "/limits[/]": {"GET": _limits},
     **SOBJECTS,
     **QUERY,
@@ -62,13 +56,15 @@ RESOURCES: Table[Call] = {
 
 def _open_routes(org: HookedOrg) -> list[Route]:
     """What needs no session: the list of versions, and the control endpoints."""
-    return open_door(org, org_shape).routes(
+    return open_door(org, org_shape, org.lock).routes(
         {
             "/services/data[/]": {"GET": _versions},
             "/_sandbox/org": {"GET": _state},
-            "/_sandbox/records/{object}": {"GET": _records},
+            "/_sandbox/records/{object}": {"GET": lambda call: json_response(call.house.records(call.path["object"]))},
             # Somebody else of the org, to see what becomes of their edits.
-            "/_sandbox/session/{user}": {"POST": _session},
+            "/_sandbox/session/{user}": {
+                "POST": lambda call: json_response({"access_token": call.house.session_of(call.path["user"])})
+            },
         }
     )
 
@@ -83,18 +79,8 @@ def _versions(_call: routes.Call[HookedOrg]) -> Response:
 
 def _state(call: routes.Call[HookedOrg]) -> Response:
     org = call.house
-    with org.lock:
-        calls: dict[str, Any] = {"used": org.sessions.api_used, "max": org.sessions.api_max}
-        calls["by_resource"] = dict(org.calls)
-        return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
-
-
-def _records(call: routes.Call[HookedOrg]) -> Response:
-    return json_response(call.house.records(call.path["object"]))
-
-
-def _session(call: routes.Call[HookedOrg]) -> Response:
-    return json_response({"access_token": call.house.session_of(call.path["user"])})
+    calls = {"used": org.sessions.api_used, "max": org.sessions.api_max, "by_resource": dict(org.calls)}
+    return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
 
 
 def _unknown(request: Request, status: int) -> Refusal:

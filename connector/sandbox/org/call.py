@@ -32,7 +32,7 @@ class Call(routes.Call[Org]):
     user: str
 
     def expect_type(self, wanted: str) -> None:
-        """415 where the body is said to be something else."""
+        """415 where the Content-Type is another one."""
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != wanted:
             raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported")
@@ -58,15 +58,14 @@ def door(org: Org) -> routes.Door[Call]:
 
     def admit(request: Request, body: bytes, path: str) -> Call:
         version = _api_version(request)
-        with org.lock:
-            org.calls[f"{request.method} {path or '/'}"] += 1
-            user = org.sessions.admit(*authorization(request)) or org.user_id
+        org.calls[f"{request.method} {path or '/'}"] += 1
+        user = org.sessions.admit(*authorization(request)) or org.user_id
         return Call(org, request, body, version, user)
 
     def dress(response: Response) -> None:
         response.headers["Sforce-Limit-Info"] = org.sessions.usage
 
-    return routes.Door(admit, org_shape, dress, _not_allowed)
+    return routes.Door(admit, org_shape, dress, _not_allowed, org.lock)
 
 
 def _api_version(request: Request) -> str:

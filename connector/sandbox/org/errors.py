@@ -37,3 +37,13 @@ def no_such_key(name: str = "") -> Refusal:
     """404 for a record or an external id field that is not there."""
     text = "Provided external ID field does not exist or is not accessible"
     return not_found(f"{text}: {name}" if name else text)
+
+
+def missing(*fields: str) -> Refusal:
+    """The refusal of a record that lacks what it needs."""
+    return refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(fields)}]", *fields)
+
+
+def no_such_record(*fields: str) -> Refusal:
+    """The refusal of an id that no record has."""
+    return refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", *fields)

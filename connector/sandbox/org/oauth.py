@@ -23,14 +23,13 @@ _PATH = "/services/oauth2/token"
 
 def oauth_routes(org: Org) -> list[Route]:
     """POST /services/oauth2/token."""
-    return open_door(org, oauth_shape).routes({_PATH: {"POST": _token}})
+    return open_door(org, oauth_shape, org.lock).routes({_PATH: {"POST": _token}})
 
 
 def _token(call: Call[Org]) -> Response:
-    with call.house.lock:
-        call.house.calls[f"POST {_PATH}"] += 1
-        granted = _granted(call.house, call.request, form_of(call.body))
-        return json_response(granted, headers={"Cache-Control": "no-cache, no-store"})
+    call.house.calls[f"POST {_PATH}"] += 1
+    granted = _granted(call.house, call.request, form_of(call.body))
+    return json_response(granted, headers={"Cache-Control": "no-cache, no-store"})
 
 
 def _granted(org: Org, request: Request, form: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ Operations: docs/facts/absorb.md section 1. To add one, write a handler and name
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.middleware import Middleware
@@ -30,7 +30,6 @@ from connector.sandbox.portal.oauth import oauth_routes
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Portal
 
-EVERYTHING = Condition("1 = 1")
 _LOGIN = "/authenticate"
 _WITHIN = ("", "/chapters/{chapter_id}")
 
@@ -44,12 +43,12 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
     gateway = house.gateway
     routes = [
-        *Door(partial(_admit, house), portal_shape).routes(ROUTES),
+        *Door(partial(_admit, house), portal_shape, lock=portal.lock).routes(ROUTES),
         *oauth_routes(gateway.oauth, gateway.requests),
         *control_routes(house),
     ]
     middleware = [Middleware(_LowerCasePath), *([Middleware(GZipMiddleware)] if options.gzip else [])]
-    app = application(routes, _unknown, portal_shape, middleware)
+    app = application(routes, unknown_path, portal_shape, middleware)
     app.router.redirect_slashes = False
     # Outside Starlette, because hanging up takes the server's own send method.
     return by_profile(app, profile, options.seed)
@@ -64,20 +63,16 @@ def _admit(house: House, request: Request, body: bytes, path: str) -> Call:
     return Call(house, request, body)
 
 
-def _unknown(request: Request, _status: int) -> Refusal:
-    return unknown_path(request.headers.get("authorization"))
-
-
+@dataclass
 class _LowerCasePath:
     """Paths are case-insensitive behind the gateway (docs/facts/absorb.md section 1)."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope = {**scope, "path": scope["path"].lower()}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 def authenticate(call: Call) -> Response:
@@ -93,11 +88,8 @@ def authenticate(call: Call) -> Response:
     return json_response(call.house.gateway.mint(*(fields[name] for name in wanted)))
 
 
-def _collection(stream: str) -> Handler:
-    def handler(call: Call) -> Response:
-        return call.house.lister.answer(stream, call.query, EVERYTHING)
-
-    return handler
+def _listed(stream: str) -> Handler:
+    return lambda call: call.house.lister.answer(stream, call.query, Condition("1 = 1"))
 
 
 def _scoped(stream: str, column: str) -> Handler:
@@ -158,8 +150,9 @@ def bulk(call: Call) -> Response:
     if not conditions:
         raise unprocessable("userIds or courseIds is required.")
     where = " AND ".join(conditions)
-    found = call.house.portal.select(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
-    return json_response([json.loads(text) for (text,) in found])
+    return json_response(
+        call.house.portal.documents(f"SELECT json FROM enrollments WHERE {where} ORDER BY seq", parameters)
+    )
 
 
 def my_enrollments(call: Call) -> Response:
@@ -181,7 +174,7 @@ def enroll_me(call: Call) -> Response:
 PAIR = "/users/{user_id}/enrollments/{course_id}"
 ROUTES: Table[Call] = {
     _LOGIN: {"POST": authenticate},
-    **{f"/{stream}": {"GET": _collection(stream)} for stream in ("users", "courses", "departments")},
+    **{f"/{stream}": {"GET": _listed(stream)} for stream in ("users", "courses", "departments")},
     **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
     "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
     "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},

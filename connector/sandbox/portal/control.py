@@ -20,7 +20,7 @@ from connector.sandbox.portal.schema import STREAMS
 
 def control_routes(house: House) -> list[Route]:
     """The routes, bound to one portal."""
-    return open_door(house, portal_shape).routes(
+    return open_door(house, portal_shape, house.portal.lock).routes(
         {
             "/_sandbox/state": {"GET": _state},
             "/_sandbox/change": {"POST": _change},

@@ -6,6 +6,7 @@ shapes, never refusals.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from connector.sandbox.kit.routes import json_response
 from connector.sandbox.portal import writes
 from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
 from connector.sandbox.portal.errors import not_found, unprocessable
-from connector.sandbox.portal.lessons import LessonState, new_attempt, retell
+from connector.sandbox.portal.lessons import LessonState, new_attempt, update_from_attempts
 from connector.sandbox.portal.listing import deprecated_conditions
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Row
@@ -24,9 +25,6 @@ from connector.sandbox.portal.state import Row
 _LONGEST_ATTEMPT = timedelta(hours=12)
 # Nobody may begin a course while these hold: approval pending, declined, on a waitlist. Reasoned.
 _CLOSED = {2, 6, 8}
-
-
-# -- course enrollments that others lean on ----------------------------------------------------------
 
 
 def enrollment_of_pair(call: Call) -> Response:
@@ -39,9 +37,7 @@ def current_enrollment(call: Call, user_id: str) -> Response:
     only = deprecated_conditions(call.query)
     course_id = call.path["course_id"]
     found = call.house.portal.enrollments_of(user_id, course_id, where=only.sql, parameters=only.parameters)
-    if not found:
-        raise not_found()
-    return json_response(found[0])
+    return json_response(_first(found))
 
 
 def enrolled(house: House, user_id: str, course_id: str, changes: dict[str, Any], *, again: bool) -> Response:
@@ -57,35 +53,25 @@ def enrolled(house: House, user_id: str, course_id: str, changes: dict[str, Any]
 def _current(call: Call) -> Row:
     """The enrollment of the path's user and course, the current one first, with its inside up to date."""
     path = call.path
-    found = call.house.portal.enrollments_of(path["user_id"], path["course_id"])
-    if not found:
-        raise not_found()
-    call.house.details.look_into(str(found[0]["id"]))
-    return found[0]
-
-
-# -- reading -----------------------------------------------------------------------------------------
+    enrollment = _first(call.house.portal.enrollments_of(path["user_id"], path["course_id"]))
+    call.house.details.look_into(str(enrollment["id"]))
+    return enrollment
 
 
 def array(stream: str) -> Handler:
     """What one enrollment holds of a stream, as a plain array; within one chapter where the path names it."""
-
-    def handler(call: Call) -> Response:
-        return json_response(_found(call, stream))
-
-    return handler
+    return lambda call: json_response(_found(call, stream))
 
 
 def single(stream: str, parameter: str) -> Handler:
     """One of them, or a 404."""
+    return lambda call: json_response(_first(_found(call, stream, parameter)))
 
-    def handler(call: Call) -> Response:
-        found = _found(call, stream, parameter)
-        if not found:
-            raise not_found()
-        return json_response(found[0])
 
-    return handler
+def _first(found: list[Row]) -> Row:
+    if not found:
+        raise not_found()
+    return found[0]
 
 
 def _found(call: Call, stream: str, parameter: str | None = None) -> list[Row]:
@@ -106,22 +92,23 @@ def _found(call: Call, stream: str, parameter: str | None = None) -> list[Row]:
 
 def of_lesson(call: Call) -> Response:
     """GET /courses/{courseId}/lessons/{lessonId}/enrollments, paged under ``lessonEnrollments``."""
-    course_id, lesson_id = call.path["course_id"], call.path["lesson_id"]
-    if lesson_id not in {lesson.lesson_id for lesson in call.house.details.outline(course_id).lessons}:
-        raise not_found()
-    call.house.details.look_into_course(course_id)
-    scope = Condition("course_id = ? AND item_id = ?", (course_id, lesson_id))
-    return call.house.lister.answer("lesson_enrollments", call.query, scope, collection="lessonEnrollments")
+    lessons = {lesson.lesson_id for lesson in call.house.details.outline(call.path["course_id"]).lessons}
+    return _of_item(call, "lesson_enrollments", call.path["lesson_id"], lessons, "lessonEnrollments")
 
 
 def of_session(call: Call) -> Response:
     """GET /courses/{courseId}/sessions/{sessionId}/enrollments, paged under ``enrollments``."""
-    course_id, session_id = call.path["course_id"], call.path["session_id"]
-    if session_id not in dict(call.house.details.outline(course_id).sessions):
+    sessions = dict(call.house.details.outline(call.path["course_id"]).sessions)
+    return _of_item(call, "session_enrollments", call.path["session_id"], sessions, "enrollments")
+
+
+def _of_item(call: Call, stream: str, item_id: str, known: Container[str], collection: str) -> Response:
+    if item_id not in known:
         raise not_found()
+    course_id = call.path["course_id"]
     call.house.details.look_into_course(course_id)
-    scope = Condition("course_id = ? AND item_id = ?", (course_id, session_id))
-    return call.house.lister.answer("session_enrollments", call.query, scope, collection="enrollments")
+    scope = Condition("course_id = ? AND item_id = ?", (course_id, item_id))
+    return call.house.lister.answer(stream, call.query, scope, collection=collection)
 
 
 def attempts(call: Call) -> Response:
@@ -142,9 +129,6 @@ def _one(lessons: list[LessonState], lesson_id: str) -> LessonState:
     return found
 
 
-# -- writing -----------------------------------------------------------------------------------------
-
-
 def enroll_in_session(call: Call) -> Response:
     """Enroll into an instructor-led course and one of its sessions.
 
@@ -157,29 +141,27 @@ def enroll_in_session(call: Call) -> Response:
     store = call.house.details
     if session_id not in dict(store.outline(course_id).sessions):
         raise not_found()
-    with call.house.portal.lock:
-        enrolled(call.house, user_id, course_id, {}, again=again)
-        enrollment = _current(call)
-        held = store.rows("session_enrollments", str(enrollment["id"]))
-        row = next((one for one in held if one["sessionId"] == session_id), None)
-        status = 200
-        if row is None:
-            if held and not cancel:
-                raise unprocessable("The user is already enrolled in another session of this course.")
-            row, status = store.add_session(str(enrollment["id"]), session_id, call.house.portal.stamp()), 201
+    enrolled(call.house, user_id, course_id, {}, again=again)
+    enrollment = _current(call)
+    held = store.rows("session_enrollments", str(enrollment["id"]))
+    row = next((one for one in held if one["sessionId"] == session_id), None)
+    status = 200
+    if row is None:
+        if held and not cancel:
+            raise unprocessable("The user is already enrolled in another session of this course.")
+        row, status = store.add_session(str(enrollment["id"]), session_id, call.house.portal.stamp()), 201
     ids = {"enrollmentId": enrollment["id"], "sessionEnrollmentId": row["id"]}
     return json_response({"userId": user_id, "courseId": course_id, "sessionId": session_id, **ids}, status)
 
 
 def start_attempt(call: Call) -> Response:
     """Open an attempt in a current enrollment; the course enrollment counts as begun."""
-    with call.house.portal.lock:
-        enrollment, lesson, lessons = _lesson(call)
-        now = call.house.portal.stamp()
-        _may_begin(enrollment, now)
-        attempt = new_attempt(lesson, now, call.house.portal.new_id())
-        retell(lesson, now)
-        call.house.details.save_lessons(enrollment, lessons, now)
+    enrollment, lesson, lessons = _lesson(call)
+    now = call.house.portal.stamp()
+    _may_begin(enrollment, now)
+    attempt = new_attempt(lesson, now, call.house.portal.new_id())
+    update_from_attempts(lesson, now)
+    call.house.details.save_lessons(enrollment, lessons, now)
     path = call.path
     return json_response({"attemptId": attempt["id"], "courseId": path["course_id"], "userId": path["user_id"]}, 201)
 
@@ -200,22 +182,21 @@ def finish_attempt(call: Call) -> Response:
     """
     fields, path = folded(body_of(call)), call.path
     changes = _result(fields)
-    with call.house.portal.lock:
-        place = call.house.details.attempt_place(path["attempt_id"])
-        enrollment = call.house.portal.get("enrollments", place[0]) if place else None
-        if place is None or enrollment is None or not _is_there(enrollment, place[1], path):
-            raise not_found()
-        call.house.details.look_into(place[0])
-        lessons = call.house.details.lessons(place[0])
-        lesson = _one(lessons, place[1])
-        attempt = next(one for one in lesson.attempts if str(one["id"]).lower() == path["attempt_id"])
-        now = call.house.portal.stamp()
-        attempt |= changes
-        if attempt["status"] != 1:
-            attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
-            attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
-        retell(lesson, now)
-        call.house.details.save_lessons(enrollment, lessons, now)
+    place = call.house.details.attempt_place(path["attempt_id"])
+    enrollment = call.house.portal.get("enrollments", place[0]) if place else None
+    if place is None or enrollment is None or not _is_there(enrollment, place[1], path):
+        raise not_found()
+    call.house.details.look_into(place[0])
+    lessons = call.house.details.lessons(place[0])
+    lesson = _one(lessons, place[1])
+    attempt = next(one for one in lesson.attempts if str(one["id"]).lower() == path["attempt_id"])
+    now = call.house.portal.stamp()
+    attempt |= changes
+    if attempt["status"] != 1:
+        attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
+        attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
+    update_from_attempts(lesson, now)
+    call.house.details.save_lessons(enrollment, lessons, now)
     return json_response({"attemptId": attempt["id"]})
 
 

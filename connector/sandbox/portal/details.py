@@ -1,7 +1,7 @@
 """Lesson, chapter and session enrollments and attempts of a portal: made when first asked for, kept from then on.
 
-A portal of 200,000 enrollments would hold several times as many of these; nobody waits for what nobody reads. An
-enrollment that was edited since its inside was last looked at is brought forward first, so both always agree.
+A portal of 200,000 enrollments would hold several times as many of these, and most are never read. An enrollment that
+was edited since its inside was last made is brought up to date first, so that both always agree.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ class DetailStore:
         self.portal = portal
         portal.script("".join(sql("detail_table", name=name) for name in DETAILS) + sql("looked_into"))
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def outline(self, course_id: str) -> Outline:
         """What a course is made of; an empty outline for one that is not there."""
         course = self.portal.get("courses", course_id)
@@ -73,11 +71,8 @@ class DetailStore:
     def rows(self, stream: str, enrollment_id: str, condition: Condition | None = None) -> list[Row]:
         """What an enrollment holds of one stream, in course order."""
         condition = condition or Condition("1 = 1")
-        found = self.portal.select(
-            f"SELECT json FROM {DETAILS[stream].name} WHERE enrollment_id = ? AND {condition.sql} ORDER BY seq",
-            (enrollment_id.lower(), *condition.parameters),
-        )
-        return [json.loads(text) for (text,) in found]
+        statement = f"SELECT json FROM {DETAILS[stream].name} WHERE enrollment_id = ? AND {condition.sql} ORDER BY seq"
+        return self.portal.documents(statement, (enrollment_id.lower(), *condition.parameters))
 
     def lessons(self, enrollment_id: str) -> list[LessonState]:
         """Lesson enrollments with their attempts."""
@@ -94,14 +89,12 @@ class DetailStore:
         found = self.portal.select("SELECT enrollment_id, item_id FROM attempts WHERE key = ?", (attempt_id.lower(),))
         return (str(found[0][0]), str(found[0][1])) if found else None
 
-    # -- writing ---------------------------------------------------------------------------------
-
     def adopt(self, enrollment_id: str) -> None:
-        """Look into an enrollment just made through the API: it has no session until somebody picks one."""
+        """Make the inside of an enrollment just made through the API, which has no session until one is chosen."""
         self._refresh("key", enrollment_id, pick_session=False)
 
     def save_lessons(self, enrollment: Row, lessons: Sequence[LessonState], moment: datetime) -> None:
-        """Store changed lessons, then say on the course enrollment what they amount to (and bump its dateEdited)."""
+        """Store changed lessons, then update progress, status and dateEdited of the course enrollment from them."""
         key = str(enrollment["id"]).lower()
         course_id = str(enrollment["courseId"]).lower()
         stamp = canonical(naive_text(moment)) or ""
@@ -154,10 +147,7 @@ class DetailStore:
         else:
             picked = []
         for session_id, name in picked:
-            yield (
-                "session_enrollments",
-                _line(parent, session_row(parent.enrollment, session_id, name), session_id),
-            )
+            yield ("session_enrollments", _line(parent, session_row(parent.enrollment, session_id, name), session_id))
 
     def _store(self, lines: Iterable[tuple[str, _Line]]) -> None:
         by_table: dict[str, list[_Line]] = defaultdict(list)
@@ -207,7 +197,7 @@ def _line(parent: _Parent, row: Row, item_id: str, *, parent_id: str | None = No
 
 
 def _course_changes(enrollment: Row, lessons: Sequence[LessonState], moment: datetime) -> dict[str, Any]:
-    """What the course enrollment says of its lessons. A completed course stays so, whatever is tried again."""
+    """The changes of a course enrollment that follow from its lessons. A completed course stays completed."""
     summary = summarize(lessons)
     ticks = max(int(number(enrollment.get("timeSpentTicks"))), sum(lesson.ticks for lesson in lessons))
     begun = [lesson.row["dateStarted"] for lesson in lessons if lesson.row["dateStarted"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from connector.sandbox.kit.instants import timespan
 from connector.sandbox.kit.randomness import DAY, Dice
@@ -21,14 +22,14 @@ _NEWEST = 120  # seconds before now: nothing generated lies in the future
 _LONGEST_AGO = 1000 * DAY
 
 
+@dataclass
 class EnrollmentMaker:
     """Makes the enrollments of one portal, one chain of re-enrollments at a time."""
 
-    def __init__(self, dice: Dice, now: int, bundles: list[str]) -> None:
-        self._dice = dice
-        self._now = now
-        self._bundles = bundles
-        self._made = 0
+    _dice: Dice
+    _now: int  # seconds since 1970
+    _bundles: list[str]
+    _made: int = 0
 
     def chain(self, user: Row, course: Row, earlier: int) -> Iterator[Row]:
         """``earlier`` closed historical enrollments, then the current one."""

@@ -114,14 +114,9 @@ class Gateway:
         wanted = self._options
         offered = ((username.lower(), wanted.username.lower()), (password, wanted.password))
         if not all(same(a, b) for a, b in (*offered, (private_key, wanted.api_key))):
-            raise bad_credentials()
+            raise Refusal(401, "ErrorInvalidCredentials", "The username, password or private key is not valid.")
         value = secrets.token_urlsafe(48)
         expires = wanted.clock() + self._lifetime
         self._current[username.lower()] = _Token(value, expires, self._strays)
         self.tokens_minted += 1
         return value
-
-
-def bad_credentials() -> Refusal:
-    """The answer to a wrong login."""
-    return Refusal(401, "ErrorInvalidCredentials", "The username, password or private key is not valid.")

@@ -42,12 +42,7 @@ def _made(scale: int, courses: int | None, seed: int, now: datetime) -> Portal:
 
 
 def generate(
-    portal: Portal,
-    *,
-    scale: int,
-    courses: int | None = None,
-    seed: int = 20260101,
-    now: datetime | None = None,
+    portal: Portal, *, scale: int, courses: int | None = None, seed: int = 20260101, now: datetime | None = None
 ) -> None:
     """Fill an empty portal with ``scale`` enrollments; equal arguments give equal rows."""
     if scale < 0:

@@ -38,12 +38,7 @@ class Lister:
         where = _where(stream, query, scope)
         order = self._order(stream, query.get("_sort", ""))
         total, texts = self.portal.page(
-            stream_name,
-            where=where.sql,
-            parameters=where.parameters,
-            order=order,
-            limit=limit,
-            skip=limit * offset,
+            stream_name, where=where.sql, parameters=where.parameters, order=order, limit=limit, skip=limit * offset
         )
         head = (
             f'{{"totalItems":{total},"returnedItems":{len(texts)},"limit":{limit},"offset":{offset},'
@@ -78,9 +73,9 @@ def deprecated_conditions(query: Mapping[str, str], *, with_status: bool = True)
     """What ``modifiedSince`` and ``status`` ask for."""
     conditions = []
     if query.get("modifiedSince"):
-        conditions.append(modified_since(query["modifiedSince"]))
+        conditions.append(_modified_since(query["modifiedSince"]))
     if with_status and query.get("status"):
-        conditions.append(Condition("status = ?", (status_number(query["status"]),)))
+        conditions.append(Condition("status = ?", (_status(query["status"]),)))
     return _all(conditions)
 
 
@@ -89,7 +84,7 @@ def _all(conditions: list[Condition]) -> Condition:
     return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
 
 
-def modified_since(text: str) -> Condition:
+def _modified_since(text: str) -> Condition:
     """Strictly later than the given instant; a value without a zone is UTC."""
     moment = canonical(text)
     if moment is None:
@@ -97,7 +92,7 @@ def modified_since(text: str) -> Condition:
     return Condition("date_edited > ?", (moment,))
 
 
-def status_number(text: str) -> int:
+def _status(text: str) -> int:
     if not text.isdecimal() or int(text) > 12:
         raise unprocessable(f"'{text}' is not a valid status.")
     return int(text)

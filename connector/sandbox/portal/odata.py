@@ -72,12 +72,12 @@ def compile_sort(text: str, stream: Stream) -> list[tuple[str, bool]]:
     return order
 
 
+@dataclass
 class _Parser:
     """Recursive descent: or, and, not, comparison."""
 
-    def __init__(self, tokens: Tokens, stream: Stream) -> None:
-        self._tokens = tokens
-        self._stream = stream
+    _tokens: Tokens
+    _stream: Stream
 
     def any_of(self) -> Condition:
         found = self._all_of()

@@ -7,25 +7,18 @@ from typing import Any
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.schema import ALL
 from connector.sandbox.portal.state import Row
-from connector.sandbox.portal.vocabulary import (
-    CITIES,
-    DEPARTMENT_NAMES,
-    DEPARTMENT_PARENTS,
-    FIRST_NAMES,
-    JOB_TITLES,
-    LAST_NAMES,
-)
+from connector.sandbox.portal.vocabulary import CITIES, DEPARTMENTS, FIRST_NAMES, JOB_TITLES, LAST_NAMES
 
 ACCOUNT = "integration.admin"
 
 
 def make_departments(dice: Dice, now: int) -> list[Row]:
     """A small tree under one root."""
-    made: list[Row] = []
-    for name, parent in zip(DEPARTMENT_NAMES, DEPARTMENT_PARENTS, strict=True):
+    made: dict[str, Row] = {}
+    for name, parent in DEPARTMENTS.items():
         stamp = dice.instant(now - dice.days(1500, 2500))
-        made.append(department(dice.guid(), name, None if parent is None else made[parent]["id"], stamp))
-    return made
+        made[name] = department(dice.guid(), name, made[parent]["id"] if parent else None, stamp)
+    return list(made.values())
 
 
 def department(row_id: str, name: str, parent_id: str | None, stamp: str) -> Row:
@@ -98,7 +91,7 @@ def user(*, number: int, first: str, last: str, domain: str, **values: Any) -> R
 def _email(first: str, last: str, number: int, dice: Dice) -> str:
     domain = "example.com" if dice.chance(0.7) else "example.org"
     address = f"{ascii_name(first)}.{ascii_name(last)}.{number}@{domain}"
-    # Some portals were filled by hand: matching must not depend on case.
+    # Some addresses are in title case: matching must not depend on case.
     return address.title() if dice.chance(0.04) else address
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from connector.sandbox.kit.instants import canonical, naive_text
+from connector.sandbox.kit.instants import canonical, naive_text, utc_now
 from connector.sandbox.portal.changes import advance
 from connector.sandbox.portal.schema import ALL, STREAMS, enrollment_row
 
@@ -23,11 +23,6 @@ Selection = int | Sequence[str]
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _COLUMNS = ("key", "name", "date_edited", "date_added", "json")
 _NAME_FIELD = {name: stream.default_sort for name, stream in STREAMS.items()}
-
-
-def utc_now() -> datetime:
-    """The portal's clock unless a test injects another one."""
-    return datetime.now(UTC)
 
 
 class Portal:
@@ -44,16 +39,13 @@ class Portal:
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
         return int(self.select(f"SELECT count(*) FROM {_table(stream)}")[0][0])
 
     def rows(self, stream: str) -> list[Row]:
         """Every row of a stream exactly as served: the truth that a pull is compared with."""
-        found = self.select(f"SELECT json FROM {_table(stream)} ORDER BY seq")
-        return [json.loads(text) for (text,) in found]
+        return self.documents(f"SELECT json FROM {_table(stream)} ORDER BY seq")
 
     def users(self) -> list[Row]:
         return self.rows("users")
@@ -63,8 +55,7 @@ class Portal:
 
     def get(self, stream: str, row_id: str) -> Row | None:
         """One row by id, or None."""
-        found = self.select(f"SELECT json FROM {_table(stream)} WHERE key = ?", (row_id.lower(),))
-        return json.loads(found[0][0]) if found else None
+        return next(iter(self.documents(f"SELECT json FROM {_table(stream)} WHERE key = ?", (row_id.lower(),))), None)
 
     def has(self, stream: str, row_id: str) -> bool:
         return bool(self.select(f"SELECT 1 FROM {_table(stream)} WHERE key = ?", (row_id.lower(),)))
@@ -73,17 +64,20 @@ class Portal:
         self, user_id: str, course_id: str, *, where: str = "1 = 1", parameters: Sequence[object] = ()
     ) -> list[Row]:
         """A user's enrollments in a course, the current one first, then the newest history."""
-        found = self.select(
+        return self.documents(
             f"SELECT json FROM enrollments WHERE user_id = ? AND course_id = ? AND {where} "
             "ORDER BY is_active DESC, date_added DESC, seq DESC",
             (user_id.lower(), course_id.lower(), *parameters),
         )
-        return [json.loads(text) for (text,) in found]
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Run one reading statement."""
         with self.lock:
             return self._db.execute(sql, tuple(parameters)).fetchall()
+
+    def documents(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The rows whose ``json`` a statement selects."""
+        return [json.loads(text) for (text,) in self.select(sql, parameters)]
 
     def page(
         self, stream: str, *, where: str, parameters: Sequence[object], order: str, limit: int, skip: int
@@ -97,8 +91,7 @@ class Portal:
         with self.lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
             found = self._db.execute(
-                f"SELECT t.json FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq",
-                tuple(parameters),
+                f"SELECT t.json FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq", tuple(parameters)
             ).fetchall()
         return total, [text for (text,) in found]
 
@@ -111,13 +104,8 @@ class Portal:
 
     def me(self, username: str) -> Row | None:
         """The user behind an account: the one of that name, else the first, so that any data has one."""
-        found = self.select(
-            "SELECT json FROM users ORDER BY lower(json_extract(json, '$.username')) = ? DESC, seq LIMIT 1",
-            (username.lower(),),
-        )
-        return json.loads(found[0][0]) if found else None
-
-    # -- writing ---------------------------------------------------------------------------------
+        ranked = "SELECT json FROM users ORDER BY lower(json_extract(json, '$.username')) = ? DESC, seq LIMIT 1"
+        return next(iter(self.documents(ranked, (username.lower(),))), None)
 
     def new_id(self) -> str:
         """A fresh id, repeatable with the portal's seed."""
@@ -132,9 +120,7 @@ class Portal:
 
     def load(self, stream: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert or replace many rows verbatim in one transaction."""
-        with self.lock:
-            prepared = (self._columns(stream, row, None) for row in rows)
-            self._transact(_upsert(stream), prepared)
+        self.write(_upsert(stream), (self._columns(stream, row, None) for row in rows))
 
     def copy_from(self, other: Portal) -> None:
         """Hold the rows of another portal, in place of what is here."""
@@ -151,7 +137,14 @@ class Portal:
     def write(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
         """Run one writing statement for each row of parameters, in one transaction."""
         with self.lock:
-            self._transact(sql, parameters)
+            self._db.execute("BEGIN")
+            try:
+                self._db.executemany(sql, parameters)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            self._counts.clear()
 
     def put_row(self, stream: str, row: Mapping[str, Any], *, course_id: str | None = None) -> None:
         """Insert or replace one row verbatim, malformed or not.
@@ -159,18 +152,11 @@ class Portal:
         A row whose own courseId is unusable is listed under ``course_id``, else where its id already was.
         """
         with self.lock:
-            self._db.execute(
-                _upsert(stream),
-                self._columns(stream, row, course_id),
-            )
+            self._db.execute(_upsert(stream), self._columns(stream, row, course_id))
             self._counts.clear()
 
     def edit(
-        self,
-        which: Selection,
-        *,
-        changes: Mapping[str, Any] | None = None,
-        same_instant: bool = False,
+        self, which: Selection, *, changes: Mapping[str, Any] | None = None, same_instant: bool = False
     ) -> list[str]:
         """Edit enrollments (ids, or how many) and bump dateEdited; returns their ids.
 
@@ -204,8 +190,7 @@ class Portal:
     def insert(self, count: int) -> list[str]:
         """Enroll ``count`` pairs of user and course that are not enrolled yet; returns the new ids."""
         with self.lock:
-            users = [key for (key,) in self.select("SELECT key FROM users ORDER BY seq")]
-            courses = [key for (key,) in self.select("SELECT key FROM courses ORDER BY seq")]
+            users, courses = self._keys("users"), self._keys("courses")
             return [self.enroll(*self._free_pair(users, courses)) for _ in range(count)]
 
     def _free_pair(self, users: list[str], courses: list[str]) -> tuple[str, str]:
@@ -223,8 +208,7 @@ class Portal:
                 raise KeyError(f"no user {user_id} or no course {course_id}")
             current = [e["id"] for e in self.enrollments_of(user_id, course_id) if e.get("isActive")]
             self.edit(current, changes={"isActive": False})
-            row_id = self.new_id()
-            now = naive_text(self.stamp())
+            row_id, now = self.new_id(), naive_text(self.stamp())
             row = enrollment_row(row_id, user, course, dateEdited=now, dateAdded=now, **(changes or {}))
             self.put_row("enrollments", row)
             return row_id
@@ -245,23 +229,16 @@ class Portal:
 
     def _delete(self, stream: str, column: str, values: Sequence[str]) -> None:
         sql = f"DELETE FROM {_table(stream)} WHERE {column} = ?"
-        self._transact(sql, [(value.lower(),) for value in values])
-
-    def _transact(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
-        self._db.execute("BEGIN")
-        try:
-            self._db.executemany(sql, parameters)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        self._counts.clear()
+        self.write(sql, [(value.lower(),) for value in values])
 
     def _choose(self, which: Selection) -> list[str]:
         if not isinstance(which, int):
             return list(which)
-        keys = [key for (key,) in self.select("SELECT key FROM enrollments ORDER BY seq")]
+        keys = self._keys("enrollments")
         return self.random.sample(keys, min(which, len(keys)))
+
+    def _keys(self, stream: str) -> list[str]:
+        return [key for (key,) in self.select(f"SELECT key FROM {_table(stream)} ORDER BY seq")]
 
     def _columns(self, stream: str, row: Mapping[str, Any], course_id: str | None) -> tuple[object, ...]:
         """The indexed columns of a row, then its text; nonsense in a row never stops it being served."""
@@ -269,20 +246,15 @@ class Portal:
         # A row without a readable stamp counts as touched now, so incremental pulls meet it too.
         edited = canonical(row.get("dateEdited")) or canonical(naive_text(self.stamp()))
         name = row.get(_NAME_FIELD[stream])
-        common = (
-            key,
-            None if name is None else str(name),
-            edited,
-            canonical(row.get("dateAdded")),
-            encode(dict(row)),
-        )
+        common = (key, None if name is None else str(name), edited, canonical(row.get("dateAdded")), encode(dict(row)))
         if stream == "courses":
             self._course_keys.add(key)
         if stream != "enrollments":
             return common
         course = course_id or row.get("courseId")
         if not isinstance(course, str) or course.lower() not in self._course_keys:
-            course = self._course_of(key) or course
+            known = self.select("SELECT course_id FROM enrollments WHERE key = ?", (key,))
+            course = known[0][0] if known else course
         status, active = row.get("status"), row.get("isActive")
         return (
             *common,
@@ -291,10 +263,6 @@ class Portal:
             status if isinstance(status, int) else None,
             int(active) if isinstance(active, bool) else None,
         )
-
-    def _course_of(self, key: str) -> str | None:
-        found = self.select("SELECT course_id FROM enrollments WHERE key = ?", (key,))
-        return str(found[0][0]) if found else None
 
 
 def _table(stream: str) -> str:

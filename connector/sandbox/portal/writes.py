@@ -12,15 +12,9 @@ from connector.sandbox.portal.state import Portal
 
 # Settable properties as the vendor's page lists them for "Create or update course enrollment".
 SETTABLE = (
-    "status",
-    "dateCompleted",
-    "dateExpires",
-    "courseVersionId",
-    "acceptedTermsAndConditions",
-    "enrollmentKeyId",
-    "credits",
-    "score",
-)
+    "status", "dateCompleted", "dateExpires", "courseVersionId", "acceptedTermsAndConditions", "enrollmentKeyId",
+    "credits", "score",
+)  # fmt: skip
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.instants import utc_now
 from connector.sandbox.kit.oauth import authorization, same
 from connector.sandbox.kit.routes import Call, Door, Table, json_response
 
@@ -55,9 +56,9 @@ class Records:
     def __init__(self, *, now: Callable[[], datetime] | None = None) -> None:
         self.api_key = "sandbox-learning-records-key"
         self.rows: dict[str, Row] = {}
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.calls: Counter[str] = Counter()
-        self._now = now or (lambda: datetime.now(UTC))
+        self._now = now or utc_now
 
     def create(self, body: Row) -> Row:
         """Stores a record; raises Refusal where the body is not one."""
@@ -88,11 +89,8 @@ class Records:
 
 def create_records_app(records: Records) -> Starlette:
     """The ASGI application."""
-    table: Table[Call[Records]] = {
-        PATH: {"GET": _listing, "POST": _create},
-        PATH + "/{id}": {"GET": _get},
-    }
-    door = Door(partial(_admit, records), _shape, other_method=_not_offered)
+    table: Table[Call[Records]] = {PATH: {"GET": _listing, "POST": _create}, PATH + "/{id}": {"GET": _get}}
+    door = Door(partial(_admit, records), _shape, other_method=_not_offered, lock=records.lock)
     return Starlette(routes=door.routes(table))
 
 

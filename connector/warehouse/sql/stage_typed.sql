@@ -7,4 +7,4 @@ SELECT
   {{extra}} AS _extra,
   ({{unfit}}) AS _unfit,
   hash(json_keys(raw)) AS _shape
-FROM (SELECT seq, raw, json_transform(raw, '{{structure}}') AS r FROM ({{landed_rows}}));
+FROM (SELECT seq, raw, json_transform(raw, {{structure}}) AS r FROM ({{landed_rows}}));

@@ -1,7 +1,7 @@
--- Rows of a job that met a lock or a passing fault, as a spool for the collections path.
+-- Rows of a job that have another try in this run, as a spool for the collections path.
 COPY (
-  SELECT r.external_id, r.payload_hash, r.payload
-  FROM read_parquet('{{rows}}') AS r
-  JOIN bulk_outcomes AS o ON o.external_id = r.external_id AND o.outcome IN ('retry', 'few', 'once')
+  SELECT r.external_id, r.payload_hash, r.payload, o.prior_code
+  FROM read_parquet({{rows}}) AS r
+  JOIN bulk_outcomes AS o ON o.external_id = r.external_id AND o.again
   ORDER BY r.sort_key, r.external_id
-) TO '{{path}}' (FORMAT json);
+) TO {{path}} (FORMAT json);

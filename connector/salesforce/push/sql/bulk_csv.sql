@@ -4,4 +4,4 @@ COPY (
   FROM bulk_rows
   WHERE part = {{part}}
   ORDER BY sort_key, external_id
-) TO '{{path}}' (FORMAT csv, HEADER, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR '#N/A');
+) TO {{path}} (FORMAT csv, HEADER, DELIMITER ',', QUOTE '"', ESCAPE '"', NULLSTR '#N/A');

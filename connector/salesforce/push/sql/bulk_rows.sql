@@ -2,7 +2,7 @@
 -- than $max_bytes. A row's line is reckoned at its largest: every value quoted, every quote doubled.
 CREATE OR REPLACE TEMP TABLE bulk_rows AS
 WITH due AS (
-  SELECT external_id, sort_key, payload_hash, payload
+  SELECT external_id, sort_key, payload_hash, payload, prior_code
   FROM pushable
   WHERE action IN ('create', 'update')
   ORDER BY sort_key, external_id
@@ -25,5 +25,5 @@ summed AS (
 SELECT
   -- A part may begin with a row that the one before it had no room for: that much is kept free.
   CAST(so_far // greatest($max_bytes - longest, 1) AS BIGINT) AS part,
-  external_id, sort_key, payload_hash, payload, cells
+  external_id, sort_key, payload_hash, payload, prior_code, cells
 FROM summed;

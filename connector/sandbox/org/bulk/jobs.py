@@ -122,8 +122,7 @@ class BulkJobs:
 
     def upload(self, job: Job, content: bytes) -> None:
         """Takes the file of an open job, once."""
-        if job.state != "Open":
-            raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}, not Open")
+        _expect_open(job)
         if job.content is not None:
             raise refused("INVALIDBATCH", f"InvalidBatch : Found multiple contents for job: <{job.id}>")
         if len(content) > self.max_bytes:
@@ -133,8 +132,7 @@ class BulkJobs:
 
     def close(self, job: Job, schema: ObjectSchema) -> None:
         """UploadComplete: reads the file; a file that cannot be read fails the job when it is next asked for."""
-        if job.state != "Open":
-            raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}, not Open")
+        _expect_open(job)
         job.state = "UploadComplete"
         try:
             job.rows.header, job.rows.waiting = read_csv(job.content or b"", schema, job.key, job.line_ending)
@@ -180,6 +178,11 @@ class BulkJobs:
                 return
         if not rows.waiting:
             job.state = "JobComplete"
+
+
+def _expect_open(job: Job) -> None:
+    if job.state != "Open":
+        raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}, not Open")
 
 
 def _error_text(error: Mapping[str, Any]) -> str:

@@ -22,8 +22,7 @@ def _job(call: Call) -> Job:
 
 
 def _list(call: Call) -> Response:
-    with call.house.lock:
-        records = [job.as_dict() for job in call.house.bulk.jobs.values()]
+    records = [job.as_dict() for job in call.house.bulk.jobs.values()]
     return json_response({"done": True, "records": records, "nextRecordsUrl": None})
 
 
@@ -35,58 +34,52 @@ def _create(call: Call) -> Response:
         raise refused("INVALIDJOB", "InvalidJob : the sandbox reads CSV with commas only")
     if not body.get("externalIdFieldName"):
         raise refused("INVALIDJOB", "InvalidJob : External ID was blank for upsert")
-    with call.house.lock:
-        schema = call.house.schema(str(body.get("object")))
-        key = call.house.external_id(schema, str(body["externalIdFieldName"]))
-        ending = str(body.get("lineEnding", "LF"))
-        return json_response(call.house.bulk.create(schema, key, call.version, ending, call.house.user_id).as_dict())
+    schema = call.house.schema(str(body.get("object")))
+    key = call.house.external_id(schema, str(body["externalIdFieldName"]))
+    ending = str(body.get("lineEnding", "LF"))
+    return json_response(call.house.bulk.create(schema, key, call.version, ending, call.house.user_id).as_dict())
 
 
 def _info(call: Call) -> Response:
     org = call.house
-    with org.lock:
-        job = _job(call)
-        schema = org.schema(job.object)
-        org.bulk.work(job, schema, lambda records: org.upsert(job.object, job.key, records))
-        return json_response(job.as_dict())
+    job = _job(call)
+    schema = org.schema(job.object)
+    org.bulk.work(job, schema, lambda records: org.upsert(job.object, job.key, records))
+    return json_response(job.as_dict())
 
 
 def _change(call: Call) -> Response:
     state = call.json_object().get("state")
-    with call.house.lock:
-        job = _job(call)
-        if state == "UploadComplete":
-            call.house.bulk.close(job, call.house.schema(job.object))
-        elif state == "Aborted":
-            call.house.bulk.abort(job)
-        else:
-            raise refused("INVALIDJOBSTATE", f"InvalidJobState : {state} cannot be set")
-        return json_response(job.as_dict())
+    job = _job(call)
+    if state == "UploadComplete":
+        call.house.bulk.close(job, call.house.schema(job.object))
+    elif state == "Aborted":
+        call.house.bulk.abort(job)
+    else:
+        raise refused("INVALIDJOBSTATE", f"InvalidJobState : {state} cannot be set")
+    return json_response(job.as_dict())
 
 
 def _delete(call: Call) -> Response:
-    with call.house.lock:
-        job = _job(call)
-        if job.state not in TERMINAL | {"UploadComplete"}:
-            raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}")
-        del call.house.bulk.jobs[job.id]
+    job = _job(call)
+    if job.state not in TERMINAL | {"UploadComplete"}:
+        raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}")
+    del call.house.bulk.jobs[job.id]
     return Response(status_code=204)
 
 
 def _upload(call: Call) -> Response:
     call.expect_type("text/csv")
-    with call.house.lock:
-        call.house.bulk.upload(_job(call), call.body)
+    call.house.bulk.upload(_job(call), call.body)
     return Response(status_code=201)
 
 
 def _result(name: str) -> Callable[[Call], Response]:
     def serve(call: Call) -> Response:
-        with call.house.lock:
-            job = _job(call)
-            if call.version != job.version:
-                raise Refusal(409, "CONFLICT", f"The job was made with API version {job.version}")
-            body = job.result(name).encode()
+        job = _job(call)
+        if call.version != job.version:
+            raise Refusal(409, "CONFLICT", f"The job was made with API version {job.version}")
+        body = job.result(name).encode()
         headers = {"content-type": "text/csv"}
         if "gzip" in call.request.headers.get("accept-encoding", ""):
             body, headers["content-encoding"] = gzip.compress(body, 1), "gzip"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from connector.sandbox.org.errors import refused
-from connector.sandbox.org.learnings.shapes import COURSE_FIELDS, REQUIREMENTS
+from connector.sandbox.org.errors import missing, no_such_record, refused
 from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.ids import long_form, to_18
 from connector.sandbox.org.rows.table import Row
 from connector.sandbox.org.rows.upsert import refuse_duplicate
 from connector.sandbox.org.rows.values import coerce
 
+REQUIREMENTS = ("prerequisites", "corequisites", "recommended")
+# Field of the API → field of LearningCourse that keeps it.
+COURSE_FIELDS = {
+    "name": "Name", "provider": "ProviderId", "description": "Description",
+    "courseLevelDescription": "CourseLevelDescription", "subjectAbbreviation": "SubjectAbbreviation",
+    "fieldOfStudy": "FieldOfStudy", "courseNumber": "CourseNumber", "active": "IsActive",
+    "activeFromDate": "ActiveFromDate", "activeToDate": "ActiveToDate", "duration": "Duration",
+    "durationUnit": "DurationUnit", "cipCode": "CipCode", "academicLevel": "AcademicLevel",
+}  # fmt: skip
 _TYPES = ("Learning Course", "Learning Program")
 _MAPPING_TYPES = ("Single Achievement", "Group Achievement", "Skill Achievement")
 
@@ -22,7 +30,7 @@ def create(org: Org, item: Row) -> Row:
             raise refused("INVALID_FIELD_FOR_INSERT_UPDATE", f"{name} can't be specified on create", name)
     values = _values(org, learning, None)
     if not values.get("Name"):
-        raise refused("REQUIRED_FIELD_MISSING", "Required fields are missing: [name]", "name")
+        raise missing("name")
     wanted = {name: [_mapping(org, entry) for entry in item.get(name, [])] for name in REQUIREMENTS}
     made = org.write_row("Learning", None, {"Name": values["Name"], "Type": learning["type"]})
     course = org.write_row("LearningCourse", None, values | {"LearningId": made["Id"]})
@@ -36,13 +44,13 @@ def update(org: Org, item: Row) -> Row:
     learning_id = to_18(str(learning.get("learningId", "")))
     row = org.table("Learning").rows.get(learning_id or "")
     if row is None:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "learningId")
+        raise no_such_record("learningId")
     course = course_of(org, row["Id"])
     if learning.get("learningCourseId", course["Id"]) != course["Id"]:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "learningCourseId")
+        raise no_such_record("learningCourseId")
     values = _values(org, learning, course)
     if "Name" in values and not values["Name"]:
-        raise refused("REQUIRED_FIELD_MISSING", "Required fields are missing: [name]", "name")
+        raise missing("name")
     wanted, gone = {}, []
     for name in REQUIREMENTS:
         change = item.get(name, {})
@@ -85,9 +93,9 @@ def _mapping(org: Org, entry: Row) -> Row:
         raise refused("REQUIRED_FIELD_MISSING", f"type must be one of {', '.join(_MAPPING_TYPES)}", "type")
     learning_id = entry.get("learningId")
     if entry["type"] == "Single Achievement" and not (learning_id or entry.get("learningAchievementId")):
-        raise refused("REQUIRED_FIELD_MISSING", "Required fields are missing: [learningId]", "learningId")
+        raise missing("learningId")
     if learning_id is not None and to_18(str(learning_id)) not in org.table("Learning").rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "learningId")
+        raise no_such_record("learningId")
     return {
         "RequiredLearningId": learning_id, "LearningAchievementId": entry.get("learningAchievementId"),
         "MinimumNumericGrade": entry.get("minimumGrade"), "Duration": entry.get("duration"),
@@ -110,7 +118,7 @@ def _add_items(org: Org, learning_id: str, wanted: dict[str, list[Row]]) -> list
 def _own_item(org: Org, learning_id: str, kind: str, entry: Row) -> str:
     item = org.table("LearningFoundationItem").rows.get(to_18(str(entry.get("foundationItemId", ""))) or "")
     if item is None or item["LearningId"] != learning_id or item["Kind"] != kind:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", "foundationItemId")
+        raise no_such_record("foundationItemId")
     return str(item["Id"])
 
 

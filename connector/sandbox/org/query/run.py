@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.instants import offset_instant, org_text
 from connector.sandbox.org.errors import refused
 from connector.sandbox.org.query.soql import Comparison, Condition, Group, Literal, Order, Query, parse
-from connector.sandbox.org.rows.formula import evaluate
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table, attributes
+from connector.sandbox.org.rows.values import evaluate
 from connector.sandbox.org.schema.model import FieldSchema
 
 Getter = Callable[[Row], Any]
@@ -46,12 +47,8 @@ class _Runner:
         self._now = now
         table = tables.get(query.object.lower())
         if table is None:
-            raise refused(
-                "INVALID_TYPE",
-                f"{query.text}\nERROR at Row:1:Column:1\nsObject type '{query.object}' is not supported."
-                " If you are attempting to use a custom object, be sure to append the '__c' after the"
-                " entity name.",
-            )
+            text = f"sObject type '{query.object}' is not supported."
+            raise _misnamed(query, "INVALID_TYPE", text, "custom object", name="entity")
         self._table = table
 
     def run(self, *, include_deleted: bool) -> Result:
@@ -114,23 +111,15 @@ class _Runner:
         field = table.schema.relationships.get(relationship.lower())
         parent = self._tables.get((field.reference_to or "").lower()) if field else None
         if parent is None:
-            raise refused(
-                "INVALID_FIELD",
-                f"{self._query.text}\nERROR at Row:1:Column:1\nDidn't understand relationship"
-                f" '{relationship}' in field path. If you are attempting to use a custom relationship,"
-                " be sure to append the '__r' after the custom relationship name.",
-            )
+            text = f"Didn't understand relationship '{relationship}' in field path."
+            raise _misnamed(self._query, "INVALID_FIELD", text, "custom relationship", end="__r")
         return parent
 
     def _own_field(self, table: Table, name: str) -> tuple[Getter, FieldSchema]:
         field = table.schema.field(name)
         if field is None:
-            raise refused(
-                "INVALID_FIELD",
-                f"{self._query.text}\nERROR at Row:1:Column:1\nNo such column '{name}' on"
-                f" entity '{table.schema.name}'. If you are attempting to use a custom field, be sure to"
-                " append the '__c' after the custom field name.",
-            )
+            text = f"No such column '{name}' on entity '{table.schema.name}'."
+            raise _misnamed(self._query, "INVALID_FIELD", text, "custom field")
         formula, key, now = field.formula, field.name, self._now
         if formula is not None:
             return lambda row: evaluate(formula, row, now), field
@@ -171,6 +160,11 @@ class _Runner:
         if value is None:
             return lambda _row: False
         return lambda row: (found := get(row)) is not None and bool(compare(_key(field, found), value))
+
+
+def _misnamed(query: Query, code: str, text: str, what: str, *, end: str = "__c", name: str = "") -> Refusal:
+    hint = f"If you are attempting to use a {what}, be sure to append the '{end}' after the {name or what} name."
+    return refused(code, f"{query.text}\nERROR at Row:1:Column:1\n{text} {hint}")
 
 
 def _projector(table: Table, printers: list[tuple[list[tuple[str, Table]], str, Getter]]) -> Callable[[Row, str], Row]:
@@ -222,10 +216,8 @@ def _operand(field: FieldSchema, literal: Literal) -> Any:
         return literal.value
     if literal.kind != wanted:
         quoted = " and should not be enclosed in quotes" if literal.kind == "string" else ""
-        raise refused(
-            "INVALID_FIELD",
-            f"value of filter criterion for field '{field.name}' must be of type {field.type}{quoted}",
-        )
+        text = f"value of filter criterion for field '{field.name}' must be of type {field.type}{quoted}"
+        raise refused("INVALID_FIELD", text)
     if wanted == "datetime":
         moment = offset_instant(literal.value)
         if moment is None:

@@ -18,7 +18,7 @@ def _create_many(call: Call) -> Response:
     name = _one_type(records, "creates")
     if records:
         call.house.schema(name)  # 404 for a type that the org has not got
-    _count(call)
+    call.house.tally.collection_calls += 1
     results = call.house.insert(name, records, all_or_none, by=call.user) if records else []
     return json_response(results)
 
@@ -26,7 +26,7 @@ def _create_many(call: Call) -> Response:
 def _update_many(call: Call) -> Response:
     records, all_or_none = _collection(call)
     name = _one_type(records, "updates")
-    _count(call)
+    call.house.tally.collection_calls += 1
     results = call.house.update_many(name, records, all_or_none, by=call.user) if records else []
     return json_response([{name: value for name, value in result.items() if name != "created"} for result in results])
 
@@ -39,7 +39,7 @@ def _upsert_many(call: Call) -> Response:
         if _type_of(record).lower() != schema.name.lower():
             text = f"The sobject type '{_type_of(record)}' does not match the type '{schema.name}' in the URL"
             raise refused("INVALID_TYPE", text)
-    _count(call)
+    call.house.tally.collection_calls += 1
     return json_response(call.house.upsert(schema.name, key.name, records, all_or_none, by=call.user))
 
 
@@ -55,11 +55,6 @@ def _collection(call: Call) -> tuple[list[dict[str, Any]], bool]:
         text = f"record limit reached. cannot submit more than {MAX_COLLECTION} records"
         raise refused("EXCEEDED_MAX_SIZE_REQUEST", text)
     return records, all_or_none
-
-
-def _count(call: Call) -> None:
-    with call.house.lock:
-        call.house.tally.collection_calls += 1
 
 
 def _one_type(records: list[dict[str, Any]], verb: str) -> str:

@@ -12,23 +12,19 @@ from connector.sandbox.org.rows.table import Table as Records
 
 
 def _updated(call: Call) -> Response:
-    with call.house.lock:
-        table, (start, end) = _asked(call, UPDATED_DAYS)
-        ids = [row["Id"] for row in table.rows.values() if start <= row["SystemModstamp"] < end]
-        covered = call.house.replication.covered(end)
-        return json_response({"ids": call.house.replication.capped(ids), "latestDateCovered": covered})
+    table, (start, end) = _asked(call, UPDATED_DAYS)
+    ids = [row["Id"] for row in table.rows.values() if start <= row["SystemModstamp"] < end]
+    covered = call.house.replication.covered(end)
+    return json_response({"ids": call.house.replication.capped(ids), "latestDateCovered": covered})
 
 
 def _deleted(call: Call) -> Response:
-    with call.house.lock:
-        table, (start, end) = _asked(call, DELETED_DAYS)
-        log_from = org_text(call.house.replication.earliest())
-        found = {key: at for key, at in table.deletions().items() if max(start, log_from) <= at < end}
-        records = [{"id": key, "deletedDate": found[key]} for key in call.house.replication.capped(found)]
-        covered = call.house.replication.covered(end)
-        return json_response(
-            {"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": covered}
-        )
+    table, (start, end) = _asked(call, DELETED_DAYS)
+    log_from = org_text(call.house.replication.earliest())
+    found = {key: at for key, at in table.deletions().items() if max(start, log_from) <= at < end}
+    records = [{"id": key, "deletedDate": found[key]} for key in call.house.replication.capped(found)]
+    covered = call.house.replication.covered(end)
+    return json_response({"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": covered})
 
 
 def _asked(call: Call, days: int) -> tuple[Records, tuple[str, str]]:

@@ -23,39 +23,6 @@ def _list(call: Call) -> Response:
     return json_response({"encoding": "UTF-8", "maxBatchSize": MAX_COLLECTION, "sobjects": listed})
 
 
-def _basic(call: Call) -> Response:
-    return json_response({"objectDescribe": call.schema().summary(call.version), "recentItems": []})
-
-
-def _describe(call: Call) -> Response:
-    with call.house.lock:
-        return json_response(call.schema().describe(call.version))
-
-
-def _get(call: Call) -> Response:
-    return _record(call, call.schema(), _id(call))
-
-
-def _update(call: Call) -> Response:
-    return _single(call.house.update(call.schema().name, _id(call), call.json_object(), by=call.user))
-
-
-def _delete(call: Call) -> Response:
-    return _remove(call, call.schema(), _id(call))
-
-
-def _create(call: Call) -> Response:
-    return _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0])
-
-
-def _get_external(call: Call) -> Response:
-    return _record(call, call.schema(), _one(call))
-
-
-def _delete_external(call: Call) -> Response:
-    return _remove(call, call.schema(), _one(call))
-
-
 def _upsert(call: Call) -> Response:
     schema, body = call.schema(), call.json_object()
     key = call.house.external_id(schema, call.path["field"])
@@ -76,21 +43,23 @@ def _id(call: Call) -> str:
 def _hits(call: Call, schema: ObjectSchema) -> list[str]:
     """The one record with the external id of the path, or none; 300 where there are several."""
     field = call.house.external_id(schema, call.path["field"])
-    hits = call.house.find(schema.name, field, call.path["value"])
+    hits = call.house.table(schema.name).find(field.name, call.path["value"])
     if len(hits) > 1:
         text = f"The external id matches {len(hits)} records"
         raise Refusal(300, "MULTIPLE_CHOICES", text, *(address(schema, hit, call.version) for hit in hits))
     return hits
 
 
-def _one(call: Call) -> str:
+def _external(call: Call) -> str:
+    """The id of the one record with the external id of the path; 404 where there is none."""
     hits = _hits(call, call.schema())
     if not hits:
         raise not_found()
     return hits[0]
 
 
-def _record(call: Call, schema: ObjectSchema, record_id: str) -> Response:
+def _record(call: Call, record_id: str) -> Response:
+    schema = call.schema()
     row = call.house.record(schema.name, record_id)
     wanted = call.request.query_params.get("fields")
     if wanted:
@@ -105,7 +74,8 @@ def _named(row: dict[str, Any], schema: ObjectSchema, name: str) -> Any:
     return row[field.name]
 
 
-def _remove(call: Call, schema: ObjectSchema, record_id: str) -> Response:
+def _remove(call: Call, record_id: str) -> Response:
+    schema = call.schema()
     if not schema.deletable:
         raise refused("CANNOT_DELETE_ENTITY", f"entity type cannot be deleted: {schema.label}")
     call.house.record(schema.name, record_id)
@@ -128,14 +98,23 @@ def _single(result: dict[str, Any], *, upsert: bool = False) -> Response:
 # Fixed paths come before those with parameters.
 SOBJECTS: Table[Call] = {
     "/sobjects[/]": {"GET": _list},
-    "/sobjects/{object}[/]": {"GET": _basic, "POST": _create},
-    "/sobjects/{object}/describe[/]": {"GET": _describe},
+    "/sobjects/{object}[/]": {
+        "GET": lambda call: json_response({"objectDescribe": call.schema().summary(call.version), "recentItems": []}),
+        "POST": lambda call: _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0]),
+    },
+    "/sobjects/{object}/describe[/]": {"GET": lambda call: json_response(call.schema().describe(call.version))},
     **REPLICATION,
-    "/sobjects/{object}/{id}": {"GET": _get, "PATCH": _update, "DELETE": _delete},
+    "/sobjects/{object}/{id}": {
+        "GET": lambda call: _record(call, _id(call)),
+        "PATCH": lambda call: _single(
+            call.house.update(call.schema().name, _id(call), call.json_object(), by=call.user)
+        ),
+        "DELETE": lambda call: _remove(call, _id(call)),
+    },
     "/sobjects/{object}/{field}/{value:path}": {
-        "GET": _get_external,
+        "GET": lambda call: _record(call, _external(call)),
         "PATCH": _upsert,
-        "DELETE": _delete_external,
+        "DELETE": lambda call: _remove(call, _external(call)),
     },
     **COLLECTIONS,
 }

@@ -45,14 +45,7 @@ class Table:
 
     def insert(self, values: Row, *, by: str, at: str) -> Row:
         """Creates a record with defaults, audit fields and name filled in."""
-        row: Row = {
-            "Id": next(self._ids),
-            "CreatedById": by,
-            "CreatedDate": at,
-            "LastModifiedById": by,
-            "LastModifiedDate": at,
-            "SystemModstamp": at,
-        }
+        row: Row = {"Id": next(self._ids), "CreatedById": by, "CreatedDate": at} | _touched(by, at)
         for field in self.schema.fields.values():
             if field.default is not None:
                 row[field.name] = field.default
@@ -70,7 +63,7 @@ class Table:
         changed = any(row.get(name) != value for name, value in values.items())
         self._reindex(row, row, values)
         row.update(values)
-        row["LastModifiedById"], row["LastModifiedDate"], row["SystemModstamp"] = by, at, at
+        row |= _touched(by, at)
         return changed
 
     def delete(self, record_id: str, *, by: str, at: str) -> bool:
@@ -80,14 +73,14 @@ class Table:
             return False
         for field, index in self._index.items():
             index.pop(str(row.get(field) or "").lower(), None)
-        row |= {"IsDeleted": True, "LastModifiedById": by, "LastModifiedDate": at, "SystemModstamp": at}
+        row |= {"IsDeleted": True} | _touched(by, at)
         self.recycled[record_id] = row
         return True
 
     def undelete(self, record_id: str, *, by: str, at: str) -> None:
         """Takes a record out of the recycle bin."""
         row = self.recycled.pop(record_id)
-        row |= {"IsDeleted": False, "LastModifiedById": by, "LastModifiedDate": at, "SystemModstamp": at}
+        row |= {"IsDeleted": False} | _touched(by, at)
         self.rows[record_id] = row
         self._reindex(row, {}, row)
 
@@ -121,6 +114,10 @@ class Table:
                 index.pop(before[field].lower(), None)
             if after[field]:
                 index[after[field].lower()] = row["Id"]
+
+
+def _touched(by: str, at: str) -> Row:
+    return {"LastModifiedById": by, "LastModifiedDate": at, "SystemModstamp": at}
 
 
 def address(schema: ObjectSchema, record_id: str, version: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.org.errors import refused
+from connector.sandbox.org.errors import missing, no_such_record, refused
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table
-from connector.sandbox.org.rows.values import coerce
+from connector.sandbox.org.rows.values import bad_value, coerce, malformed_id
 from connector.sandbox.org.schema.model import FieldSchema
 
 Tables = Mapping[str, Table]
@@ -33,15 +33,25 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
     wanted = values.get(key.name)
     if wanted is None:
         raise refused("MISSING_ARGUMENT", f"{key.name} not specified", key.name)
-    hits = table.find(key.name, wanted)
-    if len(hits) > 1:
-        raise refused("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
-    target = table.rows[hits[0]] if hits else None
-    return judge(table, target, values)
+    found = _by_key(table, key, wanted)
+    return judge(table, table.rows[found] if found else None, values)
+
+
+def plan_insert(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for a record that is to be made."""
+    check_writable(table, create=True)
+    return judge(table, None, read_values(tables, table, record))
+
+
+def plan_change(tables: Tables, target: Row, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for new values of a record that is known."""
+    check_writable(table, create=False)
+    return judge(table, target, read_values(tables, table, record))
 
 
 def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
     """The plan for a record identified by its own id, in either spelling of the name."""
+    check_writable(table, create=False)
     given = next((value for name, value in record.items() if name.lower() == "id"), None)
     full = to_18(given) if isinstance(given, str) else None
     if given is None:
@@ -51,22 +61,30 @@ def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan
     if full in table.recycled:
         raise refused("ENTITY_IS_DELETED", "entity is deleted")
     if full not in table.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        raise no_such_record()
     values = {name: value for name, value in record.items() if name.lower() != "id"}
-    return judge(table, table.rows[full], read_values(tables, table, values))
+    return plan_change(tables, table.rows[full], table, values)
+
+
+def check_writable(table: Table, *, create: bool) -> None:
+    """Refuses a record of an object that the integration user may not create or change."""
+    if not (table.schema.createable if create else table.schema.updateable):
+        verb = "inserted" if create else "updated"
+        raise refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {verb}: {table.schema.label}")
 
 
 def judge(table: Table, target: Row | None, values: Row) -> Plan:
     """Checks rights, required fields and uniqueness of values that are well-formed by themselves."""
     schema = table.schema
     if target is None:
-        missing = [name for name in schema.required if values.get(name) is None]
+        lacking = [name for name in schema.required if values.get(name) is None]
     else:
-        missing = [name for name, value in values.items() if value is None and name in schema.required]
+        lacking = [name for name, value in values.items() if value is None and name in schema.required]
     _check_rights(table, target, values)
-    if missing:
-        raise refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
-    _check_unique(table, target, values)
+    if lacking:
+        raise missing(*lacking)
+    for name in schema.indexed:
+        refuse_duplicate(table, name, values.get(name), target)
     return Plan(target, values)
 
 
@@ -88,13 +106,9 @@ def read_values(tables: Tables, table: Table, record: Mapping[str, Any]) -> Row:
 
 def _put(values: Row, field: FieldSchema, value: Any) -> None:
     if field.name in values:
-        raise refused(
-            "INVALID_FIELD",
-            f"Cannot specify both an external ID reference {field.relationship_name} and a salesforce id, {field.name}"
-            if field.relationship_name
-            else f"Duplicate field: {field.name}",
-            field.name,
-        )
+        both = f"an external ID reference {field.relationship_name} and a salesforce id, {field.name}"
+        text = f"Cannot specify both {both}" if field.relationship_name else f"Duplicate field: {field.name}"
+        raise refused("INVALID_FIELD", text, field.name)
     values[field.name] = value
 
 
@@ -104,7 +118,7 @@ def _value(tables: Tables, field: FieldSchema, value: Any) -> Any:
     if not field.createable and not field.updateable:
         return value  # refused by the check of rights, whatever the value is
     if field.type == "boolean" and value is None:
-        raise refused("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: null", field.name)
+        raise bad_value(field, "INVALID_TYPE_ON_FIELD_IN_RECORD", "value not of required type: null")
     stored = coerce(field, value)
     if field.reference_to and stored is not None:
         _check_reference(tables, field, stored)
@@ -114,9 +128,9 @@ def _value(tables: Tables, field: FieldSchema, value: Any) -> Any:
 def _check_reference(tables: Tables, field: FieldSchema, record_id: str) -> None:
     parent = tables.get((field.reference_to or "").lower())
     if parent is None or not record_id.startswith(parent.schema.key_prefix):
-        raise refused("MALFORMED_ID", f"{field.label}: id value of incorrect type: {record_id}", field.name)
+        raise malformed_id(field, record_id)
     if record_id not in parent.rows:
-        raise refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
+        raise no_such_record(field.name)
 
 
 def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
@@ -129,40 +143,32 @@ def _parent(tables: Tables, field: FieldSchema, value: Any) -> str | None:
     (name, wanted), *_ = keys.items()
     key = parent.schema.field(name)
     if key is None or not (key.external_id or key.id_lookup):
-        raise refused(
-            "INVALID_FIELD",
-            f"Field name provided, {name} does not match an External ID for {parent.schema.name}",
-        )
-    hits = parent.find(key.name, wanted) if isinstance(wanted, str) else []
-    if not hits:
-        raise refused(
-            "INVALID_FIELD",
-            f"Foreign key external ID: {wanted} not found for field {key.name} in entity {parent.schema.name}",
-        )
+        text = f"Field name provided, {name} does not match an External ID for {parent.schema.name}"
+        raise refused("INVALID_FIELD", text)
+    found = _by_key(parent, key, wanted) if isinstance(wanted, str) else None
+    if found is None:
+        text = f"Foreign key external ID: {wanted} not found for field {key.name} in entity {parent.schema.name}"
+        raise refused("INVALID_FIELD", text)
+    return found
+
+
+def _by_key(table: Table, key: FieldSchema, wanted: str) -> str | None:
+    """The id of the one record with this external id, or None."""
+    hits = table.find(key.name, wanted)
     if len(hits) > 1:
         raise refused("DUPLICATE_EXTERNAL_ID", f"{key.name}: more than one record found: {hits}", key.name)
-    return hits[0]
+    return hits[0] if hits else None
 
 
 def _check_rights(table: Table, target: Row | None, values: Row) -> None:
-    fields = table.schema.fields
-    locked = [
-        name
-        for name in values
-        if not (fields[name.lower()].createable if target is None else fields[name.lower()].updateable)
-    ]
+    right = "createable" if target is None else "updateable"
+    locked = [name for name in values if right not in table.schema.fields[name.lower()].traits]
     if locked:
-        raise refused(
-            "INVALID_FIELD_FOR_INSERT_UPDATE",
+        text = (
             f"Unable to create/update fields: {', '.join(locked)}. Please check the security settings of"
-            " this field and verify that it is read/write for your profile or permission set.",
-            *locked,
+            " this field and verify that it is read/write for your profile or permission set."
         )
-
-
-def _check_unique(table: Table, target: Row | None, values: Row) -> None:
-    for name in table.schema.indexed:
-        refuse_duplicate(table, name, values.get(name), target)
+        raise refused("INVALID_FIELD_FOR_INSERT_UPDATE", text, *locked)
 
 
 def refuse_duplicate(table: Table, name: str, value: Any, own: Row | None) -> None:

@@ -1,0 +1,98 @@
+"""What a pull is asked for, what it reports, and what its parts share while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from connector.absorb.client import AbsorbClient
+from connector.absorb.pull.sweep import Sweep
+from connector.absorb.walk.pages import MAX_LIMIT
+from connector.progress import Progress, Silent
+from connector.settings import Settings
+from connector.streams import STREAMS
+from connector.warehouse.database import Warehouse
+from connector.warehouse.load import LoadCounts
+
+ALL = "*"  # the scope of a list that is not one course's
+ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read between two commits (so much is asked for again after a kill), and when a pull gives up."""
+
+    group_seconds: float = 0.5  # a group of pages is loaded when it is this old, or as large as one of the next two
+    group_rows: int = 50_000
+    group_lists: int = 400
+    queue_pages: int = 32
+    detail_pairs: int = 200  # learners and courses whose details are loaded together
+    largest_page: int = MAX_LIMIT  # rows that one answer may hold
+    failures_in_a_row: int = 20  # lists failing one after the other: an outage then, not a bad list
+
+
+@dataclass(frozen=True, slots=True)
+class PullOptions:
+    """`full` reads from the beginning; `since` from an instant; else each list from its watermark minus the overlap."""
+
+    streams: Sequence[str] = ORDER
+    full: bool = False
+    since: datetime | None = None
+    sweep: Sweep | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What a pull did for one stream."""
+
+    stream: str
+    counts: LoadCounts = field(default_factory=LoadCounts)
+    lists: int = 0
+    left_out: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    tombstones: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    repeated_walks: int = 0
+
+
+@dataclass(slots=True)
+class PullReport:
+    """What a pull did; `pending` counts rows in quarantine that wait for a fix."""
+
+    streams: dict[str, StreamReport] = field(default_factory=dict)
+    pending: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True when every list was read to its end and nothing waits in quarantine."""
+        return not self.pending and not any(report.failures for report in self.streams.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every part of one pull works with."""
+
+    settings: Settings
+    client: AbsorbClient
+    warehouse: Warehouse
+    run_id: str
+    command: str
+    options: PullOptions
+    progress: Progress
+
+    @classmethod
+    def of(cls, settings: Settings, run_id: str, command: str, options: PullOptions, progress: Progress | None) -> Self:
+        """With the portal and the warehouse that these settings name. Raises SettingsError."""
+        client, warehouse = AbsorbClient.of(settings), Warehouse.of(settings)
+        return cls(settings, client, warehouse, run_id, command, options, progress or Silent())
+
+    @property
+    def folder(self) -> Path:
+        """Where the answers of this run are landed."""
+        return self.settings.warehouse.landing / self.run_id

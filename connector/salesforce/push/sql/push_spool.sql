@@ -1,8 +1,0 @@
--- The records to send, parents together, as one JSON object a line: Python reads them 200 at a time.
-COPY (
-  SELECT external_id, payload_hash, payload, action, prior_code
-  FROM pushable
-  WHERE action IN ('create', 'update')
-  ORDER BY sort_key, external_id
-  LIMIT {{limit}}
-) TO '{{path}}' (FORMAT json);

@@ -1,0 +1,71 @@
+"""How far each list has been read: watermarks of lists read to their end, resume points of walks under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import rows_param, statements
+
+sql = statements(__package__)
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """A list that was read to its end: `watermark` covers it, None when nothing may be claimed."""
+
+    stream: str
+    scope_id: str
+    watermark: datetime | None
+    rows: int
+    completed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """An unfinished walk: every row edited up to `key` is loaded (None: nothing may be claimed any more)."""
+
+    scope_id: str
+    key: datetime | None
+    ceiling: datetime
+
+
+def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str) -> None:
+    """Write watermarks. Call inside the transaction that writes the rows they cover."""
+    if marks:
+        values = {"marks": rows_param(marks), "tenant_id": tenant_id, "run_id": run_id}
+        connection.execute(sql("watermark_put"), values)
+
+
+def put_resume_points(
+    connection: Connection,
+    stream: str,
+    points: Mapping[str, ResumePoint],
+    finished: Sequence[str],
+    *,
+    tenant_id: str,
+    run_id: str,
+) -> None:
+    """Write where walks are, by scope id, and drop the points of finished lists. Call inside the same transaction."""
+    under_way = [point for scope, point in points.items() if scope not in finished]
+    names = {"tenant_id": tenant_id, "stream": stream}
+    if under_way:
+        connection.execute(sql("resume_put"), {"marks": rows_param(under_way), "run_id": run_id, **names})
+    dropped = [*finished, *(point.scope_id for point in under_way if point.key is None)]
+    if dropped:
+        connection.execute(sql("resume_drop"), {"scopes": rows_param(dropped), **names})
+
+
+def read_resume_points(connection: Connection, tenant_id: str, stream: str) -> dict[str, ResumePoint]:
+    """Scope id → where an unfinished walk can go on."""
+    query = 'SELECT scope_id, "key", ceiling FROM ops.resume WHERE tenant_id = $tenant_id AND stream = $stream'
+    rows = connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall()
+    return {row[0]: ResumePoint(*row) for row in rows}
+
+
+def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict[str, datetime | None]:
+    """Scope id → watermark for one stream."""
+    query = "SELECT scope_id, watermark FROM ops.watermarks WHERE tenant_id = $tenant_id AND stream = $stream"
+    return dict(connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall())
