@@ -243,7 +243,9 @@ class _Sync:
         try:
             return self.timed(name, work)
         except LearnsyncError as failure:
-            log.warning("%s failed: %s", name, failure)
+            # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
+            if self.failures or name == "readback":
+                log.warning("%s failed: %s", name, failure)
             self.failures[name] = failure
             return None
 

@@ -71,7 +71,7 @@ class OrgObjects(OrgDestination):
         found = open_jobs(self._run.warehouse, self._run.settings.tenant_id, self._org_id)
         for job in found:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
-            await BulkPush.of(self._run, self.client, self._org_id, target).resume(job)
+            await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
         return [job.job_id for job in found]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
