@@ -126,7 +126,7 @@ def run_push(
     chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
     if options.dry_run:
         return push_all(settings, runs.new_run_id(), options, progress)
-    return stage(settings, "push", lambda run_id, _: push_all(settings, run_id, options, progress), look)
+    return stage(settings, "push", lambda run_id, close: push_all(settings, run_id, options, progress, close), look)
 
 
 def run_match(
@@ -167,7 +167,7 @@ def run_assign(
 
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
-    return stage(settings, "publish", lambda run_id, _: publish(settings, run_id), look)
+    return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
 
 
 @dataclass(slots=True)
