@@ -209,9 +209,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
             options = PushOptions(targets, match=False)
             pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
         # A target that fails is no reason not to look what became of the records of another.
-        if has_org and not any(
-            isinstance(failure, ApiBudgetError | ThrottledError) for failure in sync.failures.values()
-        ):
+        if has_org and not sync.out_of_calls:
             read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
     finally:
         # Analysts get what was pulled and built whatever a target says.
@@ -230,6 +228,11 @@ class _Sync:
         self.seconds: dict[str, float] = {}
         self.failures: dict[str, LearnsyncError] = {}
 
+    @property
+    def out_of_calls(self) -> bool:
+        """True when the org, or another target, takes no more calls for now."""
+        return any(isinstance(failure, ApiBudgetError | ThrottledError) for failure in self.failures.values())
+
     def timed(self, name: str, work: Callable[[], Report]) -> Report:
         """Do a stage."""
         started = time.monotonic()
@@ -243,7 +246,8 @@ class _Sync:
         try:
             return self.timed(name, work)
         except LearnsyncError as failure:
-            log.warning("%s failed: %s", name, failure)
+            if self.failures or name == "readback":  # only the first one is raised, and none of a read-back
+                log.warning("the %s failed: %s", name, failure)
             self.failures[name] = failure
             return None
 
