@@ -246,8 +246,9 @@ class _Sync:
         try:
             return self.timed(name, work)
         except LearnsyncError as failure:
-            if self.failures or name == "readback":  # only the first one is raised, and none of a read-back
-                log.warning("the %s failed: %s", name, failure)
+            # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
+            if self.failures or name == "readback":
+                log.warning("%s failed: %s", name, failure)
             self.failures[name] = failure
             return None
 

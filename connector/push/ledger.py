@@ -29,12 +29,14 @@ class Ledger:
 
     def intend(self, rows: Iterable[Row]) -> None:
         """Note what a call that must not be repeated is about to send: external_id, payload_hash, content."""
-        self._write("ledger_intend", rows)
+        with self.warehouse.transaction() as connection:
+            self.write(connection, "ledger_intend", _given(rows), job_id=None)
 
     def put(self, rows: Sequence[Row]) -> None:
         """Note what became of records: see outcomes.ledger_row."""
         if rows:
-            self._write("ledger_put", rows)
+            with self.warehouse.transaction() as connection:
+                self.write(connection, "ledger_put", _given(rows))
 
     def found(self, rows: Sequence[Row]) -> None:
         """Note records that the target was found to have: external_id, payload_hash, content, salesforce_id.
@@ -42,7 +44,14 @@ class Ledger:
         They do not count as sent by this run.
         """
         if rows:
-            self._write("ledger_found", rows)
+            with self.warehouse.transaction() as connection:
+                self.write(connection, "ledger_found", _given(rows))
+
+    def write(self, connection: Connection, name: str, rows: tuple[str, Row], **values: Any) -> None:
+        """Run one of the statements ledger_*.sql over rows: a query and its parameters."""
+        query, parameters = rows
+        named = {"now": utc_now(), "run_id": self.run_id}
+        connection.execute(sql(name, rows=query), {**self.key, **named, **parameters, **values})
 
     def remote_ids(self, connection: Connection) -> dict[str, str | None]:
         """External id of every record in the ledger → the id that the target gave it, None where there is none yet."""
@@ -63,7 +72,6 @@ class Ledger:
             states[state] for state in ("accepted", "rejected", "deferred")
         )
 
-    def _write(self, name: str, rows: Iterable[Row]) -> None:
-        values = {"rows": rows_param(rows), "now": utc_now(), "run_id": self.run_id}
-        with self.warehouse.transaction() as connection:
-            connection.execute(sql(name), self.key | values)
+
+def _given(rows: Iterable[Row]) -> tuple[str, Row]:
+    return sql("ledger_rows"), {"rows": rows_param(rows)}

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from connector.sandbox.kit.faults import Faults, by_profile, by_queue
 from connector.sandbox.kit.serving import Serving
 from connector.sandbox.org.app import create_salesforce_app
-from connector.sandbox.org.filling.learning import populate, sample
+from connector.sandbox.org.filling import populate, sample
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
 from connector.sandbox.portal.app import create_absorb_app
@@ -27,7 +27,7 @@ from connector.sandbox.portal.state import Portal
 from connector.sandbox.records.app import PATH as RECORDS_PATH
 from connector.sandbox.records.app import Records, create_records_app
 
-# What the generator makes happened before: the first changes that a visitor makes stand out from it.
+# Generated rows are at least this old, so that changes made later are clearly newer.
 _SETTLED = timedelta(hours=3)
 _SHARED_SECONDS = 600
 
@@ -127,32 +127,20 @@ class Sandbox:
 
     def settings(self) -> dict[str, str]:
         """The environment variables that point the connector here."""
-        found = {
-            "LEARNSYNC_ABSORB__BASE_URL": self.absorb_url,
-            "LEARNSYNC_ABSORB__API_KEY": self.absorb.api_key,
-            "LEARNSYNC_ABSORB__USERNAME": self.absorb.username,
-            "LEARNSYNC_ABSORB__PASSWORD": self.absorb.password,
-        }
+        login = {"username": self.absorb.username, "password": self.absorb.password}
+        found = _variables("ABSORB", base_url=self.absorb_url, api_key=self.absorb.api_key, **login)
         if self.org is not None:
-            found |= {
-                "LEARNSYNC_SALESFORCE__LOGIN_URL": self.salesforce_url,
-                "LEARNSYNC_SALESFORCE__CLIENT_ID": self.org.client_id,
-                "LEARNSYNC_SALESFORCE__CLIENT_SECRET": self.org.client_secret,
-            }
+            app = {"client_id": self.org.client_id, "client_secret": self.org.client_secret}
+            found |= _variables("SALESFORCE", login_url=self.salesforce_url, **app)
         if self.records is not None:
-            found |= {
-                "LEARNSYNC_LEARNING_RECORDS__BASE_URL": self.records_url,
-                "LEARNSYNC_LEARNING_RECORDS__API_KEY": self.records.api_key,
-            }
+            found |= _variables("LEARNING_RECORDS", base_url=self.records_url, api_key=self.records.api_key)
         return found
 
     def oauth_settings(self) -> dict[str, str]:
         """The variables that make the connector log in by OAuth here, beside or instead of username and password."""
-        return {
-            "LEARNSYNC_ABSORB__PORTAL_URL": self.absorb_url,
-            "LEARNSYNC_ABSORB__OAUTH_CLIENT_ID": self.absorb.oauth.client_id,
-            "LEARNSYNC_ABSORB__OAUTH_CLIENT_SECRET": self.absorb.oauth.client_secret,
-        }
+        client = self.absorb.oauth
+        secrets = {"oauth_client_id": client.client_id, "oauth_client_secret": client.client_secret}
+        return _variables("ABSORB", portal_url=self.absorb_url, **secrets)
 
     def jwt_settings(self, key_file: Path) -> dict[str, str]:
         """Write the app's private key to `key_file` (mode 0600); the variables that log in to the org with it."""
@@ -161,12 +149,8 @@ class Sandbox:
         key_file.chmod(0o600)
         key_file.write_text(self.org.jwt.private_key, "utf-8")
         user = next(row for row in self.org.records("User") if row["Id"] == self.org.user_id)
-        return {
-            "LEARNSYNC_SALESFORCE__LOGIN_URL": self.salesforce_url,
-            "LEARNSYNC_SALESFORCE__CLIENT_ID": self.org.client_id,
-            "LEARNSYNC_SALESFORCE__USERNAME": user["Username"],
-            "LEARNSYNC_SALESFORCE__PRIVATE_KEY_FILE": str(key_file.resolve()),
-        }
+        login = {"login_url": self.salesforce_url, "client_id": self.org.client_id, "username": user["Username"]}
+        return _variables("SALESFORCE", **login, private_key_file=str(key_file.resolve()))
 
     def _fill(self) -> None:
         if self.portal.count("users"):
@@ -193,6 +177,11 @@ class Sandbox:
         self.records = Records(now=self.options.now)
         app, self.record_answers = by_queue(create_records_app(self.records), RECORDS_PATH)
         return by_profile(app, self.absorb.profile(), self.options.seed)
+
+
+def _variables(section: str, **values: str) -> dict[str, str]:
+    """The environment variables of some settings of one section."""
+    return {f"LEARNSYNC_{section}__{name.upper()}": value for name, value in values.items()}
 
 
 def _is_loopback(host: str) -> bool:

@@ -64,7 +64,7 @@ def added(name: str, **values: Any) -> Break:
     object_name, _, field_name = name.partition(".")
 
     def act(org: Org) -> None:
-        made = FieldSchema(field_name, "string", field_name, length=20, **values)
+        made = FieldSchema(field_name, "string", field_name, length=20).set(**values)
         org.schema(object_name).fields[field_name.lower()] = made
 
     return act

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.sandbox.org.rows.formula import FORMULAS
+from connector.sandbox.org.rows.values import FORMULAS
 from connector.sandbox.org.schema.builtin import fields_of
 from connector.sandbox.org.schema.metadata import load_custom_objects
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.sandbox.org.filling.learning import populate
-from connector.sandbox.org.filling.people import People
+from connector.sandbox.org.filling import People, populate
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.rows.ids import checksum, to_18
 

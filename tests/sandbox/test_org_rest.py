@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from connector.sandbox.org.app import create_salesforce_app
-from connector.sandbox.org.filling.learning import populate
+from connector.sandbox.org.filling import populate
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.rows.ids import to_18
 

@@ -3,7 +3,7 @@
 No list says what changed here (docs/facts/absorb.md sections 4 and 6), so the course enrollments that changed are the
 guide: the loader puts each into ops.details_due in the transaction that stores it, and this module works that list off,
 learner and course by learner and course. A pair leaves the list in the transaction that stores what was served for it.
-Nothing but the list says what is left to do, so a run that stops anywhere is gone on with by the next one.
+Nothing else records what is left to do: wherever a run stops, the next one goes on from the list.
 """
 
 from __future__ import annotations

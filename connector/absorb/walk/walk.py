@@ -160,7 +160,7 @@ class Walk:
         if self._counted is None:
             self._question = partial(self._after_count, tail)
             return self._state.ask(self._state.since, 1)
-        # The tail was read again: it holds what had come before the count, or what is missing lies behind us.
+        # The end of the list was read again since: rows still missing now were passed on the way.
         return self._done() if len(self._met) >= self._counted else self._doubt()
 
     def _after_count(self, tail: Ask, _ask: Ask, page: Page) -> Ask | Done:
@@ -187,13 +187,15 @@ class Walk:
         state, rows, self._question = self._state, len(short.ids), None
         if ask.limit == asked.limit:
             if page.ids and (asked.start or asked.limit == state.silent_cap):
-                state.withholds = True  # no cap: the first page of a list shows that, and a cap does not shrink
+                # No cap: that would have shown at the first page of the list, and would not have become smaller.
+                state.withholds = True
                 return self._doubt()
             if not page.ids and not asked.start:
                 # A portal may cap the page and still count offsets in pages of the size it was asked for.
                 self._question = partial(self._after_probe, asked, short)
                 return state.ask(asked.modified_since, rows, 1)
-        if any(row_id not in state.held.ids for row_id in page.ids):  # so many rows a page, and no more
+        if any(row_id not in state.held.ids for row_id in page.ids):
+            # Rows not met before: the portal serves no more than `rows` a page, whatever it is asked for.
             state.silent_cap = rows
             state.take_cap(rows)
             return (self._overlap or self._keyset).begin()

@@ -1,10 +1,6 @@
 -- Records that the target was found to have: sent by an earlier push whose answer was lost, or by another warehouse.
 MERGE INTO salesforce.push_ledger AS l
-USING (
-  SELECT unnest(from_json(CAST($rows AS JSON), '[{
-    "external_id": "VARCHAR", "payload_hash": "VARCHAR", "content": "VARCHAR", "salesforce_id": "VARCHAR"
-  }]'), recursive := true)
-) AS f
+USING ({{rows}}) AS f
 ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = f.external_id
 WHEN MATCHED THEN UPDATE SET
   accepted_hash = f.payload_hash,

@@ -1,11 +1,6 @@
 -- What the target said of each record that was sent.
 MERGE INTO salesforce.push_ledger AS l
-USING (
-  SELECT unnest(from_json(CAST($rows AS JSON), '[{
-    "external_id": "VARCHAR", "payload_hash": "VARCHAR", "salesforce_id": "VARCHAR", "state": "VARCHAR",
-    "created": "BOOLEAN", "error_code": "VARCHAR", "error_text": "VARCHAR"
-  }]'), recursive := true)
-) AS o
+USING ({{rows}}) AS o
 ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = o.external_id
 WHEN MATCHED THEN UPDATE SET
   payload_hash = o.payload_hash,

@@ -52,9 +52,9 @@ class BulkPush:
     target: OrgObject
 
     @classmethod
-    def of(cls, run: Run, client: SalesforceClient, org_id: str, target: OrgObject) -> BulkPush:
-        """The bulk jobs of one object of an org, as one push runs them."""
-        ledger = BulkLedger(run.warehouse, run.settings.tenant_id, org_id, target.object, run.run_id)
+    def of(cls, run: Run, client: SalesforceClient, org_id: str, target: OrgObject, sent_by: str = "") -> BulkPush:
+        """The bulk jobs of one object of an org. Their rows stay those of the run `sent_by`, if it was another one."""
+        ledger = BulkLedger(run.warehouse, run.settings.tenant_id, org_id, target.object, sent_by or run.run_id)
         return cls(run, BulkJobs(client, run.options.pauses), ledger, target)
 
     async def resume(self, job: OpenJob) -> None:

@@ -34,7 +34,6 @@ class JobInfo:
     state: str
     version: str
     processed: int
-    failed: int
     message: str
 
     @property
@@ -121,7 +120,6 @@ def _info(answer: Answer) -> JobInfo:
             state=str(document["state"]),
             version=f"{float(document['apiVersion']):.1f}" if document.get("apiVersion") else "",
             processed=int(document.get("numberRecordsProcessed") or 0),
-            failed=int(document.get("numberRecordsFailed") or 0),
             message=str(document.get("errorMessage") or document.get("stateMessage") or ""),
         )
     except (ValueError, KeyError, TypeError):

@@ -11,7 +11,6 @@ from typing import Any
 from connector.push.ledger import Ledger
 from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
 from connector.salesforce.push.bulk_files import Part
-from connector.times import utc_now
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, rows_param, statements
 from mappings import ErrorRule
@@ -36,10 +35,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """A job whose outcome the ledger does not know."""
+    """A job whose outcome the ledger does not know, and the run that sent it."""
 
     object: str
     job_id: str
+    run_id: str
     records: int
 
 
@@ -54,9 +54,9 @@ class BulkLedger(Ledger):
 
     def enter(self, job_id: str, rows: Path, part: Part) -> None:
         """Write the job's id to each of its rows."""
-        values = {"job_id": job_id, "part": part.number, "now": utc_now(), "run_id": self.run_id}
+        entered = sql("bulk_sent", rows=literal(rows)), {"part": part.number}
         with self.warehouse.transaction() as connection:
-            connection.execute(sql("bulk_sent", rows=literal(rows)), self.key | values)
+            self.write(connection, "ledger_intend", entered, job_id=job_id)
 
     def release(self, job_id: str, code: str, text: str) -> None:
         """Make the rows of a job that came to nothing due again."""
@@ -84,7 +84,7 @@ class BulkLedger(Ledger):
             settled = Settled(*connection.execute(sql("bulk_settled")).fetchone() or (0, 0, 0, None))
             if again and settled.again:
                 connection.execute(sql("bulk_again", rows=literal(again[0]), path=literal(again[1])))
-            connection.execute(sql("bulk_settle"), self.key | {"now": utc_now()})
+            self.write(connection, "ledger_put", ("FROM bulk_outcomes", {}))
             connection.execute("DROP TABLE bulk_outcomes")
             connection.execute("DROP TABLE bulk_results")
         return settled

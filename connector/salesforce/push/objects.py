@@ -75,7 +75,7 @@ class OrgObjects(OrgDestination):
         """Bring in the results of these jobs."""
         for job in self._left:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
-            await BulkPush.of(self._run, self.client, self._org_id, target).resume(job)
+            await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
         return [job.job_id for job in self._left]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:

@@ -1,4 +1,4 @@
-"""The one refusal of the sandbox; each house prints it in the shape of the API that it stands for."""
+"""The one exception that becomes an error answer; each API prints it in its own shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the sandbox
-    """What a caller is told in place of what it asked for.
+    """An error answer.
 
     `status` is the HTTP status, `code` the API's own name of the error (empty where it has none), `details` what it
     lists beside the message: fields, validations, addresses.

@@ -98,8 +98,8 @@ class Faults:
             kind = self._queue.popleft()
             self.met += kind != "served"
             return None if kind == "served" else kind
-        tired = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
-        if self._random.random() >= self._share or tired:
+        at_most = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
+        if self._random.random() >= self._share or at_most:
             self._in_a_row.pop(subject, None)
             return None
         if subject is not None:
@@ -175,7 +175,7 @@ def _refusal(fault: str, body: Callable[[int], Any]) -> Response:
 
 
 async def _swallow(_message: Message) -> None:
-    """Where an answer goes that nobody will hear."""
+    """The `send` of a call whose answer is dropped."""
 
 
 async def _reset(_app: ASGIApp, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -215,7 +215,7 @@ def _transport(send: Send) -> asyncio.Transport:
 
 
 async def _gone(receive: Receive) -> None:
-    """Wait until the server knows of the disconnect, else it would answer 500 or complain."""
+    """Wait for the disconnect: returning before it makes the server answer 500 or log an error."""
     while (await receive())["type"] != "http.disconnect":
         continue
 

@@ -28,7 +28,7 @@ def form_of(body: bytes) -> dict[str, str]:
 
 
 def same(offered: str, wanted: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell where they differ."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(offered.encode(), wanted.encode())
 
 

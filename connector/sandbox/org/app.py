@@ -31,10 +31,6 @@ def create_salesforce_app(org: HookedOrg) -> Starlette:
     return application(served, _unknown, org_shape)
 
 
-def _resources(call: Call) -> Response:
-    return json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})
-
-
 def _limits(call: Call) -> Response:
     sessions = call.house.sessions
     daily = {"Max": sessions.api_max, "Remaining": max(0, sessions.api_max - sessions.api_used)}
@@ -49,7 +45,7 @@ def _limits(call: Call) -> Response:
 
 
 RESOURCES: Table[Call] = {
-    "[/]": {"GET": _resources},
+    "[/]": {"GET": lambda call: json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})},
     "/limits[/]": {"GET": _limits},
     **SOBJECTS,
     **QUERY,
@@ -64,9 +60,11 @@ def _open_routes(org: HookedOrg) -> list[Route]:
         {
             "/services/data[/]": {"GET": _versions},
             "/_sandbox/org": {"GET": _state},
-            "/_sandbox/records/{object}": {"GET": _records},
+            "/_sandbox/records/{object}": {"GET": lambda call: json_response(call.house.records(call.path["object"]))},
             # Somebody else of the org, to see what becomes of their edits.
-            "/_sandbox/session/{user}": {"POST": _session},
+            "/_sandbox/session/{user}": {
+                "POST": lambda call: json_response({"access_token": call.house.session_of(call.path["user"])})
+            },
         }
     )
 
@@ -83,14 +81,6 @@ def _state(call: routes.Call[HookedOrg]) -> Response:
     org = call.house
     calls = {"used": org.sessions.api_used, "max": org.sessions.api_max, "by_resource": dict(org.calls)}
     return json_response({"records": org.record_counts(), "writes": org.write_counts, "calls": calls})
-
-
-def _records(call: routes.Call[HookedOrg]) -> Response:
-    return json_response(call.house.records(call.path["object"]))
-
-
-def _session(call: routes.Call[HookedOrg]) -> Response:
-    return json_response({"access_token": call.house.session_of(call.path["user"])})
 
 
 def _unknown(request: Request, status: int) -> Refusal:

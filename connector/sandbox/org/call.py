@@ -32,7 +32,7 @@ class Call(routes.Call[Org]):
     user: str
 
     def expect_type(self, wanted: str) -> None:
-        """415 where the body is said to be something else."""
+        """415 where the Content-Type is another one."""
         kind = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != wanted:
             raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind or 'missing'} is not supported")

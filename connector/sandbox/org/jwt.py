@@ -18,7 +18,7 @@ from connector.sandbox.kit.oauth import oauth_error
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LONGEST_SECONDS = 300
-# The sandbox stands for a production org: test.salesforce.com is the audience of others.
+# The sandbox is a production org; only sandbox orgs accept test.salesforce.com as audience.
 PRODUCTION = "https://login.salesforce.com"
 
 
@@ -27,7 +27,7 @@ class JwtApp:
 
     def __init__(self, client_id: str) -> None:
         self._client_id = client_id
-        # Usernames that the app's policy admits; None admits every user that the org tells of.
+        # Usernames that the app's policy admits; None admits every user of the org.
         self.approved: set[str] | None = None
 
     @cached_property
@@ -40,7 +40,7 @@ class JwtApp:
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def verify(self, assertion: str, now: float, site: str, users: Mapping[str, bool]) -> str:
-        """The username an assertion speaks for. `now` in seconds since 1970, `users` username → active.
+        """The username that an assertion is for. `now` in seconds since 1970, `users` username → active.
 
         Raises Refusal.
         """
@@ -62,7 +62,7 @@ class JwtApp:
         return subject
 
     def _claims(self, assertion: str) -> dict[str, Any]:
-        """The claims, when the app's key has signed them; what they say is judged by the caller."""
+        """The claims, when the app's key has signed them; their values are checked by the caller."""
         try:
             return jwt.decode(
                 assertion,

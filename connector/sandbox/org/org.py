@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
@@ -21,14 +22,15 @@ from connector.sandbox.org.jwt import JwtApp
 from connector.sandbox.org.query.cursors import Cursors, Page
 from connector.sandbox.org.query.run import run
 from connector.sandbox.org.rest.replication import Replication
-from connector.sandbox.org.rows.formula import evaluate
 from connector.sandbox.org.rows.table import Row, Table
-from connector.sandbox.org.rows.upsert import Plan, judge, plan_update, plan_upsert, read_values
+from connector.sandbox.org.rows.upsert import Plan, check_writable, plan_change, plan_insert, plan_update, plan_upsert
+from connector.sandbox.org.rows.values import evaluate
 from connector.sandbox.org.schema.metadata import load_objects
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
 from connector.sandbox.org.sessions import Sessions
 
-Records = Sequence[Mapping[str, Any]]
+Record = Mapping[str, Any]
+Records = Sequence[Record]
 Results = list[dict[str, Any]]
 
 
@@ -104,8 +106,8 @@ class Org:
         key = self.external_id(self.schema(object_name), external_id_field)
         seen: set[str] = set()
 
-        def plan(table: Table, record: Mapping[str, Any]) -> Plan:
-            _check_writable(table, create=True)
+        def plan(table: Table, record: Record) -> Plan:
+            check_writable(table, create=True)
             _refuse_twin(key, record, seen)
             return plan_upsert(self._tables, table, key, record)
 
@@ -113,32 +115,17 @@ class Org:
 
     def insert(self, object_name: str, records: Records, all_or_none: bool = False, *, by: str = "") -> Results:
         """Creates records; one SaveResult per record, in the same order."""
+        return self._write(object_name, records, partial(plan_insert, self._tables), all_or_none, by)
 
-        def plan(table: Table, record: Mapping[str, Any]) -> Plan:
-            _check_writable(table, create=True)
-            return judge(table, None, read_values(self._tables, table, record))
-
-        return self._write(object_name, records, plan, all_or_none, by)
-
-    def update(self, object_name: str, record_id: str, values: Mapping[str, Any], *, by: str = "") -> dict[str, Any]:
-        """Updates one record by id."""
-
-        def plan(table: Table, record: Mapping[str, Any]) -> Plan:
-            _check_writable(table, create=False)
-            return judge(table, table.rows[record_id], read_values(self._tables, table, record))
-
+    def update(self, object_name: str, record_id: str, values: Record, *, by: str = "") -> dict[str, Any]:
+        """Updates one record by id; 404 where there is none."""
         with self.lock:
-            self.row(self.table(object_name), record_id)
-            return self._write(object_name, [values], plan, False, by)[0]
+            row = self.row(self.table(object_name), record_id)
+            return self._write(object_name, [values], partial(plan_change, self._tables, row), False, by)[0]
 
     def update_many(self, object_name: str, records: Records, all_or_none: bool = False, *, by: str = "") -> Results:
         """Updates records by the `id` that each carries; one SaveResult per record, in the same order."""
-
-        def plan(table: Table, record: Mapping[str, Any]) -> Plan:
-            _check_writable(table, create=False)
-            return plan_update(self._tables, table, record)
-
-        return self._write(object_name, records, plan, all_or_none, by)
+        return self._write(object_name, records, partial(plan_update, self._tables), all_or_none, by)
 
     def delete(self, object_name: str, ids: Iterable[str], *, by: str = "") -> int:
         """Deletes records into the recycle bin, as an administrator would; the number deleted.
@@ -163,12 +150,7 @@ class Org:
                 row |= {name: None for name in links if row.get(name) in gone}
 
     def _write(
-        self,
-        object_name: str,
-        records: Records,
-        plan: Callable[[Table, Mapping[str, Any]], Plan],
-        all_or_none: bool,
-        by: str,
+        self, object_name: str, records: Records, plan: Callable[[Table, Record], Plan], all_or_none: bool, by: str
     ) -> Results:
         """Judges every record; writes each one at once, or all together at the end when all must be good."""
         with self.lock:
@@ -192,21 +174,18 @@ class Org:
             return results
 
     def _apply(self, table: Table, plan: Plan, by: str) -> dict[str, Any]:
-        row = self._store(table, plan.target, plan.values, by)
+        row = self.write_row(table.schema.name, plan.target, plan.values, by)
         return {"id": row["Id"], "success": True, "created": plan.target is None, "errors": []}
 
-    def _store(self, table: Table, row: Row | None, values: Row, by: str = "") -> Row:
-        at, by = self.stamp(), by or self.user_id
+    def write_row(self, name: str, row: Row | None, values: Row, by: str = "") -> Row:
+        """Creates a record (``row`` is None) or writes into one, without any check, and counts it."""
+        table, at, by = self.table(name), self.stamp(), by or self.user_id
         if row is None:
             self.tally.add(table.schema.name, "created")
             return table.insert(values, by=by, at=at)
         changed = table.update(row, values, by=by, at=at)
         self.tally.add(table.schema.name, "updated" if changed else "unchanged")
         return row
-
-    def write_row(self, name: str, row: Row | None, values: Row) -> Row:
-        """Creates a record (``row`` is None) or writes into one by rules of the caller's own, and counts it."""
-        return self._store(self.table(name), row, values)
 
     def load(self, object_name: str, values: Row) -> Row:
         """Creates a record without any check or count."""
@@ -235,11 +214,6 @@ class Org:
         with self.lock:
             table = self.table(object_name)
             return self._view(table, self.row(table, record_id))
-
-    def find(self, object_name: str, field: FieldSchema, value: str) -> list[str]:
-        """Ids of the records with this external id."""
-        with self.lock:
-            return self.table(object_name).find(field.name, value)
 
     def records(self, object_name: str) -> list[Row]:
         """Every record, with all its fields and formulas evaluated."""
@@ -270,13 +244,7 @@ class Org:
         return org_text(self.now())
 
 
-def _check_writable(table: Table, *, create: bool) -> None:
-    if not (table.schema.createable if create else table.schema.updateable):
-        verb = "inserted" if create else "updated"
-        raise refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {verb}: {table.schema.label}")
-
-
-def _refuse_twin(key: FieldSchema, record: Mapping[str, Any], seen: set[str]) -> None:
+def _refuse_twin(key: FieldSchema, record: Record, seen: set[str]) -> None:
     """One call may name an external id once; the first record of a pair is served, the second refused."""
     value = record.get(key.name)
     if not isinstance(value, str):

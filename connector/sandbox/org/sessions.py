@@ -14,7 +14,7 @@ class Sessions:
     """Opaque tokens without an announced lifetime, and one counter of calls for all of them."""
 
     def __init__(self, api_max: int = 100_000) -> None:
-        # A sandbox that starts anew is another org, as a refreshed Salesforce sandbox is: its id tells them apart.
+        # Each start is a new org with a new id, as each refresh of a Salesforce sandbox is.
         self.org_id = long_form("00D5g" + secrets.token_hex(5))
         self.api_used = 0
         self.api_max = api_max
@@ -23,7 +23,7 @@ class Sessions:
         self._faults = Faults()
 
     def issue(self, user_id: str = "") -> str:
-        """A new token; it lasts until ``expire`` because no field of the response tells how long."""
+        """A new token; it lasts until ``expire`` because the response announces no lifetime."""
         token = f"{self.org_id[:15]}!AQ{secrets.token_urlsafe(60)}"
         self._tokens[token] = user_id
         return token

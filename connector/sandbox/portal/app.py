@@ -30,7 +30,6 @@ from connector.sandbox.portal.oauth import oauth_routes
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Portal
 
-EVERYTHING = Condition("1 = 1")
 _LOGIN = "/authenticate"
 _WITHIN = ("", "/chapters/{chapter_id}")
 
@@ -49,7 +48,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
         *control_routes(house),
     ]
     middleware = [Middleware(_LowerCasePath), *([Middleware(GZipMiddleware)] if options.gzip else [])]
-    app = application(routes, _unknown, portal_shape, middleware)
+    app = application(routes, unknown_path, portal_shape, middleware)
     app.router.redirect_slashes = False
     # Outside Starlette, because hanging up takes the server's own send method.
     return by_profile(app, profile, options.seed)
@@ -62,10 +61,6 @@ def _admit(house: House, request: Request, body: bytes, path: str) -> Call:
     if path != _LOGIN:
         house.gateway.authorize(request)
     return Call(house, request, body)
-
-
-def _unknown(request: Request, _status: int) -> Refusal:
-    return unknown_path(request.headers.get("authorization"))
 
 
 @dataclass
@@ -93,8 +88,8 @@ def authenticate(call: Call) -> Response:
     return json_response(call.house.gateway.mint(*(fields[name] for name in wanted)))
 
 
-def _collection(stream: str) -> Handler:
-    return lambda call: call.house.lister.answer(stream, call.query, EVERYTHING)
+def _listed(stream: str) -> Handler:
+    return lambda call: call.house.lister.answer(stream, call.query, Condition("1 = 1"))
 
 
 def _scoped(stream: str, column: str) -> Handler:
@@ -179,7 +174,7 @@ def enroll_me(call: Call) -> Response:
 PAIR = "/users/{user_id}/enrollments/{course_id}"
 ROUTES: Table[Call] = {
     _LOGIN: {"POST": authenticate},
-    **{f"/{stream}": {"GET": _collection(stream)} for stream in ("users", "courses", "departments")},
+    **{f"/{stream}": {"GET": _listed(stream)} for stream in ("users", "courses", "departments")},
     **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
     "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
     "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},

@@ -27,7 +27,7 @@ class House:
     account: str
 
     def me(self) -> str:
-        """The id of the user behind the account: 404 where the portal holds nobody."""
+        """The id of the user behind the account: 404 where the portal has no users."""
         found = self.portal.me(self.account)
         if found is None:
             raise not_found()

@@ -17,7 +17,7 @@ from connector.sandbox.kit.routes import json_response
 from connector.sandbox.portal import writes
 from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
 from connector.sandbox.portal.errors import not_found, unprocessable
-from connector.sandbox.portal.lessons import LessonState, new_attempt, retell
+from connector.sandbox.portal.lessons import LessonState, new_attempt, update_from_attempts
 from connector.sandbox.portal.listing import deprecated_conditions
 from connector.sandbox.portal.odata import Condition
 from connector.sandbox.portal.state import Row
@@ -25,9 +25,6 @@ from connector.sandbox.portal.state import Row
 _LONGEST_ATTEMPT = timedelta(hours=12)
 # Nobody may begin a course while these hold: approval pending, declined, on a waitlist. Reasoned.
 _CLOSED = {2, 6, 8}
-
-
-# -- course enrollments that others lean on ----------------------------------------------------------
 
 
 def enrollment_of_pair(call: Call) -> Response:
@@ -59,9 +56,6 @@ def _current(call: Call) -> Row:
     enrollment = _first(call.house.portal.enrollments_of(path["user_id"], path["course_id"]))
     call.house.details.look_into(str(enrollment["id"]))
     return enrollment
-
-
-# -- reading -----------------------------------------------------------------------------------------
 
 
 def array(stream: str) -> Handler:
@@ -135,9 +129,6 @@ def _one(lessons: list[LessonState], lesson_id: str) -> LessonState:
     return found
 
 
-# -- writing -----------------------------------------------------------------------------------------
-
-
 def enroll_in_session(call: Call) -> Response:
     """Enroll into an instructor-led course and one of its sessions.
 
@@ -169,7 +160,7 @@ def start_attempt(call: Call) -> Response:
     now = call.house.portal.stamp()
     _may_begin(enrollment, now)
     attempt = new_attempt(lesson, now, call.house.portal.new_id())
-    retell(lesson, now)
+    update_from_attempts(lesson, now)
     call.house.details.save_lessons(enrollment, lessons, now)
     path = call.path
     return json_response({"attemptId": attempt["id"], "courseId": path["course_id"], "userId": path["user_id"]}, 201)
@@ -204,7 +195,7 @@ def finish_attempt(call: Call) -> Response:
     if attempt["status"] != 1:
         attempt["completionDate"] = changes.get("completionDate") or naive_text(now)
         attempt["timeSpentTicks"] = attempt["timeSpentTicks"] or _ticks(attempt)
-    retell(lesson, now)
+    update_from_attempts(lesson, now)
     call.house.details.save_lessons(enrollment, lessons, now)
     return json_response({"attemptId": attempt["id"]})
 

@@ -1,7 +1,7 @@
 """Lesson, chapter and session enrollments and attempts of a portal: made when first asked for, kept from then on.
 
-A portal of 200,000 enrollments would hold several times as many of these; nobody waits for what nobody reads. An
-enrollment that was edited since its inside was last looked at is brought forward first, so both always agree.
+A portal of 200,000 enrollments would hold several times as many of these, and most are never read. An enrollment that
+was edited since its inside was last made is brought up to date first, so that both always agree.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ class DetailStore:
         self.portal = portal
         portal.script("".join(sql("detail_table", name=name) for name in DETAILS) + sql("looked_into"))
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def outline(self, course_id: str) -> Outline:
         """What a course is made of; an empty outline for one that is not there."""
         course = self.portal.get("courses", course_id)
@@ -91,14 +89,12 @@ class DetailStore:
         found = self.portal.select("SELECT enrollment_id, item_id FROM attempts WHERE key = ?", (attempt_id.lower(),))
         return (str(found[0][0]), str(found[0][1])) if found else None
 
-    # -- writing ---------------------------------------------------------------------------------
-
     def adopt(self, enrollment_id: str) -> None:
-        """Look into an enrollment just made through the API: it has no session until somebody picks one."""
+        """Make the inside of an enrollment just made through the API, which has no session until one is chosen."""
         self._refresh("key", enrollment_id, pick_session=False)
 
     def save_lessons(self, enrollment: Row, lessons: Sequence[LessonState], moment: datetime) -> None:
-        """Store changed lessons, then say on the course enrollment what they amount to (and bump its dateEdited)."""
+        """Store changed lessons, then update progress, status and dateEdited of the course enrollment from them."""
         key = str(enrollment["id"]).lower()
         course_id = str(enrollment["courseId"]).lower()
         stamp = canonical(naive_text(moment)) or ""
@@ -201,7 +197,7 @@ def _line(parent: _Parent, row: Row, item_id: str, *, parent_id: str | None = No
 
 
 def _course_changes(enrollment: Row, lessons: Sequence[LessonState], moment: datetime) -> dict[str, Any]:
-    """What the course enrollment says of its lessons. A completed course stays so, whatever is tried again."""
+    """The changes of a course enrollment that follow from its lessons. A completed course stays completed."""
     summary = summarize(lessons)
     ticks = max(int(number(enrollment.get("timeSpentTicks"))), sum(lesson.ticks for lesson in lessons))
     begun = [lesson.row["dateStarted"] for lesson in lessons if lesson.row["dateStarted"]]

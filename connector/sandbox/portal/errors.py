@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.requests import Request
+
 from connector.sandbox.kit.errors import Refusal
 
 
@@ -37,11 +39,10 @@ def unprocessable(detail: str) -> Refusal:
     return Refusal(422, "ErrorGeneric", message, detail)
 
 
-def unknown_path(authorization: str | None) -> Refusal:
-    """What the gateway says about a path it has no route for: it reads like an auth fault and is none."""
+def unknown_path(request: Request, _status: int) -> Refusal:
+    """The answer to a path without a route: its text looks like a failed login although it is none."""
+    authorization = request.headers.get("authorization")
     if not authorization:
         return gateway_error(403, "Missing Authentication Token")
-    token = authorization.split(" ")[-1]
-    return gateway_error(
-        403, f"'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: '{authorization}'."
-    )
+    text = "not a valid key=value pair (missing equal-sign) in Authorization header"
+    return gateway_error(403, f"'{authorization.split(' ')[-1]}' {text}: '{authorization}'.")

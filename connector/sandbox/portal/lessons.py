@@ -17,7 +17,7 @@ from connector.sandbox.portal.outlines import Outline
 from connector.sandbox.portal.schema import DETAILS
 
 Row = dict[str, Any]
-# Statuses of a course enrollment under which nobody has begun.
+# Statuses of a course enrollment that has not been started.
 UNBEGUN = {0, 2, 6, 8, 9, 10}
 _AWAITING = {7, 11, 12}
 # (when the number-th of count touched lessons began, when it ended)
@@ -68,7 +68,7 @@ def blank_lessons(enrollment: Mapping[str, Any], outline: Outline) -> list[Lesso
 
 
 def _within(enrollment: Mapping[str, Any], stream: str) -> Row:
-    """A row of a stream that says whose it is and is empty otherwise."""
+    """A row of a stream with the ids of its enrollment and user, empty otherwise."""
     return DETAILS[stream].blank | {
         "courseEnrollmentId": enrollment["id"],
         "userId": enrollment.get("userId"),
@@ -110,11 +110,11 @@ def _close(lesson: LessonState, status: int, begun: datetime, ended: datetime) -
     if attempt is None:
         attempt = new_attempt(lesson, begun)
     attempt |= {"status": status, "completionDate": naive_text(ended)}
-    retell(lesson, ended)
+    update_from_attempts(lesson, ended)
 
 
 def _leave(lesson: LessonState, status: int, progress: float, begun: datetime, edited: datetime) -> None:
-    """The lesson where the learner stands: failed, awaiting somebody's verdict, or in progress."""
+    """The lesson where the learner stands: failed, waiting for approval or marking, or in progress."""
     before = (lesson.row["status"], lesson.row["progress"])
     if status == 5 and lesson.row["status"] != 5:
         _close(lesson, 5, begun, edited)
@@ -125,7 +125,7 @@ def _leave(lesson: LessonState, status: int, progress: float, begun: datetime, e
         return
     if not lesson.attempts or lesson.attempts[-1]["status"] != 1:
         new_attempt(lesson, begun)
-    retell(lesson, edited)
+    update_from_attempts(lesson, edited)
     lesson.row |= {"status": target, "progress": progress}
 
 
@@ -143,7 +143,7 @@ def new_attempt(lesson: LessonState, begun: datetime, attempt_id: str | None = N
     return attempt
 
 
-def retell(lesson: LessonState, edited: datetime) -> None:
+def update_from_attempts(lesson: LessonState, edited: datetime) -> None:
     """Bring a lesson enrollment in line with its attempts; one success counts for good."""
     attempts, row = lesson.attempts, lesson.row
     statuses = [attempt["status"] for attempt in attempts]
@@ -239,7 +239,7 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
 
 
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
-    """A session enrollment that says what its course enrollment says; no dateAdded (docs/facts/absorb.md section 5)."""
+    """A session enrollment with the state of its course enrollment; no dateAdded (docs/facts/absorb.md section 5)."""
     said = ("status", "progress", "score", "timeSpent", "dateStarted", "dateCompleted", "dateEdited")
     return _within(enrollment, "session_enrollments") | {
         "id": stable_guid(f"{enrollment['id']}/{session_id}"),

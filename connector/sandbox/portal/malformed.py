@@ -1,4 +1,4 @@
-"""Enrollment rows that a real portal should not serve, and sooner or later does."""
+"""Malformed enrollment rows: broken ids and dates, missing fields, wrong types."""
 
 from __future__ import annotations
 

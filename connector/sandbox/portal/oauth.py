@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from importlib import resources
+from string import Template
 from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -139,7 +141,7 @@ def oauth_routes(server: OAuthServer, requests: Counter[str]) -> list[Route]:
 
 
 def _obstacle(server: OAuthServer, asked: Mapping[str, str]) -> Response | None:
-    """Why nobody can be asked: shown here where the way back cannot be trusted, else sent back."""
+    """The error of an invalid request: shown here unless the redirect URI can be trusted, else sent there."""
     if asked["client_id"] != server.client.client_id or not server.client.allows(asked["redirect_uri"]):
         return HTMLResponse("<h1>Unknown client or redirect URI</h1>", status_code=400)
     if asked["response_type"] != "code":
@@ -156,13 +158,7 @@ def _back(asked: Mapping[str, str], answer: Mapping[str, str]) -> Response:
 
 
 def _form(asked: Mapping[str, str]) -> str:
-    hidden = "".join(
-        f'<input type="hidden" name="{name}" value="{html.escape(value)}">' for name, value in asked.items()
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox portal</title><h1>Sandbox portal</h1>'
-        f"<p>{html.escape(asked['client_id'])} asks for {html.escape(asked['scope'])}.</p>"
-        f'<form method="post" action="/oauth/authorize">{hidden}'
-        '<button name="decision" value="permit">Permit</button> <button name="decision" value="deny">Deny</button>'
-        "</form></html>"
-    )
+    shown = {name: html.escape(value) for name, value in asked.items()}
+    hidden = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in shown.items())
+    page = Template(resources.files("connector.sandbox.portal").joinpath("consent.html").read_text("utf-8"))
+    return page.substitute(client=shown["client_id"], scope=shown["scope"], hidden=hidden)

@@ -108,7 +108,7 @@ def _courses(presentations: list[Presentation], stamp: str) -> list[Row]:
 
 
 def _user(number: int, stamp: str) -> Row:
-    """The students are anonymous: names here are picked by number, and nobody's."""
+    """The students are anonymous: their names are made up from their numbers."""
     return user(
         id=stable_guid(f"oulad/student/{number}"),
         number=number,

@@ -91,7 +91,7 @@ def user(*, number: int, first: str, last: str, domain: str, **values: Any) -> R
 def _email(first: str, last: str, number: int, dice: Dice) -> str:
     domain = "example.com" if dice.chance(0.7) else "example.org"
     address = f"{ascii_name(first)}.{ascii_name(last)}.{number}@{domain}"
-    # Some portals were filled by hand: matching must not depend on case.
+    # Some addresses are in title case: matching must not depend on case.
     return address.title() if dice.chance(0.04) else address
 
 

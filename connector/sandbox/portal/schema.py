@@ -84,7 +84,7 @@ DETAILS = {name: stream for name, stream in ALL.items() if name not in STREAMS}
 
 
 def enrollment_row(row_id: str, user: Mapping[str, Any], course: Mapping[str, Any], **values: Any) -> dict[str, Any]:
-    """A course enrollment that nobody has begun, with the values given."""
+    """A course enrollment that is not started, with the values given."""
     return ALL["enrollments"].blank | {
         "id": row_id,
         "courseId": course["id"],

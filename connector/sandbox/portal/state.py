@@ -39,8 +39,6 @@ class Portal:
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
 
-    # -- reading ---------------------------------------------------------------------------------
-
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
         return int(self.select(f"SELECT count(*) FROM {_table(stream)}")[0][0])
@@ -109,8 +107,6 @@ class Portal:
         ranked = "SELECT json FROM users ORDER BY lower(json_extract(json, '$.username')) = ? DESC, seq LIMIT 1"
         return next(iter(self.documents(ranked, (username.lower(),))), None)
 
-    # -- writing ---------------------------------------------------------------------------------
-
     def new_id(self) -> str:
         """A fresh id, repeatable with the portal's seed."""
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
@@ -124,9 +120,7 @@ class Portal:
 
     def load(self, stream: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert or replace many rows verbatim in one transaction."""
-        with self.lock:
-            prepared = (self._columns(stream, row, None) for row in rows)
-            self._transact(_upsert(stream), prepared)
+        self.write(_upsert(stream), (self._columns(stream, row, None) for row in rows))
 
     def copy_from(self, other: Portal) -> None:
         """Hold the rows of another portal, in place of what is here."""
@@ -143,7 +137,14 @@ class Portal:
     def write(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
         """Run one writing statement for each row of parameters, in one transaction."""
         with self.lock:
-            self._transact(sql, parameters)
+            self._db.execute("BEGIN")
+            try:
+                self._db.executemany(sql, parameters)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            self._counts.clear()
 
     def put_row(self, stream: str, row: Mapping[str, Any], *, course_id: str | None = None) -> None:
         """Insert or replace one row verbatim, malformed or not.
@@ -228,17 +229,7 @@ class Portal:
 
     def _delete(self, stream: str, column: str, values: Sequence[str]) -> None:
         sql = f"DELETE FROM {_table(stream)} WHERE {column} = ?"
-        self._transact(sql, [(value.lower(),) for value in values])
-
-    def _transact(self, sql: str, parameters: Iterable[tuple[object, ...]]) -> None:
-        self._db.execute("BEGIN")
-        try:
-            self._db.executemany(sql, parameters)
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        self._counts.clear()
+        self.write(sql, [(value.lower(),) for value in values])
 
     def _choose(self, which: Selection) -> list[str]:
         if not isinstance(which, int):

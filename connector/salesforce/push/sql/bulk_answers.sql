@@ -1,2 +1,2 @@
 -- The distinct answers of a job.
-SELECT DISTINCT answer, success, code, text, prior_code FROM bulk_results;
+SELECT DISTINCT answer, success, error_code, error_text, prior_code FROM bulk_results;

@@ -21,11 +21,11 @@ rows AS (
     o.salesforce_id,
     coalesce(o.created, false) AS created,
     coalesce(o.success, false) AS success,
-    CASE WHEN o.external_id IS NULL THEN 'UNPROCESSED' ELSE o.code END AS code,
-    CASE WHEN o.external_id IS NULL THEN $unprocessed ELSE o.text END AS text
+    CASE WHEN o.external_id IS NULL THEN 'UNPROCESSED' ELSE o.code END AS error_code,
+    CASE WHEN o.external_id IS NULL THEN $unprocessed ELSE o.text END AS error_text
   FROM salesforce.push_ledger AS l
   LEFT JOIN once AS o ON o.external_id = l.external_id
   WHERE l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.state = 'sent'
     AND l.job_id = $job_id
 )
-SELECT *, dense_rank() OVER (ORDER BY success, code, text, prior_code) AS answer FROM rows;
+SELECT *, dense_rank() OVER (ORDER BY success, error_code, error_text, prior_code) AS answer FROM rows;

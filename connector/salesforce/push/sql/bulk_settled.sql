@@ -2,6 +2,6 @@
 SELECT
   count(*) FILTER (WHERE again),
   count(*) FILTER (WHERE outcome = 'accepted'),
-  count(*) FILTER (WHERE code = 'UNPROCESSED'),
-  any_value(code || ' (' || text || ')') FILTER (WHERE outcome = 'stop')
+  count(*) FILTER (WHERE error_code = 'UNPROCESSED'),
+  any_value(error_code || ' (' || error_text || ')') FILTER (WHERE outcome = 'stop')
 FROM bulk_outcomes;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
@@ -31,7 +31,7 @@ def read_csv(content: bytes, schema: ObjectSchema, key: str, line_ending: str) -
             f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {line_ending}"
         )
     try:
-        lines = list(_rows(text))
+        lines = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error as fault:
         raise BatchError(f"InvalidBatch : The file is not valid CSV: {fault}") from fault
     if not lines:
@@ -47,18 +47,13 @@ def read_csv(content: bytes, schema: ObjectSchema, key: str, line_ending: str) -
     return header, rows
 
 
-def _rows(text: str) -> Iterator[Cells]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    return (row for row in reader if row)
-
-
 def _known(schema: ObjectSchema, name: str) -> bool:
     relation, dot, _ = name.partition(".")
     return relation.lower() in (schema.relationships if dot else schema.fields)
 
 
 def record(cells: Cells, header: Cells, schema: ObjectSchema) -> dict[str, Any]:
-    """A row as the record it means: an empty cell says nothing, `#N/A` says null, text becomes the field's type."""
+    """A row as the record it means: an empty cell is left out, `#N/A` is null, text becomes the field's type."""
     found: dict[str, Any] = {}
     for name, cell in zip(header, cells, strict=True):
         if cell == "":

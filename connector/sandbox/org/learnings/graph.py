@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from connector.sandbox.org.errors import missing, no_such_record, refused
-from connector.sandbox.org.learnings.shapes import COURSE_FIELDS, REQUIREMENTS
 from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.ids import long_form, to_18
 from connector.sandbox.org.rows.table import Row
 from connector.sandbox.org.rows.upsert import refuse_duplicate
 from connector.sandbox.org.rows.values import coerce
 
+REQUIREMENTS = ("prerequisites", "corequisites", "recommended")
+# Field of the API → field of LearningCourse that keeps it.
+COURSE_FIELDS = {
+    "name": "Name", "provider": "ProviderId", "description": "Description",
+    "courseLevelDescription": "CourseLevelDescription", "subjectAbbreviation": "SubjectAbbreviation",
+    "fieldOfStudy": "FieldOfStudy", "courseNumber": "CourseNumber", "active": "IsActive",
+    "activeFromDate": "ActiveFromDate", "activeToDate": "ActiveToDate", "duration": "Duration",
+    "durationUnit": "DurationUnit", "cipCode": "CipCode", "academicLevel": "AcademicLevel",
+}  # fmt: skip
 _TYPES = ("Learning Course", "Learning Program")
 _MAPPING_TYPES = ("Single Achievement", "Group Achievement", "Skill Achievement")
 

@@ -16,9 +16,9 @@ from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.instants import offset_instant, org_text
 from connector.sandbox.org.errors import refused
 from connector.sandbox.org.query.soql import Comparison, Condition, Group, Literal, Order, Query, parse
-from connector.sandbox.org.rows.formula import evaluate
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.rows.table import Row, Table, attributes
+from connector.sandbox.org.rows.values import evaluate
 from connector.sandbox.org.schema.model import FieldSchema
 
 Getter = Callable[[Row], Any]

@@ -24,7 +24,7 @@ class Replication:
         self._now = now
         self.id_limit = ID_LIMIT
         self.log_from: datetime | None = None
-        # An open transaction: nothing after this is vouched for.
+        # An open transaction: changes after this may still be missing from the answer.
         self.held_back: datetime | None = None
 
     def purge_log(self) -> None:

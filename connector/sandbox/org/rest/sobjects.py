@@ -23,22 +23,6 @@ def _list(call: Call) -> Response:
     return json_response({"encoding": "UTF-8", "maxBatchSize": MAX_COLLECTION, "sobjects": listed})
 
 
-def _basic(call: Call) -> Response:
-    return json_response({"objectDescribe": call.schema().summary(call.version), "recentItems": []})
-
-
-def _describe(call: Call) -> Response:
-    return json_response(call.schema().describe(call.version))
-
-
-def _update(call: Call) -> Response:
-    return _single(call.house.update(call.schema().name, _id(call), call.json_object(), by=call.user))
-
-
-def _create(call: Call) -> Response:
-    return _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0])
-
-
 def _upsert(call: Call) -> Response:
     schema, body = call.schema(), call.json_object()
     key = call.house.external_id(schema, call.path["field"])
@@ -59,7 +43,7 @@ def _id(call: Call) -> str:
 def _hits(call: Call, schema: ObjectSchema) -> list[str]:
     """The one record with the external id of the path, or none; 300 where there are several."""
     field = call.house.external_id(schema, call.path["field"])
-    hits = call.house.find(schema.name, field, call.path["value"])
+    hits = call.house.table(schema.name).find(field.name, call.path["value"])
     if len(hits) > 1:
         text = f"The external id matches {len(hits)} records"
         raise Refusal(300, "MULTIPLE_CHOICES", text, *(address(schema, hit, call.version) for hit in hits))
@@ -114,12 +98,17 @@ def _single(result: dict[str, Any], *, upsert: bool = False) -> Response:
 # Fixed paths come before those with parameters.
 SOBJECTS: Table[Call] = {
     "/sobjects[/]": {"GET": _list},
-    "/sobjects/{object}[/]": {"GET": _basic, "POST": _create},
-    "/sobjects/{object}/describe[/]": {"GET": _describe},
+    "/sobjects/{object}[/]": {
+        "GET": lambda call: json_response({"objectDescribe": call.schema().summary(call.version), "recentItems": []}),
+        "POST": lambda call: _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0]),
+    },
+    "/sobjects/{object}/describe[/]": {"GET": lambda call: json_response(call.schema().describe(call.version))},
     **REPLICATION,
     "/sobjects/{object}/{id}": {
         "GET": lambda call: _record(call, _id(call)),
-        "PATCH": _update,
+        "PATCH": lambda call: _single(
+            call.house.update(call.schema().name, _id(call), call.json_object(), by=call.user)
+        ),
         "DELETE": lambda call: _remove(call, _id(call)),
     },
     "/sobjects/{object}/{field}/{value:path}": {

@@ -37,8 +37,21 @@ def plan_upsert(tables: Tables, table: Table, key: FieldSchema, record: Mapping[
     return judge(table, table.rows[found] if found else None, values)
 
 
+def plan_insert(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for a record that is to be made."""
+    check_writable(table, create=True)
+    return judge(table, None, read_values(tables, table, record))
+
+
+def plan_change(tables: Tables, target: Row, table: Table, record: Mapping[str, Any]) -> Plan:
+    """The plan for new values of a record that is known."""
+    check_writable(table, create=False)
+    return judge(table, target, read_values(tables, table, record))
+
+
 def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan:
     """The plan for a record identified by its own id, in either spelling of the name."""
+    check_writable(table, create=False)
     given = next((value for name, value in record.items() if name.lower() == "id"), None)
     full = to_18(given) if isinstance(given, str) else None
     if given is None:
@@ -50,7 +63,14 @@ def plan_update(tables: Tables, table: Table, record: Mapping[str, Any]) -> Plan
     if full not in table.rows:
         raise no_such_record()
     values = {name: value for name, value in record.items() if name.lower() != "id"}
-    return judge(table, table.rows[full], read_values(tables, table, values))
+    return plan_change(tables, table.rows[full], table, values)
+
+
+def check_writable(table: Table, *, create: bool) -> None:
+    """Refuses a record of an object that the integration user may not create or change."""
+    if not (table.schema.createable if create else table.schema.updateable):
+        verb = "inserted" if create else "updated"
+        raise refused("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type cannot be {verb}: {table.schema.label}")
 
 
 def judge(table: Table, target: Row | None, values: Row) -> Plan:

@@ -2,12 +2,16 @@
 
 Codes are those of docs/facts/salesforce.md section 3e. The wordings follow the texts that orgs are publicly seen
 to print; none was taken from a live org.
+
+Formula fields are evaluated on reading, by the text of the shipped formula: when the metadata changes and FORMULAS does
+not, the field reads as null and a test fails, instead of the sandbox computing something that the org does not.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
@@ -105,3 +109,24 @@ _COERCE: dict[str, Callable[[FieldSchema, Any], Any]] = {
     "reference": _id,
     "id": _id,
 }
+
+
+def _days_in_progress(row: dict[str, Any], now: datetime) -> float | None:
+    assigned = offset_instant(row.get("Assigned_Date__c") or "")
+    if assigned is None:
+        return None
+    end = offset_instant(row.get("Completed_Date__c") or "") or now
+    # FLOOR of a Salesforce formula goes towards zero for negative numbers.
+    return float(math.trunc((end - assigned).total_seconds() / 86_400))
+
+
+FORMULAS: dict[str, Callable[[dict[str, Any], datetime], Any]] = {
+    "IF(ISBLANK(Assigned_Date__c), NULL, FLOOR(IF(ISBLANK(Completed_Date__c), NOW(), Completed_Date__c)"
+    " - Assigned_Date__c))": _days_in_progress
+}
+
+
+def evaluate(formula: str, row: dict[str, Any], now: datetime) -> Any:
+    """The value of a formula for a record, or None where the sandbox does not know the formula."""
+    known = FORMULAS.get(formula)
+    return known(row, now) if known else None

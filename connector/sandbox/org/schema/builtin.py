@@ -24,7 +24,7 @@ from typing import Any
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
 
 _RIGHTS = ("createable", "updateable", "deletable")
-_ACCESS: dict[str, dict[str, Any]] = {
+_ACCESS: dict[str, dict[str, bool]] = {
     "read": {"createable": False, "updateable": False, "defaulted_on_create": True},
     "once": {"updateable": False},
     "write": {},
@@ -53,24 +53,22 @@ def _object(line: Line) -> ObjectSchema:
 
 
 def _field(line: Line) -> FieldSchema:
-    traits: dict[str, Any] = dict.fromkeys(line["traits"].split(), True)
+    traits = dict.fromkeys(line["traits"].split(), True)
     values = line["picklist"].split("|") if line["picklist"] else []
-    return FieldSchema(
+    made = FieldSchema(
         line["field"],
         line["type"],
         line["label"],
         length=int(line["length"] or 0),
         precision=int(line["precision"] or 0),
         scale=int(line["scale"] or 0),
-        default=json.loads(line["default"]) if line["default"] else None,
+        default=json.loads(line["default"] or "null"),
         picklist=dict.fromkeys(values, True),
         reference_to=line["reference_to"] or None,
         relationship_name=line["relationship_name"] or None,
-        nillable=not traits.pop("required", False),
-        restricted_picklist=bool(values) and not traits.pop("open", False),
-        **_ACCESS[line["access"]],
-        **traits,
     )
+    nillable, restricted = not traits.pop("required", False), bool(values) and not traits.pop("open", False)
+    return made.set(nillable=nillable, restricted_picklist=restricted, **_ACCESS[line["access"]], **traits)
 
 
 @cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any
 
 from connector.sandbox.org.schema.builtin import builtin_objects, fields_of
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
@@ -67,15 +66,11 @@ def _custom_object(folder: Traversable, key_prefix: str) -> ObjectSchema:
 
 
 def _name_field(node: ET.Element) -> FieldSchema:
-    label = _text(node, "label")
-    named: dict[str, Any] = {"length": 80, "name_field": True, "id_lookup": True}
+    out = FieldSchema("Name", "string", _text(node, "label"), length=80)
+    out.set(name_field=True, id_lookup=True, defaulted_on_create=True)
     if _text(node, "type") == "AutoNumber":
-        return FieldSchema(
-            "Name", "string", label, nillable=False, createable=False, updateable=False, defaulted_on_create=True,
-            auto_number=True, **named,
-        )  # fmt: skip
-    # A text name may stay blank on create: the org then puts the record id there.
-    return FieldSchema("Name", "string", label, defaulted_on_create=True, **named)
+        out.set(nillable=False, createable=False, updateable=False, auto_number=True)
+    return out  # a text name may stay blank on create: the org then puts the record id there
 
 
 def custom_field(node: ET.Element) -> FieldSchema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,8 +31,9 @@ class Trait:
         (field.traits.add if value else field.traits.discard)(self.shown)
 
 
+@dataclass(slots=True)
 class FieldSchema:
-    """One field, with the properties that decide what may be written to it."""
+    """One field, with the properties that decide what may be written to it; `picklist` is value → active."""
 
     nillable = Trait()
     createable = Trait()
@@ -45,35 +46,24 @@ class FieldSchema:
     name_field = Trait()
     restricted_picklist = Trait()
 
-    __slots__ = (
-        "default", "formula", "label", "length", "name", "picklist", "precision", "reference_to", "relationship_name",
-        "scale", "traits", "type",
-    )  # fmt: skip
+    name: str
+    type: str
+    label: str
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    default: Any = None
+    formula: str | None = None
+    picklist: dict[str, bool] = field(default_factory=dict)
+    reference_to: str | None = None
+    relationship_name: str | None = None
+    traits: set[str] = field(default_factory=lambda: {"nillable", "createable", "updateable"})
 
-    def __init__(
-        self,
-        name: str,
-        type_: str,
-        label: str,
-        *,
-        length: int = 0,
-        precision: int = 0,
-        scale: int = 0,
-        default: Any = None,
-        formula: str | None = None,
-        picklist: dict[str, bool] | None = None,
-        reference_to: str | None = None,
-        relationship_name: str | None = None,
-        **traits: bool,
-    ) -> None:
-        """`picklist` is value → active; `traits` are added to nillable, createable and updateable, or taken away."""
-        self.name, self.type, self.label = name, type_, label
-        self.length, self.precision, self.scale = length, precision, scale
-        self.default, self.formula, self.picklist = default, formula, picklist or {}
-        self.reference_to, self.relationship_name = reference_to, relationship_name
-        self.traits = {"nillable", "createable", "updateable"}
+    def set(self, **traits: bool) -> FieldSchema:
+        """The field itself, with some traits added or taken away."""
         for trait, value in traits.items():
             setattr(self, trait, value)
+        return self
 
     @property
     def required(self) -> bool:

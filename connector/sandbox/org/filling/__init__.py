@@ -1,1 +1,0 @@
-"""What the org holds when it starts: people whom the portal knows, and some native learning progress."""
