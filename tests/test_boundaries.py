@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,42 @@ def test_no_other_http_client_sneaks_in() -> None:
 )
 def test_no_import_runs_back_up(inside: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
     assert offenders(inside, forbidden) == []
+
+
+# From the top down. A module imports from its own floor and from those below.
+FLOORS = (
+    ("pipelines",),
+    ("connector.cli",),
+    ("connector.sync",),
+    ("connector.destinations", "connector.assignments"),
+    ("connector.absorb", "connector.salesforce", "connector.learning_records"),
+    ("connector.push",),
+    ("connector.canonical",),
+    ("connector.warehouse",),
+    ("connector.streams",),
+    ("connector.http",),
+    ("connector.settings",),
+    ("connector.errors", "connector.locks", "connector.progress", "connector.redact", "connector.times"),
+    ("mappings",),
+)
+
+
+def test_every_module_has_a_floor_and_none_imports_from_a_higher_one() -> None:
+    floors = [module for floor in FLOORS for module in floor]
+    homeless = [module for module in GRAPH if not under(module, *floors, "connector.sandbox")]
+    assert homeless == ["connector"]
+    above = [(floor, [name for higher in FLOORS[:number] for name in higher]) for number, floor in enumerate(FLOORS)]
+    assert [found for floor, higher in above if higher for found in offenders(floor, tuple(higher))] == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    def edges(names: set[str]) -> set[str]:
+        """`from a import b` is an import of the module a.b where there is one, else of a."""
+        known = names & GRAPH.keys()
+        return {name for name in known if not any(other.startswith(f"{name}.") for other in known)}
+
+    order = TopologicalSorter({module: edges(names) - {module} for module, names in GRAPH.items()})
+    order.prepare()  # raises CycleError, which names the modules
 
 
 def test_only_the_command_that_serves_the_sandbox_imports_it() -> None:
