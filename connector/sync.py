@@ -126,7 +126,7 @@ def run_push(
     chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
     if options.dry_run:
         return push_all(settings, runs.new_run_id(), options, progress)
-    return stage(settings, "push", lambda run_id, _: push_all(settings, run_id, options, progress), look)
+    return stage(settings, "push", lambda run_id, close: push_all(settings, run_id, options, progress, close), look)
 
 
 def run_match(
@@ -167,7 +167,7 @@ def run_assign(
 
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
-    return stage(settings, "publish", lambda run_id, _: publish(settings, run_id), look)
+    return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
 
 
 @dataclass(slots=True)
@@ -209,9 +209,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
             options = PushOptions(targets, match=False)
             pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
         # A target that fails is no reason not to look what became of the records of another.
-        if has_org and not any(
-            isinstance(failure, ApiBudgetError | ThrottledError) for failure in sync.failures.values()
-        ):
+        if has_org and not sync.out_of_calls:
             read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
     finally:
         # Analysts get what was pulled and built whatever a target says.
@@ -229,6 +227,11 @@ class _Sync:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.failures: dict[str, LearnsyncError] = {}
+
+    @property
+    def out_of_calls(self) -> bool:
+        """True when the org, or another target, takes no more calls for now."""
+        return any(isinstance(failure, ApiBudgetError | ThrottledError) for failure in self.failures.values())
 
     def timed(self, name: str, work: Callable[[], Report]) -> Report:
         """Do a stage."""
