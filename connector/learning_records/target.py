@@ -113,7 +113,7 @@ class LearningRecords(Destination):
             self._notes.append(f"{len(found)} record(s) {note}")
 
     async def _gather(self, wanted: set[str], people: set[str | None]) -> dict[str, list[str]]:
-        """Content → ids of records that say it and that nobody has claimed; of these people, or of all."""
+        """Content → ids of records that say it and are not in the ledger; of these people, or of all."""
         one_by_one = None not in people and len(people) <= PEOPLE_LOOKED_AT
         filters = [{"person_id": person} for person in sorted(filter(None, people))] if one_by_one else [{}]
         there: dict[str, list[str]] = defaultdict(list)
@@ -157,7 +157,7 @@ class LearningRecords(Destination):
             )
 
     async def find(self, item: Item, number: int) -> RowResult | None:
-        """After a lost answer, a record that says what this one says and that nobody has claimed."""
+        """After a lost answer, a record that says what this one says and is not in the ledger."""
         return await self._look_for(item) if number else None
 
     async def _look_for(self, item: Item) -> RowResult | None:
@@ -197,13 +197,11 @@ class LearningRecords(Destination):
 
 
 def payload_sql() -> str:
-    """One JSON object per record: the body of a create."""
-    return f"CAST(json_object({', '.join(map(_member, NewLearningRecord.model_fields))}) AS VARCHAR)"
-
-
-def _member(name: str) -> str:
-    value = f"strftime(timezone('UTC', {name}), '%Y-%m-%dT%H:%M:%S.%gZ')" if name.endswith("_at") else name
-    return f"'{name}', {value}"
+    """The body of a create."""
+    names = NewLearningRecord.model_fields
+    return difference.json_object(
+        {name: difference.value_sql(name, "datetime" if name.endswith("_at") else "") for name in names}
+    )
 
 
 def _person(item: Item) -> str | None:

@@ -53,13 +53,26 @@ def compute(connection: Connection, source: Source, key: Mapping[str, Any], *, f
     removed = "removed" if source.create_only else "false"
     values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
     try:
-        query = sql("pushable", query=source.query, payload=source.payload, removed=removed)
+        payload = f"CAST({source.payload} AS VARCHAR)"
+        query = sql("pushable", query=source.query, payload=payload, removed=removed)
         connection.execute(query, {**key, **source.values, **values})
     except (duckdb.BinderException, duckdb.ParserException) as failure:
         raise MappingError(
             f"{source.files} cannot be used: {str(failure).splitlines()[0]}",
             remedy="Name a column of the query as source, or correct the query.",
         ) from None
+
+
+def json_object(members: Mapping[str, str]) -> str:
+    """An SQL expression that makes a JSON object: name → expression of its value."""
+    return f"json_object({', '.join(f'{literal(name)}, {value}' for name, value in members.items())})"
+
+
+def value_sql(column: str, kind: str, seconds: str = "%S.%gZ") -> str:
+    """A column as a value of a payload; `kind` is that of a field map."""
+    if kind == "datetime":
+        return f"strftime(timezone('UTC', {column}), '%Y-%m-%dT%H:%M:{seconds}')"
+    return f"coalesce({column}, false)" if kind == "checkbox" else column
 
 
 def report(connection: Connection, target: str, object_name: str, samples: int) -> TargetReport:

@@ -17,7 +17,7 @@ from connector.errors import LearnsyncError, ProtocolError, ServerFaultError, Un
 from connector.push.difference import Item
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
-from connector.push.outcomes import NO_ANSWER, RowResult, classify, last_word, ledger_row, stop_error, tried_again
+from connector.push.outcomes import NO_ANSWER, RowResult, classify, final_outcome, ledger_row, stop_error, tried_again
 from mappings import ErrorRule
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class SingleCalls:
             if not lost and not tried_again(outcome, number):
                 break
         created = result.success and (result.created or create_lost)
-        return replace(result, created=created), last_word(outcome, result.code, item.prior_code, number), failure
+        return replace(result, created=created), final_outcome(outcome, result.code, item.prior_code, number), failure
 
     async def _attempt(self, item: Item, number: int) -> tuple[RowResult, LearnsyncError | None, Any]:
         """(result, failure, what was there before the write) of one try."""

@@ -131,7 +131,7 @@ class Receiver:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             try:
-                # In short turns, so that Ctrl-C is heard on every platform.
+                # In short waits: on some platforms Ctrl-C does not interrupt a long one.
                 return read_answer(self._server.answers.get(timeout=min(0.5, seconds)), self._state)
             except queue.Empty:
                 continue
@@ -155,7 +155,7 @@ class _Server(ThreadingHTTPServer):
         return self._taken.acquire(blocking=False)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up is no matter for the terminal."""
+        """Print nothing when a browser hangs up."""
 
 
 class _Callback(BaseHTTPRequestHandler):
@@ -182,7 +182,7 @@ class _Callback(BaseHTTPRequestHandler):
         try:
             self._reply(parts.query)
         finally:
-            # After the page, or the process could end before the browser has it; and even if the browser hung up.
+            # After the page, or the process could end before the browser has it; also when the browser hung up.
             self.server.answers.put(parts.query)
 
     def _reply(self, query: str) -> None:

@@ -100,9 +100,9 @@ class FanOut:
                 await self._landing.put(Batch(stream, resume_points={scope: point}))
         mark = Watermark(stream, scope, _claim(start, walk, ceiling), rows, utc_now())
         await self._landing.put(Batch(stream, watermarks=[mark]))
-        self._report.repeated_walks += walk.passes - 1
+        self._report.repeated_walks += walk.state.passes - 1
         if self._sweep:
-            if walk.total_disagrees:
+            if walk.state.total_disagrees:
                 self._sweep.doubt(scope)
             self._sweep.finished(scope)
 

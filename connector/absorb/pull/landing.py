@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from types import TracebackType
 from typing import Self
 
 from connector.absorb.pull.options import Context, StreamReport
@@ -35,9 +34,7 @@ class Landing:
         self.loading = asyncio.create_task(self._load_all())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # A loader that fails with a full queue takes nothing any more: do not wait for room then.
         ending = asyncio.create_task(self._queue.put(None))
         await asyncio.wait({ending, self.loading}, return_when=asyncio.FIRST_COMPLETED)

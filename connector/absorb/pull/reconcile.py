@@ -7,12 +7,13 @@ read to its end, a course that suddenly answers with nothing, more rows gone tha
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport
-from connector.absorb.pull.pull import pull_lock, pull_under_lock
+from connector.absorb.pull.pull import pull_lock, run
 from connector.absorb.pull.sweep import Sweep
 from connector.progress import Progress
 from connector.settings import Settings
@@ -72,7 +73,7 @@ def reconcile(
                 streams = ("users", "courses", "enrollments")
                 swept = PullOptions(streams, full=True, sweep=sweep, limits=options.limits)
                 context = Context.of(settings, run_id, "reconcile", swept, progress)
-                report = ReconcileReport(pull_under_lock(context))
+                report = ReconcileReport(asyncio.run(run(context)))
             _settle(context, sweep, report, options, started)
             return report
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.errors import NotFoundError as MissingError
 from connector.errors import PreflightError, SettingsError
-from connector.push.difference import Item, Source, due
+from connector.push.difference import Item, Source, due, json_object, value_sql
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.learnings.order import cycles, in_order
@@ -102,22 +102,14 @@ def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
 
 
 def payload_sql(fields: tuple[LearningField, ...]) -> str:
-    """One JSON object per course: the learning as the API names its fields, and the ids of the courses it requires."""
-    plain = [_member(field.field, field) for field in fields if field.custom is None]
-    custom = [_member(field.custom, field) for field in fields if field.custom is not None]
-    nested = f"'learningCourseCustomFields', json_object({', '.join(custom)})"
-    learning = ", ".join([*plain, nested])
+    """The learning as the API names its fields, and the ids of the courses it requires."""
+    custom = {field.custom: _value(field) for field in fields if field.custom is not None}
+    learning = {field.field: _value(field) for field in fields if field.custom is None}
+    learning["learningCourseCustomFields"] = json_object(custom)
     prerequisites = "coalesce(to_json(prerequisites), to_json(CAST([] AS VARCHAR[])))"
-    return f"CAST(json_object('learning', json_object({learning}), 'prerequisites', {prerequisites}) AS VARCHAR)"
+    return json_object({"learning": json_object(learning), "prerequisites": prerequisites})
 
 
-def _member(name: str, field: LearningField) -> str:
-    value = field.source
-    if field.kind == "constant":
-        value = literal(field.source)
-    elif field.kind == "datetime":
-        # The form of the samples; docs/facts/salesforce.md section 6 types dates as String.
-        value = f"strftime(timezone('UTC', {field.source}), '%Y-%m-%dT%H:%M:%S.00Z')"
-    elif field.kind == "checkbox":
-        value = f"coalesce({field.source}, false)"
-    return f"{literal(name)}, {value}"
+def _value(field: LearningField) -> str:
+    # The form of the samples; docs/facts/salesforce.md section 6 types dates as String.
+    return literal(field.source) if field.kind == "constant" else value_sql(field.source, field.kind, "%S.00Z")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.push.ledger import Ledger
-from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
+from connector.push.outcomes import STATES, RowResult, classify, final_outcome, tried_again
 from connector.salesforce.push.bulk_files import Part
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, rows_param, statements
@@ -98,7 +98,7 @@ def _verdicts(connection: Connection, rules: tuple[ErrorRule, ...]) -> list[dict
     verdicts = []
     for answer, success, code, text, prior_code in connection.execute(sql("bulk_answers")).fetchall():
         outcome = classify(RowResult(success, False, None, code, text), rules)
-        state = STATES[last_word(outcome, code, prior_code, 0)]
+        state = STATES[final_outcome(outcome, code, prior_code, 0)]
         again = tried_again(outcome, 0)
         verdicts.append({"answer": answer, "outcome": outcome, "state": state, "again": again})
     return verdicts

@@ -13,7 +13,7 @@ from connector.errors import BadRequestError
 from connector.push.difference import Item, append, read
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
-from connector.push.outcomes import RowResult, classify, last_word, ledger_row, stop_error, tried_again
+from connector.push.outcomes import RowResult, classify, final_outcome, ledger_row, stop_error, tried_again
 from connector.salesforce.client import COLLECTION_LIMIT, SalesforceClient
 from connector.salesforce.targets import OrgObject
 
@@ -74,7 +74,7 @@ class CollectionsPush:
             if tried_again(outcome, tries):
                 again.append(item)
                 continue
-            outcome = last_word(outcome, result.code, item.prior_code, tries)
+            outcome = final_outcome(outcome, result.code, item.prior_code, tries)
             outcomes.append(ledger_row(item.external_id, item.payload_hash, result, outcome))
             if outcome == "stop":
                 stopped = stopped or f"{result.code} ({result.text})"
