@@ -1,7 +1,5 @@
 """The one place that reads and writes instants as the two systems spell them."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -1,7 +1,5 @@
 """What Dagster loads. Needs no settings, no credentials and no warehouse: those are read when an asset runs."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from pipelines.defs import absorb, assignments, jobs, reconcile, salesforce, upkeep

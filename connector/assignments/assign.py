@@ -5,8 +5,6 @@ between the call and its entry in the ledger: the intent is in ops.assignments b
 portal is asked whether the enrollment is there before it is made. Nobody is un-enrolled or enrolled again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil

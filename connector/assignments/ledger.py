@@ -1,7 +1,5 @@
 """ops.assignments: what is about to be done for each assignment, and what became of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

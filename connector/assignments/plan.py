@@ -1,7 +1,5 @@
 """Compares the assignments that were read with what the warehouse knows: which are due, and why the others are not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

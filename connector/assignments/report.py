@@ -1,7 +1,5 @@
 """What `assign` is told to do, and what it did."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any

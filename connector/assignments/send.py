@@ -1,7 +1,5 @@
 """Makes enrollments in Absorb, one at a time. Whether one is there is asked before, and after a call without answer."""
 
-from __future__ import annotations
-
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 

@@ -5,8 +5,6 @@ never part of a message. `model` holds the sections, `sources` reads the files, 
 is wrong with them, `logins` hands out what a command needs.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The variables' names, and one message for whatever is wrong with them: which variable, and what to put there."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

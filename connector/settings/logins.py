@@ -1,7 +1,5 @@
 """What a command needs before it may call a system: everything that is missing is named in one message."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The settings as pydantic models, one class for each section (README.md lists them for operators)."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Self

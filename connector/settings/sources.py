@@ -1,7 +1,5 @@
 """Where values come from besides the environment: `.env` and `learnsync.toml` with its tenants."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from pathlib import Path

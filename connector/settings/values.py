@@ -1,7 +1,5 @@
 """Kinds of values that several settings share."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from urllib.parse import urlsplit
 

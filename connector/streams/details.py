@@ -4,8 +4,6 @@ Same pattern as `connector/streams/rows.py`, whose column types these rows use. 
 read differently: docs/facts/absorb.md section 5.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ DuckDB reads pages by the column types named here (`connector/warehouse/schema.p
 that DuckDB could not fit, to say why. Both must judge alike, so each type has one pattern, used by both sides.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The further targets: Learnings Graph and LearningRecord API. Each says so and succeeds where it is off."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from connector.learning_records.target import TARGET as LEARNING_RECORDS

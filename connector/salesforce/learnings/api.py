@@ -4,8 +4,6 @@ One learning a call, always: the documents name no limit, no order of `details` 
 answer that is lost must leave no doubt about which learning it was about.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

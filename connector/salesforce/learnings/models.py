@@ -4,9 +4,7 @@ Every field that the vendor's page and its reference name. Requests refuse unkno
 answers keep only what is used, and read both spellings where the documents contradict themselves.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -107,7 +105,7 @@ class CreateLearning(_Body):
     outcomes: list[Requirement] | None = None
 
     @model_validator(mode="after")
-    def _new(self) -> CreateLearning:
+    def _new(self) -> Self:
         if self.learning.learning_id or self.learning.learning_course_id:
             raise ValueError("a learning that is to be created has no ids yet")
         return self
@@ -123,7 +121,7 @@ class UpdateLearning(_Body):
     outcomes: list[Requirement] | None = None
 
     @model_validator(mode="after")
-    def _known(self) -> UpdateLearning:
+    def _known(self) -> Self:
         if not self.learning.learning_id:
             raise ValueError("a learning that is to be updated needs its learningId")
         return self
