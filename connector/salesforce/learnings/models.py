@@ -127,18 +127,6 @@ class UpdateLearning(_Body):
         return self
 
 
-class CreateLearnings(_Body):
-    """The body of POST."""
-
-    learnings: list[CreateLearning]
-
-
-class UpdateLearnings(_Body):
-    """The body of PATCH."""
-
-    learnings: list[UpdateLearning]
-
-
 class _Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore")
 
@@ -155,18 +143,14 @@ class ManagedLearning(_Answer):
 
     success: bool
     learning_id: str | None = None
-    learning_course_id: str | None = None
-    learning_foundation_item_ids: list[str] | None = None
     errors: list[FieldError] | None = None
 
 
 class ManagedLearnings(_Answer):
     """The answer to POST and PATCH."""
 
-    status: str | None = None
     # The table of properties says successCount, the sample successeCount.
     success_count: int | None = Field(None, validation_alias=AliasChoices("successCount", "successeCount"))
-    failure_count: int | None = None
     details: list[ManagedLearning]
 
     @field_validator("details", mode="before")
