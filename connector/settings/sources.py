@@ -48,8 +48,7 @@ class TomlFile(InitSettingsSource):
             secrets = {field[-1] for field, kind in leaves(self.settings_cls) if SecretStr in (kind, *get_args(kind))}
             _refuse_plain_secrets(tenants[tenant_id], secrets, f"{path.name} [tenants.{tenant_id}]")
             table = _overlay(table, {**tenants[tenant_id], "tenant_id": tenant_id})
-        resolved: dict[str, Any] = _resolve(table, path.name)
-        return resolved
+        return {key: _resolve(key, value, path.name) for key, value in table.items()}
 
 
 def _refuse_plain_secrets(table: dict[str, Any], secrets: set[str], where: str) -> None:
@@ -70,10 +69,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {failure}.", remedy="Correct the file.") from None
 
 
-def _resolve(value: Any, where: str, key: str = "") -> Any:
+def _resolve(key: str, value: Any, where: str) -> Any:
     """The value with each `env:NAME` reference in it replaced by the variable's value."""
     if isinstance(value, dict):
-        return {name: _resolve(inner, where, name) for name, inner in value.items()}
+        return {name: _resolve(name, inner, where) for name, inner in value.items()}
     if not isinstance(value, str) or not value.startswith(REFERENCE):
         return value
     variable = value.removeprefix(REFERENCE)
