@@ -3,8 +3,6 @@
 A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import time
@@ -50,7 +48,7 @@ class _Recording:
     look: Look | None = None
     closed: bool = False
 
-    def close(self, connection: Connection, report: DataclassInstance) -> None:
+    def close(self, connection: Connection, report: "DataclassInstance") -> None:
         """Write that the stage ended, and with what."""
         stats = as_stats(report)
         runs.finish(connection, self.run, "complete" if stats["complete"] else "incomplete", stats=stats)
@@ -79,7 +77,7 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     return report
 
 
-def as_stats(report: DataclassInstance) -> dict[str, Any]:
+def as_stats(report: "DataclassInstance") -> dict[str, Any]:
     """A report as plain values for JSON; `complete` is true for one that cannot be incomplete."""
     return {**dataclasses.asdict(report), "complete": bool(getattr(report, "complete", True))}
 
