@@ -1,7 +1,5 @@
 """What an Absorb answer that is not a success means, and what to do (docs/facts/absorb.md section 3)."""
 
-from __future__ import annotations
-
 from connector.errors import (
     ApiError,
     AuthenticationError,

@@ -1,7 +1,5 @@
 """What a server answered, and the one reader of JSON answers: a document of the expected kind, or a ProtocolError."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar

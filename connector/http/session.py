@@ -4,8 +4,6 @@ It knows nothing of Absorb or Salesforce. A call returns an `Answer` whatever it
 what a status means. Only "no answer at all" is an error here.
 """
 
-from __future__ import annotations
-
 import json as jsonlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """What a LearningRecord API answer that is not a success means, whatever shape its body has."""
 
-from __future__ import annotations
-
 from connector import redact
 from connector.errors import (
     ApiError,

@@ -3,8 +3,6 @@
 Facts: docs/facts/salesforce.md sections 3b (collections) and 5 (queries).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager

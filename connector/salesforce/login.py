@@ -4,8 +4,6 @@ Facts: docs/facts/salesforce.md section 4. Neither flow gives a refresh token or
 call answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import stat

@@ -1,7 +1,5 @@
 """What the groups of operations share: the parameters that most reads take, and how ids are named in paths."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TypedDict, TypeVar

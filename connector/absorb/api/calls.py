@@ -1,7 +1,5 @@
 """How every operation is asked: path filled in, query cleaned, answer parsed, a write never sent twice by accident."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, cast

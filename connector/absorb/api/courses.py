@@ -1,7 +1,5 @@
 """Operations on course enrollments: anybody's, and those of the account that is logged in."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Unpack
 

@@ -16,8 +16,6 @@ a refused request, ProtocolError for a success that is not what the vendor docum
 the portal cannot have received it.
 """
 
-from __future__ import annotations
-
 from connector.absorb.api.calls import Calls
 from connector.absorb.api.courses import Enrollments, Mine
 from connector.absorb.api.parts import Attempts, Chapters, Lessons, Sessions

@@ -1,7 +1,5 @@
 """Operations on what lies inside a course enrollment: sessions, chapters, lessons and attempts."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Unpack
 

@@ -3,8 +3,6 @@
 Only page envelopes pass through Python; the pages themselves go to the landing folder.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
