@@ -58,10 +58,7 @@ REFUSALS = (
         statuses=SERVER_FAULTS,
     ),
     Refusal(
-        WrongPathError,
-        "{where} was redirected to {location}.",
-        "Check LEARNSYNC_ABSORB__BASE_URL.",
-        statuses=REDIRECTS,
+        WrongPathError, "{where} was redirected to {location}.", "Check LEARNSYNC_ABSORB__BASE_URL.", statuses=REDIRECTS
     ),
     Refusal(BadRequestError, "Absorb refused {where} ({status}): {text:.300}"),
 )

@@ -97,10 +97,7 @@ class Reader:
         """The error for a success that is not what the API documents."""
         unlike = self.unlike.format(status=answer.status, why=why, start=answer.text[:120])
         return ProtocolError(
-            f"{answer.method} {answer.path} {unlike}.",
-            remedy=self.remedy,
-            status=answer.status,
-            body=answer.text,
+            f"{answer.method} {answer.path} {unlike}.", remedy=self.remedy, status=answer.status, body=answer.text
         )
 
 

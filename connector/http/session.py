@@ -126,10 +126,7 @@ class HttpSession:
             request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
             request["headers"] = {"content-type": "application/json", **dict(headers or {})}
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_TryAgainError),
-            wait=_pause,
-            before_sleep=self._note_retry,
-            reraise=True,
+            retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
         )
         async for attempt in retrying:
             with attempt:
@@ -202,8 +199,7 @@ class HttpSession:
         if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
         return UnreachableError(
-            f"{reason} in {number} attempts.",
-            remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
+            f"{reason} in {number} attempts.", remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again."
         )
 
 

@@ -21,10 +21,7 @@ CHECK_URL = f"Check {URL_SETTING}."
 
 REFUSALS = (
     Refusal(
-        AuthenticationError,
-        "The LearningRecord API refused the key ({said}).",
-        f"Check {KEY_SETTING}.",
-        statuses={401},
+        AuthenticationError, "The LearningRecord API refused the key ({said}).", f"Check {KEY_SETTING}.", statuses={401}
     ),
     Refusal(
         PermissionDeniedError,
@@ -33,10 +30,7 @@ REFUSALS = (
         statuses={403},
     ),
     Refusal(
-        NotFoundError,
-        "The LearningRecord API does not know {where} ({status}).",
-        CHECK_URL,
-        statuses={404, 405, 410},
+        NotFoundError, "The LearningRecord API does not know {where} ({status}).", CHECK_URL, statuses={404, 405, 410}
     ),
     Refusal(
         ThrottledError,

@@ -62,11 +62,7 @@ _JWT_REFUSALS = {
 def token_form(login: SecretLogin | KeyLogin, now: datetime) -> dict[str, str]:
     """The form for the token endpoint. Raises SettingsError where the private key cannot be used."""
     if isinstance(login, SecretLogin):
-        return {
-            "grant_type": "client_credentials",
-            "client_id": login.client_id,
-            "client_secret": login.client_secret,
-        }
+        return {"grant_type": "client_credentials", "client_id": login.client_id, "client_secret": login.client_secret}
     signed = assertion(login, now)
     redact.register(signed)
     return {"grant_type": JWT_GRANT, "assertion": signed}

@@ -22,13 +22,7 @@ class Sessions(Operations):
         return await self._get(path, SessionEnrollment, narrow, user=user_id, course=course_id, session=session_id)
 
     async def enroll(
-        self,
-        user_id: Id,
-        course_id: Id,
-        session_id: Id,
-        *,
-        re_enroll: bool = False,
-        cancel_session: bool = False,
+        self, user_id: Id, course_id: Id, session_id: Id, *, re_enroll: bool = False, cancel_session: bool = False
     ) -> SessionEnrolled:
         """Enroll into an ILC and one of its sessions; multi-session ILCs are refused."""
         path = "/users/{userId}/enrollments/{courseId}/sessions/{sessionId}"
@@ -66,12 +60,7 @@ class Lessons(Operations):
         return self._list(path, LessonEnrollment, listing, course=course_id, lesson=lesson_id)
 
     async def get_in_chapter(
-        self,
-        user_id: Id,
-        course_id: Id,
-        chapter_id: Id,
-        lesson_id: Id,
-        **narrow: Unpack[Narrow],
+        self, user_id: Id, course_id: Id, chapter_id: Id, lesson_id: Id, **narrow: Unpack[Narrow]
     ) -> LessonEnrollment:
         """A learner's enrollment in one lesson, by way of its chapter."""
         path = "/users/{userId}/enrollments/{courseId}/chapters/{chapterId}/lessons/{lessonId}"
@@ -119,17 +108,12 @@ class Attempts(Operations):
         return await self._write("PUT", "/attempts/{attemptId}", AttemptFinished, body=body, attempt=attempt_id)
 
     async def finish_in_lesson(
-        self,
-        user_id: Id,
-        course_id: Id,
-        lesson_id: Id,
-        attempt_id: Id,
-        result: AttemptResult,
+        self, user_id: Id, course_id: Id, lesson_id: Id, attempt_id: Id, result: AttemptResult
     ) -> AttemptFinished:
         """Close an attempt by its full path."""
         # Could be POST.
         path = "/users/{userId}/enrollments/{courseId}/lessons/{lessonId}/attempts/{attemptId}"
         body = result.body()
         return await self._write(
-            "PUT", path, AttemptFinished, body=body, user=user_id, course=course_id, lesson=lesson_id, attempt=attempt_id
+            "PUT", path, AttemptFinished, {}, body, user=user_id, course=course_id, lesson=lesson_id, attempt=attempt_id
         )
