@@ -6,8 +6,6 @@ year. Unlike tokens of /authenticate, these do not revoke one another (the vendo
 Whether a refresh hands out a new refresh token is not known: one that comes replaces the old.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta

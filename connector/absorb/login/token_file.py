@@ -1,7 +1,5 @@
 """The file that keeps an OAuth login between runs: for its owner alone, replaced whole, changed under a lock."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import stat
