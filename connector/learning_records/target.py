@@ -60,6 +60,8 @@ class LearningRecords(Destination):
         self._run = run
         self._spool: Path = run.folder / f"{TARGET}.ndjson"
         self._notes: list[str] = []
+        self._unsettled: list[Sent] = []
+        self._empty = True  # the ledger
         # Ids of the API's records that the ledger accounts for.
         self._claimed: set[str] = set()
         self._alike = 0
@@ -68,18 +70,22 @@ class LearningRecords(Destination):
 
     # -- before the difference ---------------------------------------------------------------------------------------
 
+    def look_back(self, connection: Connection) -> None:
+        """The records that the ledger knows, and those whose answer was lost."""
+        known = self.ledger.remote_ids(connection)
+        self._empty = not known
+        self._claimed = {remote_id for remote_id in known.values() if remote_id}
+        rows = connection.execute(sql("records_unsettled"), self.ledger.key).fetchall()
+        self._unsettled = [Sent(*row) for row in rows]
+
     async def resume(self) -> list[str]:
         """Find what earlier pushes sent without an answer; with an empty ledger, what another warehouse sent."""
-        with self._run.warehouse.connect() as connection:
-            known = self.ledger.remote_ids(connection)
-            rows = connection.execute(sql("records_unsettled"), self.ledger.key).fetchall()
-        self._claimed = {remote_id for remote_id in known.values() if remote_id}
         await self._adopt(
-            [Sent(*row) for row in rows],
+            self._unsettled,
             "looking for records of unknown outcome",
             "of an earlier push, whose answer was lost, were found",
         )
-        if not known:  # it may be that of a new warehouse: the API is read once, whole, and whatever the limit
+        if self._empty:  # it may be that of a new warehouse: the API is read once, whole, and whatever the limit
             with self._run.warehouse.transaction() as connection:
                 self._compute(connection)
                 difference.spool(connection, self._spool, None)

@@ -12,7 +12,7 @@ from connector.push.difference import Item, Source, json_object, value_sql
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.learnings.order import cycles, in_order
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, rows_param, statements
 from mappings import LearningField, Mapping
 
@@ -97,9 +97,8 @@ def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
         f"{len(group)} course(s) require each other, so the prerequisites among them were left out: {', '.join(group)}"
         for group in groups
     ]
-    unknown = connection.execute("SELECT count(*) FROM catalogue_edges WHERE NOT known").fetchone()
-    if unknown and unknown[0]:
-        notes.append(f"{unknown[0]} prerequisite(s) left out: the catalogue does not have the course they name")
+    if unknown := count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known"):
+        notes.append(f"{unknown} prerequisite(s) left out: the catalogue does not have the course they name")
     return groups, notes
 
 
