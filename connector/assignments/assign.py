@@ -23,6 +23,7 @@ from connector.errors import ApiError, NotFoundError, SettingsError
 from connector.progress import Progress, Silent
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings, require_absorb, require_salesforce, variable
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
 
 
@@ -98,6 +99,7 @@ class _Assign:
         with self._warehouse.transaction() as connection:
             plan = make_plan(connection, asked, tenant_id, self._org_id, retry=options.retry, samples=options.samples)
             if options.apply:
+                runs.end_killed(connection, tenant_id, "assign", self._run_id)
                 settle(connection, tenant_id, self._org_id, self._run_id)
         report.outcomes, report.samples, report.read = plan.outcomes, plan.samples, sum(plan.outcomes.values())
         chosen = plan.due[: options.limit]
