@@ -1,7 +1,5 @@
 """The registry of targets: which there are, which settings turn them on, and what carries them out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from connector.errors import SettingsError
@@ -18,6 +16,7 @@ from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_learning_records, require_salesforce
+from connector.warehouse.runs import Closing
 
 NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)
 
@@ -50,11 +49,17 @@ def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
     return names
 
 
-def push_all(settings: Settings, run_id: str, options: PushOptions, progress: Progress | None = None) -> PushReport:
+def push_all(
+    settings: Settings,
+    run_id: str,
+    options: PushOptions,
+    progress: Progress | None = None,
+    close: Closing | None = None,
+) -> PushReport:
     """Push to every chosen target. Raises LearnsyncError; what was sent by then is in the ledger."""
     names = chosen(settings, options.targets)
     run = Run.of(settings, run_id, options, progress)
-    return push(run, _destinations(run, names))
+    return push(run, _destinations(run, names), close)
 
 
 def _destinations(run: Run, names: Sequence[str]) -> list[Destination]:

@@ -1,7 +1,5 @@
 """Access to the Absorb Integration API v2: one authenticated call, and one that asks again for a garbled answer."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

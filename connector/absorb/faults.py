@@ -1,7 +1,5 @@
 """What an Absorb answer that is not a success means, and what to do (docs/facts/absorb.md section 3)."""
 
-from __future__ import annotations
-
 from connector.errors import (
     ApiError,
     AuthenticationError,
@@ -60,10 +58,7 @@ REFUSALS = (
         statuses=SERVER_FAULTS,
     ),
     Refusal(
-        WrongPathError,
-        "{where} was redirected to {location}.",
-        "Check LEARNSYNC_ABSORB__BASE_URL.",
-        statuses=REDIRECTS,
+        WrongPathError, "{where} was redirected to {location}.", "Check LEARNSYNC_ABSORB__BASE_URL.", statuses=REDIRECTS
     ),
     Refusal(BadRequestError, "Absorb refused {where} ({status}): {text:.300}"),
 )

@@ -1,7 +1,5 @@
 """Refusals as tables: which error an answer that is no success becomes, row by row; the first row that fits counts."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 

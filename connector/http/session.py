@@ -4,8 +4,6 @@ It knows nothing of Absorb or Salesforce. A call returns an `Answer` whatever it
 what a status means. Only "no answer at all" is an error here.
 """
 
-from __future__ import annotations
-
 import json as jsonlib
 import logging
 import os
@@ -128,10 +126,7 @@ class HttpSession:
             request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
             request["headers"] = {"content-type": "application/json", **dict(headers or {})}
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_TryAgainError),
-            wait=_pause,
-            before_sleep=self._note_retry,
-            reraise=True,
+            retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
         )
         async for attempt in retrying:
             with attempt:
@@ -204,8 +199,7 @@ class HttpSession:
         if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
         return UnreachableError(
-            f"{reason} in {number} attempts.",
-            remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again.",
+            f"{reason} in {number} attempts.", remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again."
         )
 
 

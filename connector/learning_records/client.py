@@ -5,8 +5,6 @@ The page names the resource, its three operations and its fields. It says nothin
 plausible list and error body is read, filters are asked for and never relied upon (docs/learning-records.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType

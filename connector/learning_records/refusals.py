@@ -1,7 +1,5 @@
 """What a LearningRecord API answer that is not a success means, whatever shape its body has."""
 
-from __future__ import annotations
-
 from connector import redact
 from connector.errors import (
     ApiError,
@@ -23,10 +21,7 @@ CHECK_URL = f"Check {URL_SETTING}."
 
 REFUSALS = (
     Refusal(
-        AuthenticationError,
-        "The LearningRecord API refused the key ({said}).",
-        f"Check {KEY_SETTING}.",
-        statuses={401},
+        AuthenticationError, "The LearningRecord API refused the key ({said}).", f"Check {KEY_SETTING}.", statuses={401}
     ),
     Refusal(
         PermissionDeniedError,
@@ -35,10 +30,7 @@ REFUSALS = (
         statuses={403},
     ),
     Refusal(
-        NotFoundError,
-        "The LearningRecord API does not know {where} ({status}).",
-        CHECK_URL,
-        statuses={404, 405, 410},
+        NotFoundError, "The LearningRecord API does not know {where} ({status}).", CHECK_URL, statuses={404, 405, 410}
     ),
     Refusal(
         ThrottledError,

@@ -3,8 +3,6 @@
 Facts: docs/facts/salesforce.md sections 3b (collections) and 5 (queries).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -105,10 +103,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         return await self._collection("", name, records)
 
     async def _collection(self, path: str, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
-        body = {
-            "allOrNone": False,
-            "records": [{"attributes": {"type": name}, **record} for record in records],
-        }
+        body = {"allOrNone": False, "records": [{"attributes": {"type": name}, **record} for record in records]}
         answer = await self.call("PATCH", f"{self._data}/composite/sobjects{path}", json=body)
         results = json_or_none(answer)
         if not isinstance(results, list) or len(results) != len(records):

@@ -1,7 +1,5 @@
 """What a Salesforce answer that is not a success means, and what to do (docs/facts/salesforce.md section 3f)."""
 
-from __future__ import annotations
-
 from connector import redact
 from connector.errors import (
     ApiError,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from connector.canonical.maps import load_maps
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_match
 from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb
@@ -79,7 +79,7 @@ def match_org(config: ReadbackConfig, learnsync: LearnsyncResource) -> Iterator[
             return
         tables = [f"salesforce.{name}" for name in (*OBJECTS, "learner_matches", "item_matches")]
         look, maps = Look(settings, tables=tables), load_maps(settings)
-        report, took = timed(lambda: run_match(settings, full=config.full, look=look))
+        report, took = timed(lambda: run_match(settings, ReadbackOptions(config.full), look))
     for table, (name, _) in OBJECTS.items():
         yield object_result(look, table, name, report, took)
     learners = {"dagster/column_lineage": column_lineage(matched_sources(maps))}

@@ -1,7 +1,5 @@
 """Login by OAuth: the access token of the token file, refreshed when it ends or is refused."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -3,8 +3,6 @@
 A new token ends the account's previous one (docs/facts/absorb.md section 2), so clients of one process share theirs.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 

@@ -6,8 +6,6 @@ year. Unlike tokens of /authenticate, these do not revoke one another (the vendo
 Whether a refresh hands out a new refresh token is not known: one that comes replaces the old.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -85,7 +83,7 @@ async def refresh(login: OAuthLogin, stored: StoredTokens) -> StoredTokens:
     if stored.refresh_token is None:
         raise AuthenticationError("The login has ended; the portal gave no refresh token.", remedy=LOGIN_REMEDY)
     form = {"grant_type": "refresh_token", "refresh_token": stored.refresh_token}
-    # Repeatable: if a lost answer has spent the token, asking again costs nothing that the next run would not lose.
+    # Repeatable: where the portal spent the token and its answer was lost, the login is lost with or without a repeat.
     return _tokens(login, await _ask(login, form, repeatable=True), stored)
 
 
@@ -95,7 +93,7 @@ def _nonce() -> str:
 
 async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) -> Answer:
     credentials = {"client_id": login.client_id, "client_secret": login.client_secret}
-    # At this endpoint public clients send the client id as the key; the API key has no business on this host.
+    # At this endpoint public clients send the client id as the key; the API key is the gateway's and is not sent here.
     headers = {"accept": "application/json", "x-api-key": login.client_id}
     async with HttpSession(login.portal_url, Gate(5, 5, 1), setting="LEARNSYNC_ABSORB__PORTAL_URL") as session:
         answer = await session.call(

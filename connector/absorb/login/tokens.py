@@ -5,8 +5,6 @@ it got (docs/facts/absorb.md section 2). A fresh token may be refused for a mome
 refusal is repeated with the same token before anything is renewed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from abc import abstractmethod

@@ -20,7 +20,7 @@ from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files, native, preview
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
-from connector.salesforce.push.bulk_ledger import open_jobs
+from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback import people
 from connector.salesforce.readback.store import checkpoints, store
@@ -48,6 +48,7 @@ class OrgObjects(OrgDestination):
         self.targets: list[ObjectTarget] = []
         self._run = run
         self._org_id = ""
+        self._left: list[OpenJob] = []
 
     async def preflight(self) -> None:
         """Raises PreflightError with the problems of all targets."""
@@ -66,13 +67,16 @@ class OrgObjects(OrgDestination):
         if problems:
             raise PreflightError(problems, remedy=preflight.REMEDY)
 
+    def look_back(self, connection: Connection) -> None:
+        """The bulk jobs that an earlier push was killed over, whatever this one is to send."""
+        self._left = open_jobs(connection, self._run.settings.tenant_id, self._org_id)
+
     async def resume(self) -> list[str]:
-        """Results of bulk jobs that an earlier push was killed over, whatever this one is to send."""
-        found = open_jobs(self._run.warehouse, self._run.settings.tenant_id, self._org_id)
-        for job in found:
+        """Bring in the results of these jobs."""
+        for job in self._left:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
             await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
-        return [job.job_id for job in found]
+        return [job.job_id for job in self._left]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read people and match learners to them, where a target names people and the push is not part of a sync."""

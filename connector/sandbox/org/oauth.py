@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from connector.sandbox.kit.oauth import authorization, form_of, oauth_error, oauth_shape, same, site_of
 from connector.sandbox.kit.routes import Call, json_response, open_door
-from connector.sandbox.org.jwt import JWT_GRANT
+from connector.sandbox.org.access import JWT_GRANT
 from connector.sandbox.org.org import Org
 
 _PATH = "/services/oauth2/token"

@@ -15,7 +15,7 @@ from connector.sandbox.kit.instants import canonical
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.enrollments import EnrollmentMaker
 from connector.sandbox.portal.people import make_departments, make_users
-from connector.sandbox.portal.schema import ALL
+from connector.sandbox.portal.schema import ALL, STREAMS
 from connector.sandbox.portal.state import Portal, Row
 from connector.sandbox.portal.vocabulary import LEVELS, TOPICS, VENDORS
 
@@ -28,7 +28,7 @@ _KEPT_SCALE = 5000
 
 def fill(portal: Portal, *, scale: int, courses: int | None, seed: int, now: datetime) -> None:
     """As ``generate``; a small portal that this process has made before is copied instead of made again."""
-    if scale <= _KEPT_SCALE:
+    if scale <= _KEPT_SCALE and not any(portal.count(stream) for stream in STREAMS):
         portal.copy_from(_made(scale, courses, seed, now))
     else:
         generate(portal, scale=scale, courses=courses, seed=seed, now=now)
