@@ -7,9 +7,9 @@ import logging
 import time
 
 from connector import redact
-from connector.absorb.faults import explain, is_wrong_path
+from connector.absorb.faults import explain
 from connector.absorb.login.tokens import BURST_SECONDS, LIFETIME_SECONDS, Account, Authenticator, Token
-from connector.errors import ApiError, AuthenticationError
+from connector.errors import ApiError, AuthenticationError, WrongPathError
 from connector.http.answers import Answer
 from connector.http.session import HttpSession
 
@@ -88,13 +88,13 @@ def _token_in(answer: Answer) -> str:
 
 def _refusal(answer: Answer) -> ApiError:
     """Name the setting that a failed login points at; the gateway and the portal refuse in different ways."""
-    if answer.status in {400, 401} or (
-        answer.status == 403 and b"Forbidden" not in answer.body and not is_wrong_path(answer)
-    ):
-        return AuthenticationError(
-            f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
-            remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
-            " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
-            status=answer.status,
-        )
-    return explain(answer)
+    found = explain(answer)
+    role_refused = answer.status == 403 and b"Forbidden" not in answer.body and not isinstance(found, WrongPathError)
+    if answer.status not in {400, 401} and not role_refused:
+        return found
+    return AuthenticationError(
+        f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
+        remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
+        " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
+        status=answer.status,
+    )

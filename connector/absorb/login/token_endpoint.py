@@ -12,20 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from connector import redact
-from connector.absorb.faults import WRONG_PATH
 from connector.absorb.login.token_file import LOGIN_REMEDY, StoredTokens
 from connector.absorb.login.tokens import LIFETIME_SECONDS
-from connector.errors import (
-    ApiError,
-    AuthenticationError,
-    ProtocolError,
-    ServerFaultError,
-    ThrottledError,
-    WrongPathError,
-)
+from connector.errors import ApiError, AuthenticationError, ProtocolError
 from connector.http.answers import Answer, json_or_none
 from connector.http.ratelimit import Gate
-from connector.http.refusals import REDIRECTS, SERVER_FAULTS, Refusal, explained
+from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession
 from connector.settings import OAuthLogin
 from connector.times import utc_now
@@ -40,34 +32,7 @@ CLIENT_REMEDY = (
 PORTAL_REMEDY = (
     "Check LEARNSYNC_ABSORB__PORTAL_URL: the portal's own host, such as https://company.myabsorb.com, not the gateway."
 )
-_NO_ENDPOINT = "{status}: there is no OAuth endpoint at {where} of this host."
-# Refused grants (RFC 6749 section 5.2) by their `error`, and what a host answers that is no token endpoint.
-REFUSALS = (
-    Refusal(
-        AuthenticationError,
-        "The portal no longer accepts the {grant} (invalid_grant): it ended or was withdrawn.",
-        LOGIN_REMEDY,
-        codes={"invalid_grant"},
-    ),
-    Refusal(
-        AuthenticationError,
-        "The portal does not know this OAuth client ({code}).",
-        CLIENT_REMEDY,
-        codes={"invalid_client", "unauthorized_client"},
-    ),
-    Refusal(
-        AuthenticationError,
-        "The portal does not know this OAuth client ({status}).",
-        CLIENT_REMEDY,
-        statuses={401},
-        codes={""},
-    ),
-    Refusal(ThrottledError, "The portal throttles {where}.", "Run again later.", statuses={429}),
-    Refusal(ServerFaultError, "The portal failed on {where} ({status}).", "{again}", statuses=SERVER_FAULTS),
-    Refusal(WrongPathError, _NO_ENDPOINT, PORTAL_REMEDY, statuses=(404, 405, *REDIRECTS)),
-    Refusal(WrongPathError, _NO_ENDPOINT, PORTAL_REMEDY, words=WRONG_PATH),
-    Refusal(AuthenticationError, "The portal refused {where} ({status}: {text:.200}).", CLIENT_REMEDY),
-)
+REFUSALS = read_refusals(__package__)
 
 
 async def exchange(login: OAuthLogin, code: str, redirect_uri: str) -> StoredTokens:
@@ -147,4 +112,5 @@ def _refusal(answer: Answer, grant: str) -> ApiError:
     code = str(_document(answer).get("error") or "")
     # A code is good for one try only; a refresh may be asked for again.
     kind, again = ("login", "Run again.") if grant == "refresh_token" else ("code of this login", LOGIN_REMEDY)
-    return explained(REFUSALS, answer, code, grant=kind, again=again)
+    remedies = {"log_in": LOGIN_REMEDY, "check_client": CLIENT_REMEDY, "check_portal": PORTAL_REMEDY, "again": again}
+    return explained(REFUSALS, answer, code, grant=kind, **remedies)
