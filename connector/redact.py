@@ -1,7 +1,5 @@
 """Keeps secrets out of every text a person or a log can see: known values, and fields that are secret by name."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -3,12 +3,11 @@
 A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,13 +18,13 @@ from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, r
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.destinations import chosen, configured, push_all
-from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError
+from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError, WarehouseError
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.progress import Progress
 from connector.push.options import PushOptions
 from connector.push.reports import PushReport
 from connector.salesforce.readback.readback import check_own, match_org, readback
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.report import READ_CHANGES, ReadbackOptions, ReadbackReport
 from connector.settings import Settings, require_absorb, require_salesforce
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
@@ -50,7 +49,7 @@ class _Recording:
     look: Look | None = None
     closed: bool = False
 
-    def close(self, connection: Connection, report: DataclassInstance) -> None:
+    def close(self, connection: Connection, report: "DataclassInstance") -> None:
         """Write that the stage ended, and with what."""
         stats = as_stats(report)
         runs.finish(connection, self.run, "complete" if stats["complete"] else "incomplete", stats=stats)
@@ -68,10 +67,8 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     try:
         report = work(recording.run.run_id, recording.close)
     except BaseException as failure:
-        message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
         if not recording.closed:
-            with Warehouse.of(settings).connect() as connection:
-                runs.finish(connection, recording.run, "failed", message)
+            _record_failure(settings, recording.run, failure)
         raise
     if not recording.closed:
         with Warehouse.of(settings).connect() as connection:
@@ -79,7 +76,19 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     return report
 
 
-def as_stats(report: DataclassInstance) -> dict[str, Any]:
+def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
+    message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    wait = settings.warehouse.lock_timeout_seconds
+    if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
+        wait = min(wait, 1.0)
+    with (
+        suppress(WarehouseError),  # the failure itself is what to tell
+        Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
+    ):
+        runs.finish(connection, run, "failed", message)
+
+
+def as_stats(report: "DataclassInstance") -> dict[str, Any]:
     """A report as plain values for JSON; `complete` is true for one that cannot be incomplete."""
     return {**dataclasses.asdict(report), "complete": bool(getattr(report, "complete", True))}
 
@@ -129,28 +138,21 @@ def run_push(
     return stage(settings, "push", lambda run_id, close: push_all(settings, run_id, options, progress, close), look)
 
 
-def run_match(
-    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
-) -> ReadbackReport:
+def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: people and learning items, and who and what they are in Absorb. A build comes next."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "match", lambda run_id, close: match_org(settings, run_id, options, close), look)
 
 
-def run_check(
-    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
-) -> ReadbackReport:
+def run_check(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "readback", lambda run_id, close: check_own(settings, run_id, options, close), look)
 
 
-def run_readback(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
+def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) -> ReadbackReport:
     """Both of these, as one run: what `learnsync readback` does."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "readback", lambda run_id, close: readback(settings, run_id, options, close))
 
 
@@ -198,10 +200,10 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
 
     An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
     """
-    sync = _Sync()
+    sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
     pulled = sync.timed("pull", lambda: run_pull(settings, full=full, progress=progress))
-    matched = sync.attempt("match", lambda: run_match(settings, full=full, progress=progress)) if has_org else None
+    matched = sync.attempt("match", lambda: run_match(settings, read_options)) if has_org else None
     built = sync.timed("build", lambda: run_build(settings))
     pushed = read = None
     try:
@@ -210,7 +212,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
             pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
         # A target that fails is no reason not to look what became of the records of another.
         if has_org and not sync.out_of_calls:
-            read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
+            read = sync.attempt("readback", lambda: run_check(settings, read_options))
     finally:
         # Analysts get what was pulled and built whatever a target says.
         published = sync.timed("publish", lambda: run_publish(settings))

@@ -1,7 +1,5 @@
 """Finds, retries and settles what was rejected: source rows in quarantine, and pushes that a target refused."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +13,7 @@ from connector.settings import Settings
 from connector.streams import MODELS
 from connector.sync import stage
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Stamp, Warehouse, count
 from connector.warehouse.load import Batch, load_batch
 
 PAGE_ROWS = 500
@@ -105,8 +103,7 @@ def _retry(query: _Query, run_id: str) -> RetryReport:
 
 def _mark_due(query: _Query, connection: Connection) -> int:
     update = sql("rejects_due", pushes=sql(PUSHES))
-    due = connection.execute(update, query.chosen.values(query.settings.tenant_id, update)).fetchone()
-    return int(due[0]) if due else 0
+    return count(connection, update, query.chosen.values(query.settings.tenant_id, update))
 
 
 def _reload(query: _Query, stream: str, run_id: str) -> int:
@@ -119,14 +116,8 @@ def _reload(query: _Query, stream: str, run_id: str) -> int:
         files = list(_land(query, connection, stream, folder))
     if not files:
         return 0
-    counts = load_batch(
-        warehouse,
-        Batch(stream, files=files),
-        tenant_id=settings.tenant_id,
-        run_id=run_id,
-        now=utc_now(),
-        note_due=bool(settings.absorb.detail_streams),
-    )
+    stamp, note_due = Stamp(settings.tenant_id, run_id, utc_now()), bool(settings.absorb.detail_streams)
+    counts = load_batch(warehouse, Batch(stream, files=files), stamp, note_due=note_due)
     return counts.read - counts.quarantined
 
 
@@ -145,8 +136,5 @@ def _land(query: _Query, connection: Connection, stream: str, folder: Path) -> I
 def clear(settings: Settings) -> int:
     """Settle all quarantined rows; returns how many."""
     with Warehouse.of(settings).transaction() as connection:
-        settled = connection.execute(
-            "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL",
-            [utc_now(), settings.tenant_id],
-        ).fetchone()
-    return int(settled[0]) if settled else 0
+        settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
+        return count(connection, settle, [utc_now(), settings.tenant_id])

@@ -19,7 +19,7 @@ from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.salesforce.readback.store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -226,7 +226,7 @@ def test_a_first_read_holds_the_org_and_the_next_one_only_changes(sandbox: Sandb
         warehouse, 'SELECT "ProgressStatus" FROM salesforce.learning_item_progress WHERE "Id" = ?', [made["Id"]]
     )
     assert status == "Behind"
-    assert set(how(run_readback(ready, full=True)).values()) == {"asked for"}
+    assert set(how(run_readback(ready, ReadbackOptions(full=True))).values()) == {"asked for"}
 
 
 def test_a_checkpoint_out_of_reach_means_a_full_read(sandbox: Sandbox, pushed: Settings) -> None:

@@ -74,7 +74,7 @@ class Operations:
     async def _write(
         self, method: str, path: str, model: type[M], query: QueryParams | None = None, body: Any = None, **ids: Id
     ) -> M:
-        """A write's answer. None is repeated: a second enrollment may re-enroll, a second un-enrollment is a 404."""
+        """What a write answers with. Never repeated: a second enrollment may re-enroll, a second un-enrollment 404."""
         params = cleaned(query or {})
         try:
             answer = await self._client.call(method, _filled(path, ids), params=params, json=body, repeatable=False)

@@ -12,6 +12,7 @@ from typing import Self
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse.database import Stamp
 from connector.warehouse.load import Batch, load_batch
 
 
@@ -75,14 +76,9 @@ class Landing:
         return True
 
     def _load(self, batch: Batch) -> None:
-        counts = load_batch(
-            self._context.warehouse,
-            batch,
-            tenant_id=self._context.settings.tenant_id,
-            run_id=self._context.run_id,
-            now=utc_now(),
-            note_due=bool(self._context.settings.absorb.detail_streams),
-        )
+        stamp = Stamp(self._context.settings.tenant_id, self._context.run_id, utc_now())
+        note_due = bool(self._context.settings.absorb.detail_streams)
+        counts = load_batch(self._context.warehouse, batch, stamp, note_due=note_due)
         self._report.counts.add(counts)
         drop_files(batch, self._context.settings)
 

@@ -30,7 +30,7 @@ from connector.salesforce.learnings.models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.learnings.plan import OBJECT, TARGET, due_in_order, key_field, prepare, source
+from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source
 from connector.salesforce.push.objects import OrgDestination
 from connector.warehouse.database import Connection
 
@@ -67,7 +67,9 @@ class Learnings(OrgDestination):
         report = difference.report(connection, TARGET, OBJECT, run.options.samples)
         report.notes, report.method = notes, "graph" if report.due else ""
         self._known = {course: there for course, there in self.ledger.remote_ids(connection).items() if there}
-        self._items = due_in_order(connection)[: run.options.limit]
+        spool = run.folder / f"{TARGET}.ndjson"
+        difference.spool(connection, spool, None)
+        self._items = sorted_items(difference.read(spool))[: run.options.limit]
         return report
 
     async def send(self, _: TargetReport) -> None:
