@@ -8,7 +8,7 @@ import time
 
 from connector import redact
 from connector.absorb.faults import explain
-from connector.absorb.login.tokens import BURST_SECONDS, LIFETIME_SECONDS, Account, Authenticator, Token
+from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticator, Token
 from connector.errors import ApiError, AuthenticationError, WrongPathError
 from connector.http.answers import Answer
 from connector.http.session import HttpSession
@@ -24,8 +24,17 @@ _accounts: dict[tuple[str, str], Account] = {}
 class PasswordAuthenticator(Authenticator):
     """Logs in by POST /authenticate. Every login counts as a renewal, the first one too."""
 
+    refused_at_once = (
+        "The portal refuses a token that it has just issued.",
+        "Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
+    )
+    refused_often = (
+        "The portal revoked {times} tokens of {user} within {minutes}: another client logs in with the same account.",
+        "Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
+    )
+
     def __init__(self, session: HttpSession, api_key: str, username: str, password: str) -> None:
-        super().__init__(api_key, _accounts.setdefault((session.base_url, username.lower()), Account()))
+        super().__init__(api_key, _accounts.setdefault((session.base_url, username.lower()), Account(username)))
         self._session = session
         self._username = username
         self._password = password
@@ -54,21 +63,6 @@ class PasswordAuthenticator(Authenticator):
         redact.register(token.value)
         log.info("logged in to %s as %s", self._session.base_url, self._username)
         return token
-
-    def _refused_at_once(self) -> AuthenticationError:
-        return AuthenticationError(
-            "The portal refuses a token that it has just issued.",
-            remedy="Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
-            status=401,
-        )
-
-    def _refused_often(self, times: int) -> AuthenticationError:
-        return AuthenticationError(
-            f"The portal revoked {times} tokens of {self._username} within {BURST_SECONDS / 60:.0f} minutes:"
-            " another client logs in with the same account.",
-            remedy="Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
-            status=401,
-        )
 
 
 def _token_in(answer: Answer) -> str:

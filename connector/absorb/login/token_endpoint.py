@@ -39,7 +39,12 @@ async def exchange(login: OAuthLogin, code: str, redirect_uri: str) -> StoredTok
     """Tokens for a code. Sent once: the portal takes a code once, and a repeat would only hide what went wrong."""
     redact.register(code)
     # Public clients send a nonce, as the vendor's page has it; a server that knows none ignores it (RFC 6749 3.2).
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "nonce": _nonce()}
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "nonce": secrets.token_urlsafe(16),
+    }
     return _tokens(login, await _ask(login, form, repeatable=False), None)
 
 
@@ -50,10 +55,6 @@ async def refresh(login: OAuthLogin, stored: StoredTokens) -> StoredTokens:
     form = {"grant_type": "refresh_token", "refresh_token": stored.refresh_token}
     # Repeatable: where the portal spent the token and its answer was lost, the login is lost with or without a repeat.
     return _tokens(login, await _ask(login, form, repeatable=True), stored)
-
-
-def _nonce() -> str:
-    return secrets.token_urlsafe(16)
 
 
 async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) -> Answer:
@@ -71,23 +72,22 @@ async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) 
 
 def _tokens(login: OAuthLogin, answer: Answer, before: StoredTokens | None) -> StoredTokens:
     body = _document(answer)
-    access, successor = body.get("access_token"), body.get("refresh_token")
+    access, successor, now = body.get("access_token"), body.get("refresh_token"), utc_now()
     if not isinstance(access, str) or not access:
         raise ProtocolError(
             f"POST {TOKEN_PATH} did not answer with a token.", remedy=PORTAL_REMEDY, status=answer.status
         )
-    if not isinstance(successor, str) or not successor:
-        successor = None
-    now = utc_now()
-    kept = successor is None and before is not None
+    refresh_token, refresh_since = (before.refresh_token, before.refresh_obtained_at) if before else (None, now)
+    if isinstance(successor, str) and successor:
+        refresh_token, refresh_since = successor, now
     stored = StoredTokens(
         portal=login.portal_url,
         client_id=login.client_id,
         access_token=access,
-        refresh_token=before.refresh_token if kept and before else successor,
+        refresh_token=refresh_token,
         obtained_at=now,
         expires_at=now + timedelta(seconds=_lifetime(body.get("expires_in"))),
-        refresh_obtained_at=before.refresh_obtained_at if kept and before else now,
+        refresh_obtained_at=refresh_since,
     )
     stored.register()
     return stored
