@@ -1,7 +1,5 @@
 """The registry of targets: which there are, which settings turn them on, and what carries them out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from connector.errors import SettingsError

@@ -3,8 +3,6 @@
 A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import time
@@ -51,7 +49,7 @@ class _Recording:
     look: Look | None = None
     closed: bool = False
 
-    def close(self, connection: Connection, report: DataclassInstance) -> None:
+    def close(self, connection: Connection, report: "DataclassInstance") -> None:
         """Write that the stage ended, and with what."""
         stats = as_stats(report)
         runs.finish(connection, self.run, "complete" if stats["complete"] else "incomplete", stats=stats)
@@ -90,7 +88,7 @@ def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -
         runs.finish(connection, run, "failed", message)
 
 
-def as_stats(report: DataclassInstance) -> dict[str, Any]:
+def as_stats(report: "DataclassInstance") -> dict[str, Any]:
     """A report as plain values for JSON; `complete` is true for one that cannot be incomplete."""
     return {**dataclasses.asdict(report), "complete": bool(getattr(report, "complete", True))}
 

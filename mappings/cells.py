@@ -1,7 +1,5 @@
 """What several maps share: the checks of their cells, and cells as SQL."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """learning_items.csv: which LearningItem of Salesforce a course of Absorb is, where the names do not say so."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

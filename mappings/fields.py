@@ -1,7 +1,5 @@
 """salesforce_fields.csv and salesforce_errors.csv: which field is filled from which column, and what an error means."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

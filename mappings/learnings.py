@@ -1,7 +1,5 @@
 """Checks learnings_fields.csv: which field of a Learning is filled from which column of sql/push_learnings.sql."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """learner_matching.csv: by which fields a learner of Absorb is found among the people of Salesforce."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

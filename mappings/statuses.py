@@ -1,7 +1,5 @@
 """progress_status.csv: which ProgressStatus an enrollment has. Its rules decide every situation that can occur."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,18 @@ _PACE = ("on_track", "behind")
 
 
 @dataclass(frozen=True, slots=True)
+class Situation:
+    """One combination of everything the rules look at."""
+
+    removed: str
+    status: int
+    is_active: str
+    due: str
+    completion: str
+    pace: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusRule:
     """One row of progress_status.csv; an empty tuple means any."""
 
@@ -35,15 +45,8 @@ class StatusRule:
 
     def matches(self, situation: Situation) -> bool:
         """True when every cell allows the situation's value."""
-        pairs: tuple[tuple[Sequence[object], object], ...] = (
-            (self.removed, situation.removed),
-            (self.status, situation.status),
-            (self.is_active, situation.is_active),
-            (self.due, situation.due),
-            (self.completion, situation.completion),
-            (self.pace, situation.pace),
-        )
-        return all(not allowed or value in allowed for allowed, value in pairs)
+        cells = ((getattr(self, column), getattr(situation, column)) for column in Situation.__slots__)
+        return all(not allowed or value in allowed for allowed, value in cells)
 
     @property
     def condition(self) -> str:
@@ -59,18 +62,6 @@ class StatusRule:
             if values:
                 parts.append(f"{column} IN ({', '.join(map(quote, values))})")
         return " AND ".join(parts) or "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """One combination of everything the rules look at."""
-
-    removed: str
-    status: int
-    is_active: str
-    due: str
-    completion: str
-    pace: str
 
 
 def status_rules(rows: Iterable[tuple[int, dict[str, str]]], statuses: Collection[int]) -> tuple[StatusRule, ...]:

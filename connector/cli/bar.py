@@ -1,7 +1,5 @@
 """Progress of a command, on stderr."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self

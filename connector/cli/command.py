@@ -1,7 +1,5 @@
 """What all commands share: --json and --verbose, settings, progress, one result and its exit code."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where output goes: results on stdout (a table, or one JSON object), progress and complaints on stderr."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """The entry point: finds the command, and turns every expected failure into one message and an exit code."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

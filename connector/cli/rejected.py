@@ -1,7 +1,5 @@
 """Finds, retries and settles what was rejected: source rows in quarantine, and pushes that a target refused."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator, Sequence

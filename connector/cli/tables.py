@@ -1,7 +1,5 @@
 """Rows, figures and reports as tables that a person likes to read, and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial

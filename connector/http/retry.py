@@ -1,7 +1,5 @@
 """When to try a call again, and how long to wait: decisions only, no clock and no network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,6 @@ def spool(connection: Connection, path: Path, limit: int | None) -> None:
     connection.execute(sql("spool", path=literal(path), limit=as_limit(limit)))
 
 
-def due(connection: Connection) -> list[Item]:
-    """The records that `spool` would write, for a target that has few and its own order."""
-    rows = connection.execute(
-        "SELECT external_id, payload_hash, payload, prior_code FROM pushable WHERE action IN ('create', 'update')"
-    ).fetchall()
-    return [Item(key, payload_hash, json.loads(payload), prior_code) for key, payload_hash, payload, prior_code in rows]
-
-
 def as_limit(limit: int | None) -> str:
     """A limit as SQL takes it."""
     return "ALL" if limit is None else str(limit)
@@ -112,9 +105,14 @@ def read(path: Path) -> Iterator[Item]:
             yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
-def append(path: Path, items: Iterable[Item]) -> int:
-    """Add records to a spool file; returns how many."""
-    lines = [json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items]
+def append(path: Path, items: Iterable[Item]) -> None:
+    """Add records to a spool file."""
     with path.open("a", encoding="utf-8") as kept:
-        kept.writelines(lines)
-    return len(lines)
+        kept.writelines(json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in order, so many at a time."""
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch

@@ -7,7 +7,7 @@ import dagster as dg
 from connector.canonical.maps import load_maps
 from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_match
-from pipelines.conventions import NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb
 from pipelines.lineage import column_lineage, matched_sources
 from pipelines.resources import LearnsyncResource
@@ -37,7 +37,6 @@ def object_spec(table: str, description: str, deps: list[dg.AssetKey]) -> dg.Ass
         description=description,
         group_name="readback",
         kinds={"salesforce", "duckdb"},
-        owners=OWNERS,
         metadata={"dagster/table_name": f"salesforce.{table}"},
     )
 
@@ -49,7 +48,6 @@ def _match_spec(key: dg.AssetKey, description: str, deps: list[dg.AssetKey]) -> 
         description=description,
         group_name="canonical",
         kinds={"duckdb", "sql"},
-        owners=OWNERS,
         metadata={"dagster/table_name": key.to_user_string().replace("/", ".")},
     )
 

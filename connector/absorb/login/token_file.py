@@ -1,7 +1,5 @@
 """The file that keeps an OAuth login between runs: for its owner alone, replaced whole, changed under a lock."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import stat
@@ -50,6 +48,11 @@ class StoredTokens(BaseModel):
         """True while the access token can still be sent."""
         early = min(EARLY_SECONDS, (self.expires_at - self.obtained_at).total_seconds() / 10)
         return now < self.expires_at - timedelta(seconds=early)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the access token was issued."""
+        return max(0.0, (utc_now() - self.obtained_at).total_seconds())
 
     @property
     def login_ends(self) -> datetime:
@@ -163,8 +166,3 @@ class TokenFile:
             f"{VARIABLE} = {self.path}: {what} ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         )
-
-
-def age_seconds(stored: StoredTokens) -> float:
-    """How long ago the access token was issued."""
-    return max(0.0, (utc_now() - stored.obtained_at).total_seconds())

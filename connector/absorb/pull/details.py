@@ -6,8 +6,6 @@ learner and course by learner and course. A pair leaves the list in the transact
 Nothing else records what is left to do: wherever a run stops, the next one goes on from the list.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -1,7 +1,5 @@
 """Details into the warehouse: rows, removals and the end of being due, in one transaction a chunk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from connector.absorb.pull.details_reading import ServedPair

@@ -3,8 +3,6 @@
 Only page envelopes pass through Python; the pages themselves go to the landing folder.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -125,10 +123,7 @@ def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | Non
 
 
 async def work_off(
-    items: Iterable[T],
-    work: Callable[[T], Awaitable[None]],
-    workers: int,
-    watched: Sequence[asyncio.Task[None]] = (),
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], workers: int, watched: Sequence[asyncio.Task[None]] = ()
 ) -> None:
     """`work` on each item, as many at once as there are `workers`.
 

@@ -4,8 +4,6 @@ Loading happens in one thread at a time while fetching goes on. A bounded queue 
 not grow with a stream.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time

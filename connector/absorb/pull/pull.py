@@ -1,7 +1,5 @@
 """Absorb → warehouse: walk each list, land its pages, load them in batches whose commit moves the watermarks."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os

@@ -5,8 +5,6 @@ on the strength of complete answers, and refuses when what it saw could as well 
 read to its end, a course that suddenly answers with nothing, more rows gone than the operator allows.
 """
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A row edited meanwhile moves ahead and is met later; a deletion shifts nothing. 
 key cannot advance: page 0 is asked again, as large as one answer may be, because one answer is one moment of the list.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -5,8 +5,6 @@ and no row came twice; otherwise passes are repeated until one adds nothing and 
 the portal's total.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What a walk asks for and is told, and the rows that it holds: shared by both ways of paging. No I/O, no clock."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

@@ -11,8 +11,6 @@ moves.
 A list ends where a page is not full. A total alone never ends one: it may be too small.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from datetime import datetime

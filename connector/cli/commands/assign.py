@@ -1,7 +1,5 @@
 """`learnsync assign`: what Salesforce's assignments would do, or do, in Absorb."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

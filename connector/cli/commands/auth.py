@@ -1,7 +1,5 @@
 """`learnsync auth`: log in to the portal by OAuth, see how it stands, log out. No token is ever printed."""
 
-from __future__ import annotations
-
 import asyncio
 import webbrowser
 from dataclasses import asdict, dataclass, replace

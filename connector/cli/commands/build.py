@@ -1,7 +1,5 @@
 """`learnsync build`: the warehouse's rows → the canonical tables."""
 
-from __future__ import annotations
-
 from connector.canonical.build import BuildReport
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out

@@ -3,8 +3,6 @@
 Nothing here is special to the demo: the same assets, settings and HTTP as against a real portal and org.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """`learnsync doctor`: is everything in place for a sync? One line a check, each with its remedy."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """`learnsync explain`: one enrollment's way from the portal to the org, and why its status is what it is."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial

@@ -1,7 +1,5 @@
 """`learnsync publish`: the analysts' copy of the warehouse."""
 
-from __future__ import annotations
-
 from connector.cli.command import Outcome, Run, command, new_app
 from connector.cli.console import out
 from connector.cli.tables import reported

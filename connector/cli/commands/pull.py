@@ -1,7 +1,5 @@
 """`learnsync pull`: Absorb → warehouse, by changes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`learnsync push`: differences → Salesforce and the LearningRecord API."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

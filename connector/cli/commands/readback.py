@@ -1,7 +1,5 @@
 """`learnsync readback`: what became of our records in Salesforce."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`learnsync reconcile`: which enrollments vanished in Absorb."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`learnsync rejects`: what could not be used on the way in, or was refused on the way out."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Any
 

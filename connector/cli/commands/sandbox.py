@@ -1,7 +1,5 @@
 """`learnsync sandbox`: a portal, an org and a LearningRecord API on this machine."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

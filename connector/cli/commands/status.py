@@ -1,7 +1,5 @@
 """`learnsync status`: how far each stream is, and where every single enrollment stands between portal and org."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any

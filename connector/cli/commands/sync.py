@@ -1,7 +1,5 @@
 """`learnsync sync`: all stages, one after another."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

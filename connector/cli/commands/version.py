@@ -1,7 +1,5 @@
 """`learnsync version`: which one is installed."""
 
-from __future__ import annotations
-
 from connector import __version__
 from connector.cli.command import new_app
 from connector.cli.console import out

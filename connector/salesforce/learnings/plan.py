@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from connector.errors import NotFoundError as MissingError
 from connector.errors import PreflightError, SettingsError
-from connector.push.difference import Item, Source, due, json_object, value_sql
+from connector.push.difference import Item, Source, json_object, value_sql
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.learnings.order import cycles, in_order
@@ -78,11 +79,11 @@ def source(maps: Mapping) -> Source:
     return Source(maps.sql(QUERY), payload_sql(maps.learnings), files)
 
 
-def due_in_order(connection: Connection) -> list[Item]:
-    """The learnings that `pushable` calls due, each after those of them that it requires."""
-    items = {item.external_id: item for item in due(connection)}
-    order = in_order(items, {key: item.payload["prerequisites"] for key, item in items.items()})
-    return [items[key] for key in order]
+def sorted_items(items: Iterable[Item]) -> list[Item]:
+    """The learnings, each after those of them that it requires."""
+    known = {item.external_id: item for item in items}
+    order = in_order(known, {key: item.payload["prerequisites"] for key, item in known.items()})
+    return [known[key] for key in order]
 
 
 def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
