@@ -1,7 +1,6 @@
 """The objects that learnsync writes, in the order their lookups need, and the SQL of their payloads."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from connector.push.difference import Source, json_object, value_sql
 from connector.settings import Settings
@@ -44,9 +43,7 @@ ALL_TARGETS = {**TARGETS, PROGRESS.name: PROGRESS}
 def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, settings: Settings) -> Source:
     """What the records of an object are made of; `fields` are those that the org can take."""
     query = maps.sql(target.query)
-    values: dict[str, Any] = {}
-    if "$push_unmatched" in query:
-        values["push_unmatched"] = settings.salesforce.push_unmatched
+    values = {"push_unmatched": settings.salesforce.push_unmatched} if "$push_unmatched" in query else {}
     files = f"salesforce_fields.csv and sql/{target.query}.sql"
     return Source(query, payload_sql(fields), files, values, update_only=target.update_only)
 

@@ -92,7 +92,9 @@ class Learnings(OrgDestination):
         try:
             body = self._create(item) if there is None else self._update(item, there)
         except ValidationError as wrong:
-            return RowResult.refused(INVALID_PAYLOAD, _first_problem(wrong))
+            error = wrong.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, error["loc"]))
+            return RowResult.refused(INVALID_PAYLOAD, f"{where}: {error['msg']} (learnings_fields.csv)")
         result = await self._graph.write(body)
         if result.remote_id:
             self._known[item.external_id] = result.remote_id
@@ -134,8 +136,3 @@ class Learnings(OrgDestination):
 
 def _requirement(learning_id: str) -> Requirement:
     return Requirement(type=SINGLE, learning_id=learning_id)
-
-
-def _first_problem(wrong: ValidationError) -> str:
-    error = wrong.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']} (learnings_fields.csv)"

@@ -88,7 +88,8 @@ class BulkPush:
                 await self.jobs.upload(job.id, part.file)
             except (UnreachableError, ApiError) as failure:
                 await self._give_up(job, failure)
-                if attempt == UPLOAD_ATTEMPTS or not _passing(failure):
+                passing = isinstance(failure, UnreachableError) or failure.status >= 500
+                if attempt == UPLOAD_ATTEMPTS or not passing:
                     raise
                 continue
             await self.jobs.set_state(job.id, "UploadComplete")
@@ -129,7 +130,3 @@ class BulkPush:
                 f" {settled.accepted:,} rows were accepted, {settled.unprocessed:,} not processed.",
                 remedy="What was not pushed stays due: run again.",
             )
-
-
-def _passing(failure: LearnsyncError) -> bool:
-    return isinstance(failure, UnreachableError) or (isinstance(failure, ApiError) and failure.status >= 500)

@@ -40,12 +40,12 @@ class JobInfo:
         return self.state in TERMINAL
 
 
+@dataclass(frozen=True, slots=True)
 class BulkJobs:
     """Life cycle of ingest jobs that upsert."""
 
-    def __init__(self, client: SalesforceClient, pauses: Pauses) -> None:
-        self._client = client
-        self._pauses = pauses
+    client: SalesforceClient
+    pauses: Pauses
 
     async def create(self, name: str, key: str) -> JobInfo:
         """Open a job. An answer that was lost leaves an empty job behind, which the org closes after a day."""
@@ -53,16 +53,16 @@ class BulkJobs:
             "object": name, "operation": "upsert", "externalIdFieldName": key,
             "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF",
         }  # fmt: skip
-        return _info(await self._client.call("POST", self._path(), json=body))
+        return _info(await self.client.call("POST", self._path(), json=body))
 
     async def upload(self, job_id: str, file: Path) -> None:
         """Send the file, which a job takes only once: an attempt that may have arrived is not repeated."""
-        await self._client.call("PUT", f"{self._path(job_id)}/batches", upload=file, repeatable=False)
+        await self.client.call("PUT", f"{self._path(job_id)}/batches", upload=file, repeatable=False)
 
     async def set_state(self, job_id: str, state: str) -> JobInfo:
         """Close (UploadComplete) or abort (Aborted) a job. When it has moved on by itself, that is the answer."""
         try:
-            return _info(await self._client.call("PATCH", self._path(job_id), json={"state": state}))
+            return _info(await self.client.call("PATCH", self._path(job_id), json={"state": state}))
         except BadRequestError:
             # A repeat after a lost answer is refused: the first attempt has done it.
             info = await self.info(job_id)
@@ -73,7 +73,7 @@ class BulkJobs:
     async def info(self, job_id: str) -> JobInfo | None:
         """The job, or None when the org has purged it, seven days after its end."""
         try:
-            return _info(await self._client.call("GET", self._path(job_id)))
+            return _info(await self.client.call("GET", self._path(job_id)))
         except NotFoundError:
             return None
 
@@ -82,7 +82,7 @@ class BulkJobs:
 
         None when the org has purged the job.
         """
-        deadline, pause, told = time.monotonic() + self._pauses.longest_job, self._pauses.first_poll, 0
+        deadline, pause, told = time.monotonic() + self.pauses.longest_job, self.pauses.first_poll, 0
         while True:
             info = await self.info(job_id)
             if info is None:
@@ -94,11 +94,11 @@ class BulkJobs:
                 return info
             if time.monotonic() + pause > deadline:
                 raise IncompleteError(
-                    f"Bulk job {job_id} is still {info.state} after {self._pauses.longest_job / 3600:g} hours.",
+                    f"Bulk job {job_id} is still {info.state} after {self.pauses.longest_job / 3600:g} hours.",
                     remedy="Nothing is lost: the next push waits for this job before it sends anything.",
                 )
             await asyncio.sleep(pause)
-            pause = min(self._pauses.longest_poll, pause * POLL_GROWTH)
+            pause = min(self.pauses.longest_poll, pause * POLL_GROWTH)
 
     async def download(self, info: JobInfo, folder: Path) -> dict[str, Path]:
         """Save the three results as files: their names in RESULTS → path."""
@@ -106,11 +106,11 @@ class BulkJobs:
         for resource, name in RESULTS.items():
             files[name] = folder / f"{info.id}-{name}.csv"
             # Results can be read only with the version that the job was made with (409 otherwise).
-            await self._client.call("GET", f"{self._path(info.id, info.version)}/{resource}/", sink=files[name])
+            await self.client.call("GET", f"{self._path(info.id, info.version)}/{resource}/", sink=files[name])
         return files
 
     def _path(self, job_id: str = "", version: str = "") -> str:
-        base = f"/services/data/v{version or self._client.version}/jobs/ingest"
+        base = f"/services/data/v{version or self.client.version}/jobs/ingest"
         return f"{base}/{job_id}" if job_id else base
 
 

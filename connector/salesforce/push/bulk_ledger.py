@@ -104,7 +104,8 @@ def _verdicts(connection: Connection, rules: tuple[ErrorRule, ...]) -> list[dict
 
 def result_sql(file: Path, key: str) -> str:
     """A query over a result file. An empty one (204, or no body) has no rows."""
-    header = _header(file)
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        header = next(csv.reader(lines), [])
     if not header:
         return _NOTHING
     # Letter case of a header may differ from what was sent; duplicates cannot occur.
@@ -117,16 +118,7 @@ def result_sql(file: Path, key: str) -> str:
     def column(name: str) -> str:
         return f"c{named[name.lower()]}" if name.lower() in named else _NULL
 
+    said = {"key": key, "id": "sf__Id", "created": "sf__Created", "error": "sf__Error"}
     columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(header)))
-    return (
-        f"SELECT {column(key)} AS external_id, {column('sf__Id')} AS salesforce_id,"
-        f" lower({column('sf__Created')}) AS created, {column('sf__Error')} AS error"
-        # Nothing is guessed, and one thread reads: a quoted value may span lines.
-        f" FROM read_csv({literal(file)}, columns = {{{columns}}}, header = true, auto_detect = false, delim = ',',"
-        " quote = '\"', escape = '\"', parallel = false, max_line_size = 16000000)"
-    )
-
-
-def _header(file: Path) -> list[str]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        return next(csv.reader(lines), [])
+    parts = {part: column(name) for part, name in said.items()}
+    return sql("bulk_result_file", file=literal(file), columns=columns, **parts)
