@@ -8,8 +8,8 @@ import dagster as dg
 
 from connector.settings import Settings
 from connector.warehouse.database import Connection
-from connector.warehouse.lag import StreamLag, watermark_lag
 from connector.warehouse.statements import statements
+from connector.warehouse.watermarks import StreamLag, watermark_lag
 from mappings import FieldMap
 
 sql = statements(__package__)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import mappings
 from connector.canonical.maps import load_maps
@@ -17,7 +16,6 @@ from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
-
 
 TABLES = ("learning_record", "learning_item_progress")
 
@@ -61,7 +59,7 @@ def build_learning_record(
     connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
     stamps = {"created_at": False, "updated_at": True}
     report.tables["learning_record"] = apply_computed(
-        connection, "computed", "learning_record", "id", settings.tenant_id, stamps=stamps
+        connection, "learning_record", "id", settings.tenant_id, stamps=stamps
     )
 
 
@@ -72,16 +70,12 @@ def build_learning_item_progress(
     values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
     report.tables["learning_item_progress"] = apply_computed(
-        connection, "computed", "learning_item_progress", "enrollment_id", settings.tenant_id
+        connection, "learning_item_progress", "enrollment_id", settings.tenant_id
     )
+    seen = {"tenant_id": settings.tenant_id, "seen_at": utc_now()}
     known = ", ".join(map(str, maps.statuses))
-    seen = {"tenant_id": settings.tenant_id, "run_id": run_id, "seen_at": utc_now()}
-    _quarantine_unmapped(connection, known, seen)
+    connection.execute(sql("unmapped_put", known_statuses=known), seen | {"run_id": run_id})
+    connection.execute(sql("unmapped_resolve"), seen)
     report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
     counted = connection.execute(sql("enrollments_by_status"), {"tenant_id": settings.tenant_id})
     report.statuses = dict(counted.fetchall())
-
-
-def _quarantine_unmapped(connection: Connection, known: str, seen: dict[str, Any]) -> None:
-    connection.execute(sql("unmapped_put", known_statuses=known), seen)
-    connection.execute(sql("unmapped_resolve"), {"tenant_id": seen["tenant_id"], "seen_at": seen["seen_at"]})

@@ -28,15 +28,16 @@ def match(connection: Connection, maps: Mapping, tenant_id: str) -> Matches:
 
 def match_learners(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
     """Recompute salesforce.learner_matches; returns learners per outcome."""
-    connection.execute(maps.sql("match_learners"), {"tenant_id": tenant_id})
-    apply_computed(connection, "computed", "salesforce.learner_matches", "user_id", tenant_id)
-    counted = connection.execute(sql("learners_by_outcome"), {"tenant_id": tenant_id})
-    return dict(counted.fetchall())
+    return _recompute(connection, maps.sql("match_learners"), "learner_matches", "user_id", tenant_id)
 
 
 def match_items(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
     """Recompute salesforce.item_matches; returns courses per outcome."""
-    connection.execute(maps.sql("match_items"), {"tenant_id": tenant_id})
-    apply_computed(connection, "computed", "salesforce.item_matches", "course_id", tenant_id)
-    counted = connection.execute(sql("items_by_outcome"), {"tenant_id": tenant_id})
-    return dict(counted.fetchall())
+    return _recompute(connection, maps.sql("match_items"), "item_matches", "course_id", tenant_id)
+
+
+def _recompute(connection: Connection, query: str, table: str, key: str, tenant_id: str) -> dict[str, int]:
+    tenant = {"tenant_id": tenant_id}
+    connection.execute(query, tenant)
+    apply_computed(connection, f"salesforce.{table}", key, tenant_id)
+    return dict(connection.execute(sql(f"{table}_by_outcome"), tenant).fetchall())

@@ -35,28 +35,24 @@ Describe = MappingType[str, Any]
 
 async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> tuple[FieldMap, ...]:
     """The fields to send to `target`: the map's, less optional ones the org lacks. Raises PreflightError."""
-    try:
-        describe = await client.describe(target.object)
-    except NotFoundError:
-        await client.check_version()  # a version that the org does not serve looks the same
-        problem = f"object {target.object} {_UNSEEN}"
-        raise PreflightError([problem], remedy=REMEDY) from None
+    describe = await describe_or_none(client, target.object)
+    if describe is None:
+        raise PreflightError([f"object {target.object} {_UNSEEN}"], remedy=REMEDY)
     fields = maps.object_fields(target.object)
-    parents = {}
-    for field in fields:
-        parent = _parent_object(describe, field)
-        if parent and parent not in parents:
-            parents[parent] = await _describe_or_none(client, parent)
+    names = dict.fromkeys(_parent_object(describe, field) for field in fields)
+    parents = {name: await describe_or_none(client, name) for name in names if name}
     problems, usable = compare(describe, target, fields, parents, maps)
     if problems:
         raise PreflightError(problems, remedy=REMEDY)
     return usable
 
 
-async def _describe_or_none(client: SalesforceClient, name: str) -> Describe | None:
+async def describe_or_none(client: SalesforceClient, name: str) -> Describe | None:
+    """The org's describe of an object, None where it has none or hides it. Raises SettingsError: see check_version."""
     try:
         return await client.describe(name)
     except NotFoundError:
+        await client.check_version()  # a version that the org does not serve looks the same
         return None
 
 
@@ -100,24 +96,18 @@ def compare(
 def _unfilled(target: OrgObject, describe: Describe, usable: list[FieldMap]) -> list[str]:
     """Fields without which the org refuses to create a record, and that the map does not fill."""
     filled = {str((_entry(describe, field) or {}).get("name")) for field in usable}
-    needed = [
-        entry["name"]
+    return [
+        f"field {target.object}.{entry['name']} is required by the org and salesforce_fields.csv does not fill it:"
+        " map it, or make it optional"
         for entry in describe["fields"]
         if entry.get("createable") and not entry.get("nillable", True) and not entry.get("defaultedOnCreate")
-    ]
-    return [
-        f"field {target.object}.{name} is required by the org and salesforce_fields.csv does not fill it:"
-        " map it, or make it optional"
-        for name in needed
-        if name not in filled and not target.update_only
+        if entry["name"] not in filled and not target.update_only
     ]
 
 
 def _entry(describe: Describe, field: FieldMap) -> Describe | None:
-    if field.kind == "parent":
-        relation = field.field.partition(".")[0]
-        return next((e for e in describe["fields"] if e.get("relationshipName") == relation), None)
-    return next((e for e in describe["fields"] if e["name"] == field.field), None)
+    name, of = field.field.partition(".")[0], "relationshipName" if field.kind == "parent" else "name"
+    return next((entry for entry in describe["fields"] if entry.get(of) == name), None)
 
 
 def _parent_object(describe: Describe, field: FieldMap) -> str | None:

@@ -27,7 +27,6 @@ class TableCounts:
 
 def apply_computed(
     connection: Connection,
-    computed: str,
     table: str,
     key: str,
     tenant_id: str,
@@ -35,30 +34,30 @@ def apply_computed(
     stamps: Mapping[str, bool] | None = None,
     keep: bool = False,
 ) -> TableCounts:
-    """Make `table` equal to the temp table named `computed` for one tenant. Call inside a transaction.
+    """Make `table` equal to the temp table `computed` for one tenant. Call inside a transaction.
 
     With `keep`, rows that `computed` does not have stay. `stamps`: columns that take the time of the write; True where
     an update moves them too, False for inserts only.
     """
-    columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {computed}").fetchall()]
-    parts = {"computed": computed, "table": table, "key": identifier(key)}
-    rows_differ = {"held_row": _listed(columns, "held."), "computed_row": _listed(columns, "computed.")}
+    columns = [str(row[0]) for row in connection.execute("DESCRIBE computed").fetchall()]
+    parts = {"table": table, "key": identifier(key)}
+    rows_differ = {"held_row": listed(columns, "held."), "computed_row": listed(columns, "computed.")}
     connection.execute(sql("apply_changes", **rows_differ, **parts))
     deleted = 0 if keep else count(connection, sql("apply_delete", **parts), {"tenant_id": tenant_id})
-    figures = connection.execute(sql("apply_counts", computed=computed)).fetchone()
-    rows, new, changed = figures or (0, 0, 0)
+    [(rows, new, changed)] = connection.execute(sql("apply_counts")).fetchall()
     stamps = stamps or {}
     now = {"now": utc_now()} if stamps else {}
     if new:
         stamp = {"stamp_columns": "".join(f", {name}" for name in stamps), "stamp_values": ", $now" * len(stamps)}
-        connection.execute(sql("apply_new", columns=_listed(columns), **stamp, **parts), now)
+        connection.execute(sql("apply_new", columns=listed(columns), **stamp, **parts), now)
     if changed:
         data = [name for name in columns if name not in {key, "tenant_id"}]
         connection.execute(sql("apply_update", assignments=_assignments(data, stamps), **parts), now)
     return TableCounts(rows, new, changed, deleted)
 
 
-def _listed(columns: Sequence[str], prefix: str = "") -> str:
+def listed(columns: Sequence[str], prefix: str = "") -> str:
+    """The columns as SQL takes them, each behind the prefix, such as a table's name and a point."""
     return ", ".join(prefix + identifier(column) for column in columns)
 
 

@@ -28,10 +28,9 @@ def _is_lock_error(failure: BaseException) -> bool:
 class Warehouse:
     """The writer's file. Connections are short-lived; each is UTC and already migrated."""
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0, variable: str = PATH_VARIABLE) -> None:
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0) -> None:
         self.path = path
         self._lock_timeout = lock_timeout_seconds
-        self._variable = variable
         self._migrated = False
 
     @classmethod
@@ -72,7 +71,7 @@ class Warehouse:
             raise self._explain(failure) from None
         except OSError as failure:
             raise WarehouseError(
-                f"{self._variable} = {self.path}: the folder cannot be used ({failure.strerror or failure}).",
+                f"{PATH_VARIABLE} = {self.path}: the folder cannot be used ({failure.strerror or failure}).",
                 remedy="Point the variable at a file in a folder that this user may write to.",
             ) from None
 
@@ -88,6 +87,6 @@ class Warehouse:
             )
         first_line = str(failure).splitlines()[0]
         return WarehouseError(
-            f"{self._variable} = {self.path} cannot be opened: {first_line}",
+            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line}",
             remedy="Point the variable at a DuckDB file, or at a new file in a folder that this user may write to.",
         )

@@ -38,15 +38,10 @@ def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str
     for key in sorted(set(keys) - named):
         if 0 < len(key) <= LONGEST_NAME and len(found) + len(drifted) < MOST_FIELDS:
             found.append(key)
-        else:
-            _say_not_kept(model.stream, key)
+        elif (model.stream, key) not in _said:
+            _said.add((model.stream, key))
+            log.warning("%s has a field that learnsync does not know and cannot keep: %r", model.stream, key)
     return found
-
-
-def _say_not_kept(stream: str, key: str) -> None:
-    if (stream, key) not in _said:
-        _said.add((stream, key))
-        log.warning("%s has a field that learnsync does not know and cannot keep: %r", stream, key)
 
 
 def record(connection: Connection, stream: str, fields: list[str], stamp: Stamp) -> None:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from connector.streams import MODELS
 from connector.warehouse import drift
+from connector.warehouse.apply import listed
 from connector.warehouse.database import Connection, Stamp, Warehouse, committed
 from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects
 from connector.warehouse.schema import data_columns, json_structure, typed_select
@@ -121,7 +122,8 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCo
     else:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
-    read, unfit_rows = _one(connection, "SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
+    figures = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
+    [(read, unfit_rows)] = figures.fetchall()
     return LoadCounts(read=read, quarantined=unfit_rows), fresh
 
 
@@ -160,22 +162,13 @@ def _files(batch: Batch) -> dict[str, list[str]]:
     return {"files": [str(path) for path in batch.files]}
 
 
-def _one(connection: Connection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return tuple(row)
-
-
 def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: Stamp) -> None:
     columns = data_columns(MODELS[stream])
     values = {**stamp.names, "loaded_at": stamp.now}
-
-    def prefixed(table: str) -> str:
-        return ", ".join(f"{table}.{name}" for name in columns)
-
-    delta = sql("delta", stream=stream, held=prefixed("held"), staged=prefixed("staged"))
+    delta = sql("delta", stream=stream, held=listed(columns, "held."), staged=listed(columns, "staged."))
     connection.execute(delta, {"tenant_id": stamp.tenant_id})
-    new, total = _one(connection, "SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta")
+    figures = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta")
+    [(new, total)] = figures.fetchall()
     if new:
         connection.execute(sql("merge_new", stream=stream, columns=", ".join(columns)), values)
     if total > new:

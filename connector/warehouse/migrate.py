@@ -16,12 +16,10 @@ _NAME = re.compile(r"^(\d{4})_(\w+)\.sql$")
 @lru_cache
 def available() -> list[tuple[int, str, str]]:
     """(version, name, sql) of every migration, in order."""
-    found = []
-    for entry in files("connector.warehouse").joinpath("migrations").iterdir():
-        named = _NAME.match(entry.name)
-        if named:
-            found.append((int(named[1]), named[2], entry.read_text("utf-8")))
-    return sorted(found)
+    entries = files("connector.warehouse").joinpath("migrations").iterdir()
+    return sorted(
+        (int(named[1]), named[2], entry.read_text("utf-8")) for entry in entries if (named := _NAME.match(entry.name))
+    )
 
 
 def applied_version(connection: Connection) -> int:

@@ -7,7 +7,7 @@ A run's row is written in an opening of the file that its stage needs anyway: `n
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +35,9 @@ Closing = Callable[[Connection, Any], None]
 _open: dict[str, Run] = {}
 
 
-def new_run_id(now: datetime | None = None) -> str:
+def new_run_id() -> str:
     """A run id that sorts by time."""
-    return f"{(now or utc_now()):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    return f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def begin(tenant_id: str, command: str) -> Run:
@@ -50,8 +50,7 @@ def begin(tenant_id: str, command: str) -> Run:
 def note_begun(connection: Connection, run_id: str) -> None:
     """Write the row of a run that has begun, unless it stands already or the run is not recorded."""
     if run := _open.get(run_id):
-        values = {"run_id": run_id, "tenant_id": run.tenant_id, "command": run.command, "started_at": run.started_at}
-        connection.execute(sql("run_begin"), values)
+        connection.execute(sql("run_begin"), asdict(run))
 
 
 def end_killed(connection: Connection, tenant_id: str, command: str, run_id: str) -> None:
@@ -69,11 +68,6 @@ def finish(
 ) -> None:
     """Write how it ended: complete, incomplete or failed."""
     note_begun(connection, run.run_id)
-    connection.execute(
-        sql("run_finish"),
-        {
-            "run_id": run.run_id, "now": utc_now(), "outcome": outcome, "message": message or None,
-            "stats": json.dumps(stats or {}, default=str),
-        },
-    )  # fmt: skip
+    ended = {"run_id": run.run_id, "now": utc_now(), "outcome": outcome, "message": message or None}
+    connection.execute(sql("run_finish"), ended | {"stats": json.dumps(stats or {}, default=str)})
     _open.pop(run.run_id, None)

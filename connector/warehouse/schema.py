@@ -11,12 +11,7 @@ from connector.streams.rows import AbsorbRow, Column
 from connector.warehouse.statements import identifier, literal
 
 # Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
-OWN_COLUMNS = {
-    "tenant_id": "VARCHAR",
-    "_loaded_at": "TIMESTAMPTZ",
-    "_run_id": "VARCHAR",
-    "_removed_at": "TIMESTAMPTZ",
-}
+OWN_COLUMNS = {"tenant_id": "VARCHAR", "_loaded_at": "TIMESTAMPTZ", "_run_id": "VARCHAR", "_removed_at": "TIMESTAMPTZ"}
 # A date whose source text says 00:00:00 is a calendar day (docs/status-map.md); only the text can tell.
 DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
 # What DuckDB can cast but neither Python nor Salesforce can hold.
@@ -77,16 +72,12 @@ def source_columns(model: type[AbsorbRow]) -> list[SourceColumn]:
 
 
 def _column_of(info: FieldInfo) -> Column:
-    for candidate in (info, *_union_members(info)):
+    for candidate in (info, *getattr(info.annotation, "__args__", ())):
         metadata = candidate.metadata if isinstance(candidate, FieldInfo) else getattr(candidate, "__metadata__", ())
         for item in metadata:
             if isinstance(item, Column):
                 return item
     raise TypeError(f"field {info} declares no warehouse column")
-
-
-def _union_members(info: FieldInfo) -> tuple[object, ...]:
-    return tuple(getattr(info.annotation, "__args__", ()))
 
 
 def table_columns(model: type[AbsorbRow]) -> dict[str, str]:
@@ -98,11 +89,8 @@ def table_columns(model: type[AbsorbRow]) -> dict[str, str]:
 
 def json_structure(model: type[AbsorbRow]) -> str:
     """The structure for json_transform: every key as text, nested values as JSON."""
-    shape = {}
-    for column in source_columns(model):
-        for key in column.keys:
-            shape[key] = "JSON" if column.sql_type == "JSON" else "VARCHAR"
-    return json.dumps(shape)
+    types = {key: column.sql_type for column in source_columns(model) for key in column.keys}
+    return json.dumps({key: kind if kind == "JSON" else "VARCHAR" for key, kind in types.items()})
 
 
 def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:

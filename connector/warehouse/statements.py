@@ -1,9 +1,9 @@
 """SQL files: each package keeps its statements in its own folder `sql`, one statement a file."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
 from functools import lru_cache
 from importlib.resources import files
 
@@ -43,8 +43,5 @@ def identifier(name: str) -> str:
 
 def rows_param(rows: Iterable[object]) -> str:
     """Many rows as one JSON parameter, for `from_json`: binding values one by one costs DuckDB 0.1 ms apiece."""
-    return json.dumps([dataclasses.asdict(row) if _is_record(row) else row for row in rows], default=str)  # type: ignore[call-overload]
-
-
-def _is_record(row: object) -> bool:
-    return dataclasses.is_dataclass(row) and not isinstance(row, type)
+    named = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in rows]
+    return json.dumps(named, default=str)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.times import utc_now
 from connector.warehouse.database import Connection, Stamp
 from connector.warehouse.statements import rows_param, statements
 
@@ -28,6 +29,21 @@ class ResumePoint:
     scope_id: str
     key: datetime | None
     ceiling: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLag:
+    """The lists of one stream: how many, the newest watermark, and when the least recently read one was read whole."""
+
+    stream: str
+    lists: int
+    newest: datetime | None
+    oldest_completed_at: datetime | None
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """Seconds since the least recently read list was read to its end."""
+        return None if self.oldest_completed_at is None else (utc_now() - self.oldest_completed_at).total_seconds()
 
 
 def put_watermarks(connection: Connection, marks: Sequence[Watermark], stamp: Stamp) -> None:
@@ -60,3 +76,9 @@ def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict
     """Scope id → watermark for one stream."""
     query = "SELECT scope_id, watermark FROM ops.watermarks WHERE tenant_id = $tenant_id AND stream = $stream"
     return dict(connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall())
+
+
+def watermark_lag(connection: Connection, tenant_id: str) -> dict[str, StreamLag]:
+    """Stream → watermark figures of this tenant."""
+    rows = connection.execute(sql("watermark_lag"), {"tenant_id": tenant_id}).fetchall()
+    return {row[0]: StreamLag(*row) for row in rows}

@@ -7,7 +7,7 @@ import dagster as dg
 from connector.absorb.pull.options import StreamReport
 from connector.settings import Settings
 from connector.sync import run_pull
-from connector.warehouse.lag import StreamLag
+from connector.warehouse.watermarks import StreamLag
 from pipelines import checks
 from pipelines.conventions import POOL, RETRY_LATER
 from pipelines.lineage import absorb_notes

@@ -19,8 +19,7 @@ from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
-from connector.salesforce.readback.store import StoreCounts
+from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_check, run_match, run_pull, run_push, run_readback, run_sync
@@ -167,7 +166,7 @@ def test_a_push_reads_only_people_who_changed(
     seen: list[int] = []
     original = readback_store.store
 
-    def watched(connection: Connection, reading: Reading, *names: str) -> StoreCounts:
+    def watched(connection: Connection, reading: Reading, *names: str) -> ObjectReport:
         seen.append(reading.rows)
         return original(connection, reading, *names)
 

@@ -1,15 +1,14 @@
 """Which learnings are to be created or updated: the catalogue against the ledger, prerequisites first."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from connector.errors import NotFoundError as MissingError
 from connector.errors import PreflightError, SettingsError
 from connector.push.difference import Item, Source, json_object, value_sql
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.learnings.order import cycles, in_order
+from connector.salesforce.preflight import describe_or_none
 from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, rows_param, statements
 from mappings import LearningField, Mapping
@@ -32,12 +31,10 @@ async def key_field(client: SalesforceClient, maps: Mapping) -> str:
             f"LEARNSYNC_SALESFORCE__API_VERSION = {client.version}: the Learnings Graph came with {FIRST_VERSION}.0.",
             remedy=f"Use a later version, or set {SWITCH}=false.",
         )
-    try:
-        describe = await client.describe("LearningCourse")
-    except MissingError:
-        await client.check_version()
+    describe = await describe_or_none(client, "LearningCourse")
+    if describe is None:
         problem = "object LearningCourse does not exist, or the run-as user cannot see it"
-        raise PreflightError([problem], remedy=_REMEDY) from None
+        raise PreflightError([problem], remedy=_REMEDY)
     known = {entry["name"]: entry for entry in describe["fields"]}
     problems = [problem for field in maps.learnings for problem in _problems(field, known)]
     if problems:
@@ -65,9 +62,16 @@ def _problems(field: LearningField, known: dict[str, Any]) -> list[str]:
 def prepare(connection: Connection, tenant_id: str) -> list[str]:
     """Fill temp tables with the prerequisites that can be sent; returns what a person should know of the others."""
     connection.execute(sql("catalogue_edges"), {"tenant_id": tenant_id})
-    groups, notes = _cycles(connection)
+    edges = "SELECT course_id, list(prerequisite_id) FROM catalogue_edges WHERE known GROUP BY ALL"
+    groups = cycles(dict(connection.execute(edges).fetchall()))
     cyclic = [{"course_id": course, "group": at} for at, group in enumerate(groups) for course in group]
     connection.execute(sql("catalogue_prerequisites"), {"cyclic": rows_param(cyclic)})
+    notes = [
+        f"{len(group)} course(s) require each other, so the prerequisites among them were left out: {', '.join(group)}"
+        for group in groups
+    ]
+    if unknown := count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known"):
+        notes.append(f"{unknown} prerequisite(s) left out: the catalogue does not have the course they name")
     return notes
 
 
@@ -82,22 +86,6 @@ def sorted_items(items: Iterable[Item]) -> list[Item]:
     known = {item.external_id: item for item in items}
     order = in_order(known, {key: item.payload["prerequisites"] for key, item in known.items()})
     return [known[key] for key in order]
-
-
-def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
-    edges: dict[str, list[str]] = defaultdict(list)
-    for course, required in connection.execute(
-        "SELECT course_id, prerequisite_id FROM catalogue_edges WHERE known"
-    ).fetchall():
-        edges[course].append(required)
-    groups = cycles(edges)
-    notes = [
-        f"{len(group)} course(s) require each other, so the prerequisites among them were left out: {', '.join(group)}"
-        for group in groups
-    ]
-    if unknown := count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known"):
-        notes.append(f"{unknown} prerequisite(s) left out: the catalogue does not have the course they name")
-    return groups, notes
 
 
 def payload_sql(fields: tuple[LearningField, ...]) -> str:

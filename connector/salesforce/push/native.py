@@ -5,8 +5,9 @@ of the vendor prints Create and Update beside some of its fields, which is no ev
 the default is no, and records are only ever updated by Id: Salesforce itself makes them.
 """
 
-from connector.errors import NotFoundError, TargetRefusedError
+from connector.errors import TargetRefusedError
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.preflight import describe_or_none
 from connector.salesforce.targets import PROGRESS
 from connector.settings import Settings, variable
 
@@ -16,15 +17,13 @@ _INSTEAD = "Push without --target: the custom objects carry the same statuses (d
 
 async def permit(client: SalesforceClient, settings: Settings) -> None:
     """Raise TargetRefusedError, which says why, unless describe and the setting both allow updates."""
-    try:
-        describe = await client.describe(PROGRESS.object)
-    except NotFoundError:
-        await client.check_version()
+    describe = await describe_or_none(client, PROGRESS.object)
+    if describe is None:
         raise TargetRefusedError(
             f"{PROGRESS.object} cannot be pushed to: it is not in this org, or the run-as user cannot see it"
             " (it comes with Enablement).",
             remedy=_INSTEAD,
-        ) from None
+        )
     if not describe.get("updateable"):
         said = ", ".join(f"{word} = {str(bool(describe.get(word))).lower()}" for word in ("createable", "updateable"))
         raise TargetRefusedError(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from connector.canonical.match import match
 from connector.errors import PreflightError
+from connector.progress import Silent
 from connector.push import difference
 from connector.push.engine import Destination, Run
 from connector.push.ledger import Ledger
@@ -21,7 +22,7 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.readback import people
+from connector.salesforce.readback.read import read_people
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
 from connector.warehouse.database import Connection
@@ -85,7 +86,7 @@ class OrgObjects(OrgDestination):
         run.progress.stage("learners")
         with run.warehouse.connect() as connection:
             known = checkpoints(connection, tenant)
-        readings = await people.fetch(self.client, run.maps, run.folder, known)
+        readings = await read_people(self.client, run.maps, known, run.folder, Silent())
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in readings:

@@ -8,6 +8,7 @@ brings the changed records themselves, deleted ones included. Facts: docs/facts/
 import json
 import logging
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Any
 from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.readback.objects import Readable
+from connector.salesforce.readback.objects import PEOPLE, Readable
 from connector.salesforce.readback.plan import Checkpoint, reason_for_full
 from connector.times import parse_instant, to_salesforce
-from mappings import FieldMap
+from mappings import FieldMap, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +29,6 @@ _NO_INCREMENT = {
     "INVALID_REPLICATION_DATE": "the org no longer knows the changes since the last read",
     "EXCEEDED_ID_LIMIT": "more changes than one answer names",
 }
-
-
-class _FullReadNeeded(Exception):  # noqa: N818 - steers `read`, and never leaves it
-    """The changes alone cannot be read; the text says why."""
 
 
 @dataclass(slots=True)
@@ -68,13 +65,33 @@ async def read(
         known, org_id=grant.org_id, fields=listed, now=now, deletable=readable.deletable, asked=full
     )
     reading = Reading(readable, grant.org_id, listed, reason, now, now)
-    if known is not None and not reason:
-        await _limit(client, reading, known)
+    if known is not None and not reason and readable.logged:
+        reading.full = await _read_logs(client, reading, known)
+        if reading.full:
+            log.info("%s is read in full: %s", readable.object, reading.full)
     folder.mkdir(parents=True, exist_ok=True)
     async for records in client.query(_soql(reading, known), deleted=readable.deletable):
         _spool(reading, (readable.row(record, fields) for record in records), folder)
         progress.advance(len(records))
     return reading
+
+
+async def read_people(
+    client: SalesforceClient,
+    maps: Mapping,
+    known: MappingType[str, Checkpoint],
+    folder: Path,
+    progress: Progress,
+    *,
+    full: bool = False,
+) -> list[Reading]:
+    """Spool User or Contact or both, as the learner rules need.
+
+    A record that was edited, deactivated or deleted comes along, so that matching gives what it would give after
+    reading everybody anew.
+    """
+    names = dict.fromkeys(rule.salesforce_object for rule in maps.learner_rules)
+    return [await read(client, PEOPLE[name], known.get(name), folder, progress, full=full) for name in names]
 
 
 def _soql(reading: Reading, known: Checkpoint | None) -> str:
@@ -84,39 +101,27 @@ def _soql(reading: Reading, known: Checkpoint | None) -> str:
     return f"SELECT {reading.fields} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
 
 
-async def _limit(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
-    """Make it an increment, whose deletions and reach the org's logs tell; or a full read where they cannot."""
-    try:
-        await _read_logs(client, reading, known)
-    except _FullReadNeeded as why:
-        log.info("%s is read in full: %s", reading.readable.object, why)
-        reading.full, reading.covered_until = str(why), reading.at
-        reading.gone.clear()
+async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> str:
+    """Note deletions and how far the increment reaches, by the org's logs.
 
-
-async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> None:
-    """Note deletions and how far the increment reaches. Raises _FullReadNeeded where it would not be whole."""
+    Returns why a full read is needed after all: the increment would not be whole.
+    """
     name, at = reading.readable.object, reading.at
-    if not reading.readable.logged:
-        return
-    updated = await _log(client, name, "updated", known, at)
-    deleted = await _log(client, name, "deleted", known, at)
+    try:
+        updated = await client.replication(name, "updated", known.since, at)
+        deleted = await client.replication(name, "deleted", known.since, at)
+    except BadRequestError as refusal:
+        if refusal.code not in _NO_INCREMENT:
+            raise
+        return _NO_INCREMENT[refusal.code]
     # Deletions before this instant are no longer in the org's log.
     if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
-        raise _FullReadNeeded("the org's log of deletions begins later than the last read")
+        return "the org's log of deletions begins later than the last read"
     reading.gone = {str(entry["id"]): entry.get("deletedDate") for entry in deleted.get("deletedRecords") or []}
     # Without a value no transaction is open. A checkpoint never goes back: what it covered has been read.
     covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]
     reading.covered_until = max(known.covered_until, min(at, *covered))
-
-
-async def _log(client: SalesforceClient, name: str, resource: str, known: Checkpoint, end: datetime) -> dict[str, Any]:
-    try:
-        return await client.replication(name, resource, known.since, end)
-    except BadRequestError as refusal:
-        if refusal.code not in _NO_INCREMENT:
-            raise
-        raise _FullReadNeeded(_NO_INCREMENT[refusal.code]) from None
+    return ""
 
 
 def _instant(name: str, answer: dict[str, Any], member: str) -> datetime | None:

@@ -7,22 +7,23 @@ does not have are reported and left aside. Facts: docs/facts/salesforce.md secti
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 from connector.canonical.maps import load_maps
 from connector.canonical.match import match
-from connector.errors import NotFoundError, PreflightError
+from connector.errors import PreflightError
 from connector.progress import Silent
 from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.readback import people
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
 from connector.salesforce.readback.own import LedgerCheck
 from connector.salesforce.readback.plan import Checkpoint
-from connector.salesforce.readback.read import Reading, read
-from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
-from connector.salesforce.readback.store import StoreCounts, checkpoints, store
+from connector.salesforce.readback.read import Reading, read, read_people
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.store import checkpoints, store
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
@@ -32,35 +33,30 @@ from mappings import FieldMap
 
 sql = statements(__package__)
 
-
-Part = Callable[["_Readback"], Awaitable[None]]
-
-
-def readback(settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None) -> ReadbackReport:
-    """Both parts: match, then check. Raises LearnsyncError; objects stored by then stay."""
-    return _run(settings, run_id, options, close, _Readback.match, _Readback.check)
+Part = Literal["match", "check"]
+Own = list[tuple[Reading, tuple[FieldMap, ...]]]  # with the mapped fields that the org has
 
 
-def match_org(
-    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None
+def readback(
+    settings: Settings,
+    run_id: str,
+    options: ReadbackOptions,
+    close: Closing | None = None,
+    *,
+    parts: Sequence[Part] = ("match", "check"),
 ) -> ReadbackReport:
-    """Read people and learning items, and match learners and courses with them. Raises LearnsyncError."""
-    return _run(settings, run_id, options, close, _Readback.match)
+    """Both parts, or the one that is named. Raises LearnsyncError; objects stored by then stay.
 
-
-def check_own(
-    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None = None
-) -> ReadbackReport:
-    """Read our own records and native progress, mark the ledger, count the drift. Raises LearnsyncError."""
-    return _run(settings, run_id, options, close, _Readback.check)
-
-
-def _run(
-    settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None, *parts: Part
-) -> ReadbackReport:
+    `match` reads people and learning items and matches learners and courses with them; `check` reads our own records
+    and native progress, marks the ledger, counts the drift.
+    """
     runner = _Readback(settings, run_id, options)
     with push_lock(settings, run_id):  # a push reads people too, and writes the ledger that `check` marks
         return asyncio.run(runner.run(parts, close))
+
+
+match_org = partial(readback, parts=("match",))
+check_own = partial(readback, parts=("check",))
 
 
 class _Readback:
@@ -86,7 +82,7 @@ class _Readback:
                     self._known = checkpoints(connection, self._settings.tenant_id)
                 for part in parts:
                     self._close = close if part is parts[-1] else None
-                    await part(self)
+                    await (self.match() if part == "match" else self.check())
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
         return self._report
@@ -101,23 +97,22 @@ class _Readback:
     async def match(self) -> None:
         """People and learning items are stored and matched in one transaction."""
         self._progress.stage("people")
-        readings = await people.fetch(
-            self._client, self._maps, self._folder, self._known, self._progress, full=self._full
+        readings = await read_people(
+            self._client, self._maps, self._known, self._folder, self._progress, full=self._full
         )
         readings += await self._read_licensed(ITEM)
-        tenant = self._settings.tenant_id
         with self._warehouse.connect() as connection:
             with committed(connection):
                 for reading in readings:
-                    self._add(reading, store(connection, reading, tenant, self._run_id))
-                matches = match(connection, self._maps, tenant)
+                    self._store_one(connection, reading)
+                matches = match(connection, self._maps, self._settings.tenant_id)
             self._report.learners, self._report.items = matches.learners, matches.items
             self._end(connection)
 
     async def check(self) -> None:
         """Everything is read first; then each object is stored and checked in a transaction of its own."""
         ledger = LedgerCheck(self._settings, self._maps, await self._client.grant())
-        own: list[tuple[Reading, tuple[FieldMap, ...]]] = []
+        own: Own = []
         native: list[Reading] = []
         try:
             for readable in OWN:
@@ -126,32 +121,24 @@ class _Readback:
         except BaseException:
             self._store(ledger, own, native)  # what was read before the failure need not be read again
             raise
-        self._store(ledger, own, native, self._end)
+        self._store(ledger, own, native, end=True)
 
-    def _store(
-        self,
-        ledger: LedgerCheck,
-        own: list[tuple[Reading, tuple[FieldMap, ...]]],
-        native: list[Reading],
-        end: Callable[[Connection], None] | None = None,
-    ) -> None:
-        tenant = self._settings.tenant_id
+    def _store(self, ledger: LedgerCheck, own: Own, native: list[Reading], *, end: bool = False) -> None:
         with self._warehouse.connect() as connection:
             for reading, fields in own:
-                readable = reading.readable
                 with committed(connection):
-                    self._add(reading, store(connection, reading, tenant, self._run_id))
-                    counts = ledger.mark(connection, readable, fields, full=bool(reading.full))
-                self._report.own[readable.object] = counts
+                    self._store_one(connection, reading)
+                    counts = ledger.mark(connection, reading.readable, fields, full=bool(reading.full))
+                self._report.own[reading.readable.object] = counts
             for reading in native:
                 with committed(connection):
-                    self._add(reading, store(connection, reading, tenant, self._run_id))
-            found = connection.execute(sql("drift_by_kind"), {"tenant_id": tenant})
+                    self._store_one(connection, reading)
+            found = connection.execute(sql("drift_by_kind"), {"tenant_id": self._settings.tenant_id})
             self._report.drift = dict(found.fetchall())
             if end:
-                end(connection)
+                self._end(connection)
 
-    async def _read_own(self, readable: Readable) -> list[tuple[Reading, tuple[FieldMap, ...]]]:
+    async def _read_own(self, readable: Readable) -> Own:
         """An object that learnsync writes, and the mapped fields that the org has; empty where it is not set up."""
         assert readable.target is not None
         self._progress.stage(readable.object)
@@ -165,10 +152,8 @@ class _Readback:
     async def _read_licensed(self, readable: Readable) -> list[Reading]:
         """An object that only some orgs have, and perhaps not with every field; empty where it is missing."""
         self._progress.stage(readable.object)
-        try:
-            describe = await self._client.describe(readable.object)
-        except NotFoundError:
-            await self._client.check_version()  # a version that the org does not serve looks the same
+        describe = await preflight.describe_or_none(self._client, readable.object)
+        if describe is None:
             self._report.absent[readable.object] = "not in this org"
             return []
         visible = {str(entry["name"]) for entry in describe["fields"]}
@@ -182,8 +167,6 @@ class _Readback:
             fields=fields, select=select, full=self._full,
         )  # fmt: skip
 
-    def _add(self, reading: Reading, counts: StoreCounts) -> None:
-        name = reading.readable.object
-        self._report.objects[name] = ObjectReport(
-            name, reading.full, reading.rows, counts.inserted, counts.updated, counts.removed
-        )
+    def _store_one(self, connection: Connection, reading: Reading) -> None:
+        stored = store(connection, reading, self._settings.tenant_id, self._run_id)
+        self._report.objects[stored.object] = stored

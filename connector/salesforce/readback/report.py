@@ -8,7 +8,10 @@ from connector.salesforce.readback.own import OwnCounts
 
 @dataclass(slots=True)
 class ObjectReport:
-    """What was read of one object. `full` says why all of it was read; empty for its changes alone."""
+    """What was read of one object, and the rows that it added, changed (removals included) and found to be gone.
+
+    `full` says why all of it was read; empty for its changes alone.
+    """
 
     object: str
     full: str

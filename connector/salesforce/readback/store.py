@@ -1,25 +1,15 @@
 """Spooled readings into the tables of the schema `salesforce`, and the checkpoint with the rows that it covers."""
 
-from dataclasses import dataclass
-
 from connector.salesforce.readback.objects import SQL_TYPES
 from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading
+from connector.salesforce.readback.report import ObjectReport
 from connector.times import utc_now
 from connector.warehouse.apply import apply_computed
 from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import identifier, literal, rows_param, statements
 
 sql = statements(__package__)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreCounts:
-    """Rows that a reading added, changed (removals included) and found to be gone."""
-
-    inserted: int
-    updated: int
-    removed: int
 
 
 def checkpoints(connection: Connection, tenant_id: str) -> dict[str, Checkpoint]:
@@ -29,7 +19,7 @@ def checkpoints(connection: Connection, tenant_id: str) -> dict[str, Checkpoint]
     return {checkpoint.object: checkpoint for checkpoint in found}
 
 
-def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str) -> StoreCounts:
+def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str) -> ObjectReport:
     """Merge one reading and move its checkpoint, in the caller's transaction.
 
     Rows that a full read did not meet, and those the org calls deleted, get `_removed_at`; only another org's rows are
@@ -45,7 +35,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
     # Without a checkpoint the rows held may be those of another org: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
     removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
-    counts = apply_computed(connection, "computed", table, "Id", tenant_id, keep=same_org)
+    counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
     connection.execute("DROP TABLE staged")
     connection.execute(
         sql("checkpoint_put"),
@@ -54,7 +44,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
             "full": bool(reading.full), "fields": reading.fields, "now": utc_now(), "run_id": run_id,
         },
     )  # fmt: skip
-    return StoreCounts(counts.inserted, counts.updated, removed)
+    return ObjectReport(readable.object, reading.full, reading.rows, counts.inserted, counts.updated, removed)
 
 
 def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:
