@@ -385,10 +385,10 @@ def test_a_read_back_that_ends_after_the_courses_has_marked_their_enrollments(
     sandbox.org.delete(COURSE, [course["Id"]])
     mark = readback_own.LedgerCheck.mark
 
-    def ends(self: Any, connection: Any, readable: Any, *rest: Any, **named: Any) -> Any:
-        if readable.object == ENROLLMENT:
+    def ends(self: Any, connection: Any, reading: Reading) -> Any:
+        if reading.readable.object == ENROLLMENT:
             raise ServerFaultError("the org went away", status=503)
-        return mark(self, connection, readable, *rest, **named)
+        return mark(self, connection, reading)
 
     with monkeypatch.context() as patch:
         patch.setattr(readback_own.LedgerCheck, "mark", ends)

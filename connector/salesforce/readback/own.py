@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from connector.push import difference
 from connector.push.values import in_org_sql
 from connector.salesforce.readback.objects import Readable
+from connector.salesforce.readback.read import Reading
 from connector.salesforce.session import Grant
 from connector.salesforce.targets import COURSE, ENROLLMENT, json_path, source
 from connector.settings import Settings
@@ -36,19 +37,18 @@ class LedgerCheck:
     maps: Mapping
     grant: Grant
 
-    def mark(
-        self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...], *, full: bool
-    ) -> OwnCounts:
+    def mark(self, connection: Connection, reading: Reading) -> OwnCounts:
         """Mark what is missing or changed, so that the next push sends it; in the transaction that stored the rows."""
+        readable = reading.readable
         names = {"tenant_id": self.settings.tenant_id, "org_id": self.grant.org_id, "object": readable.object}
         missing = sql("readback_missing", table=f"salesforce.{readable.table}")
-        counts = OwnCounts(deleted=count(connection, missing, names | {"full": full}))
+        counts = OwnCounts(deleted=count(connection, missing, names | {"full": bool(reading.full)}))
         counts.due = counts.deleted
         if readable.target is COURSE:
             # Now: the next push makes the course anew, and then its ledger entry says missing no more.
             orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
             counts.due += count(connection, sql("readback_orphans"), orphans)
-        counts.changed = self._compare(connection, readable, fields)
+        counts.changed = self._compare(connection, readable, reading.mapped)
         if counts.changed and self.settings.salesforce.overwrite_foreign_changes:
             counts.due += count(connection, sql("readback_changed"), names)
         return counts

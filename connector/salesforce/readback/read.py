@@ -33,11 +33,15 @@ _NO_INCREMENT = {
 
 @dataclass(slots=True)
 class Reading:
-    """What was read of one object, not yet stored. `full` holds the reason of a full read, empty for an increment."""
+    """What was read of one object, not yet stored. `full` holds the reason of a full read, empty for an increment.
+
+    `select` lists what was asked for, `mapped` the fields of the target's field map among them.
+    """
 
     readable: Readable
     org_id: str
-    fields: str
+    select: str
+    mapped: tuple[FieldMap, ...]
     full: str
     at: datetime
     covered_until: datetime
@@ -64,7 +68,7 @@ async def read(
     reason = reason_for_full(
         known, org_id=grant.org_id, fields=listed, now=now, deletable=readable.deletable, asked=full
     )
-    reading = Reading(readable, grant.org_id, listed, reason, now, now)
+    reading = Reading(readable, grant.org_id, listed, fields, reason, now, now)
     if known is not None and not reason and readable.logged:
         reading.full = await _read_logs(client, reading, known)
         if reading.full:
@@ -98,7 +102,7 @@ def _soql(reading: Reading, known: Checkpoint | None) -> str:
     where = reading.readable.where
     if known is not None and not reading.full:
         where = f"SystemModstamp >= {to_salesforce(known.since)}"
-    return f"SELECT {reading.fields} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
+    return f"SELECT {reading.select} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
 
 
 async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> str:

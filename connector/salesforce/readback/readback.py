@@ -34,7 +34,6 @@ from mappings import FieldMap
 sql = statements(__package__)
 
 Part = Literal["match", "check"]
-Own = list[tuple[Reading, tuple[FieldMap, ...]]]  # with the mapped fields that the org has
 
 
 def readback(
@@ -112,34 +111,30 @@ class _Readback:
     async def check(self) -> None:
         """Everything is read first; then each object is stored and checked in a transaction of its own."""
         ledger = LedgerCheck(self._settings, self._maps, await self._client.grant())
-        own: Own = []
-        native: list[Reading] = []
+        readings: list[Reading] = []
         try:
             for readable in OWN:
-                own += await self._read_own(readable)
-            native = await self._read_licensed(PROGRESS)
+                readings += await self._read_own(readable)
+            readings += await self._read_licensed(PROGRESS)
         except BaseException:
-            self._store(ledger, own, native)  # what was read before the failure need not be read again
+            self._store(ledger, readings)  # what was read before the failure need not be read again
             raise
-        self._store(ledger, own, native, end=True)
+        self._store(ledger, readings, end=True)
 
-    def _store(self, ledger: LedgerCheck, own: Own, native: list[Reading], *, end: bool = False) -> None:
+    def _store(self, ledger: LedgerCheck, readings: list[Reading], *, end: bool = False) -> None:
         with self._warehouse.connect() as connection:
-            for reading, fields in own:
+            for reading in readings:
                 with committed(connection):
                     self._store_one(connection, reading)
-                    counts = ledger.mark(connection, reading.readable, fields, full=bool(reading.full))
-                self._report.own[reading.readable.object] = counts
-            for reading in native:
-                with committed(connection):
-                    self._store_one(connection, reading)
+                    if reading.readable in OWN:
+                        self._report.own[reading.readable.object] = ledger.mark(connection, reading)
             found = connection.execute(sql("drift_by_kind"), {"tenant_id": self._settings.tenant_id})
             self._report.drift = dict(found.fetchall())
             if end:
                 self._end(connection)
 
-    async def _read_own(self, readable: Readable) -> Own:
-        """An object that learnsync writes, and the mapped fields that the org has; empty where it is not set up."""
+    async def _read_own(self, readable: Readable) -> list[Reading]:
+        """An object that learnsync writes, with the mapped fields that the org has; empty where it is not set up."""
         assert readable.target is not None
         self._progress.stage(readable.object)
         try:
@@ -147,7 +142,7 @@ class _Readback:
         except PreflightError as failure:
             self._report.absent[readable.object] = "; ".join(failure.problems)
             return []
-        return [(await self._read(readable, fields=fields), fields)]
+        return [await self._read(readable, fields=fields)]
 
     async def _read_licensed(self, readable: Readable) -> list[Reading]:
         """An object that only some orgs have, and perhaps not with every field; empty where it is missing."""

@@ -41,7 +41,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
         sql("checkpoint_put"),
         names | {
             "org_id": reading.org_id, "covered_until": reading.covered_until, "at": reading.at,
-            "full": bool(reading.full), "fields": reading.fields, "now": utc_now(), "run_id": run_id,
+            "full": bool(reading.full), "fields": reading.select, "now": utc_now(), "run_id": run_id,
         },
     )  # fmt: skip
     return ObjectReport(readable.object, reading.full, reading.rows, counts.inserted, counts.updated, removed)
