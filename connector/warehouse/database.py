@@ -1,12 +1,17 @@
 """Opening the DuckDB file: one writer at a time, so open late, close soon, and wait for another process's lock.
 
 Facts: docs/facts/duckdb.md section C5. A second process, read-only or not, is refused while one holds the file; the
-operating system drops the lock when a process dies, so waiting always ends.
+operating system drops the lock when a process dies, so waiting always ends. What is opened is brought up to date first,
+by the numbered migrations that it lacks.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
@@ -15,10 +20,96 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
-from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, Stamp, committed, count
-from connector.warehouse.migrate import migrate
 
-__all__ = ["PATH_VARIABLE", "Connection", "Stamp", "Warehouse", "committed", "count"]
+PATH_VARIABLE = variable("warehouse", "path")
+Connection = duckdb.DuckDBPyConnection
+
+# Order in the file carries no meaning here, and keeping it costs memory on bulk writes. DuckDB would draw its progress
+# bar into standard output, where `--json` puts one object and nothing else.
+SETTINGS = "SET TimeZone = 'UTC'; SET preserve_insertion_order = false; SET enable_progress_bar = false"
+_MIGRATION = re.compile(r"^(\d{4})_(\w+)\.sql$")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Whose rows are written, by which run, and when."""
+
+    tenant_id: str
+    run_id: str
+    now: datetime
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Tenant and run as parameters of a statement."""
+        return {"tenant_id": self.tenant_id, "run_id": self.run_id}
+
+
+def count(connection: Connection, statement: str, values: object = None) -> int:
+    """The one number that a statement answers with: what it counted, or how many rows it wrote."""
+    found = connection.execute(statement, values).fetchone()
+    return int(found[0] or 0) if found else 0
+
+
+@contextmanager
+def committed(connection: Connection) -> Iterator[None]:
+    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@lru_cache
+def available() -> list[tuple[int, str, str]]:
+    """(version, name, sql) of every migration, in order."""
+    entries = files("connector.warehouse").joinpath("migrations").iterdir()
+    return sorted(
+        (int(named[1]), named[2], entry.read_text("utf-8"))
+        for entry in entries
+        if (named := _MIGRATION.match(entry.name))
+    )
+
+
+def applied_version(connection: Connection) -> int:
+    """The newest migration this file has, 0 for a new file."""
+    known = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'ops' AND table_name = 'migrations'"
+    return count(connection, "SELECT max(version) FROM ops.migrations") if count(connection, known) else 0
+
+
+def migrate(connection: Connection, path: Path) -> list[int]:
+    """Bring the file up to date; returns the versions applied.
+
+    Raises WarehouseError, which leaves the file as it was: it is of a newer learnsync, or not learnsync's own.
+    """
+    steps = available()
+    current = applied_version(connection)
+    if current > steps[-1][0]:
+        raise WarehouseError(
+            f"{path} was written by a newer learnsync (schema {current}, this one knows {steps[-1][0]}).",
+            remedy="Upgrade learnsync, or point LEARNSYNC_WAREHOUSE__PATH at another file.",
+        )
+    due = [step for step in steps if step[0] > current]
+    if due:
+        with committed(connection):
+            for step in due:
+                _migrate_one(connection, step, path)
+    return [version for version, _, _ in due]
+
+
+def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path) -> None:
+    version, name, text = step
+    try:
+        connection.execute(text)
+        connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
+    except duckdb.Error as failure:
+        raise WarehouseError(
+            f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
+            f" {str(failure).splitlines()[0]}",
+            remedy="Point the variable at a file that only learnsync writes, or at a new one.",
+        ) from None
 
 
 def _is_lock_error(failure: BaseException) -> bool:

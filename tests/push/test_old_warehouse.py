@@ -17,8 +17,7 @@ from connector.salesforce.targets import COURSE, ENROLLMENT, source
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_pull, run_push
-from connector.warehouse.database import Warehouse
-from connector.warehouse.migrate import available
+from connector.warehouse.database import Warehouse, available
 
 LAST_OLD_MIGRATION = 8
 RECORDS = """

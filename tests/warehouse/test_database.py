@@ -16,8 +16,7 @@ from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, load_settings
-from connector.warehouse.database import Warehouse
-from connector.warehouse.migrate import available, migrate
+from connector.warehouse.database import Warehouse, available, migrate
 from connector.warehouse.publish import publish
 from connector.warehouse.statements import fill
 
