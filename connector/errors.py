@@ -1,7 +1,5 @@
 """One exception tree. Every message says what happened; `remedy` says what to do; README.md lists the exit codes."""
 
-from __future__ import annotations
-
 from connector.redact import scrub
 
 

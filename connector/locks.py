@@ -1,7 +1,5 @@
 """Locks between processes. The operating system lifts a lock when the process that holds it ends, however it ends."""
 
-from __future__ import annotations
-
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path

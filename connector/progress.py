@@ -1,7 +1,5 @@
 """How long work reports that it is alive; the CLI draws it, everything else may ignore it."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 

@@ -1,7 +1,5 @@
 """Keeps secrets out of every text a person or a log can see: known values, and fields that are secret by name."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -27,8 +25,7 @@ def register(*secrets: str | None) -> None:
 def scrub(text: str) -> str:
     """Return `text` with registered secrets and secret-looking fields masked."""
     for secret in sorted(_known, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, MASK)
+        text = text.replace(secret, MASK)
     return _SECRET_FIELDS.sub(rf"\1{MASK}", text)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,7 +18,7 @@ from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
-from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError
+from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError, WarehouseError
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
@@ -30,7 +31,7 @@ from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.readback.readback import check_own, match_org, readback
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.report import READ_CHANGES, ReadbackOptions, ReadbackReport
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs
@@ -59,10 +60,8 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     try:
         report = work(run.run_id, close)
     except BaseException as failure:
-        message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
         if runs.is_open(run):
-            with Warehouse.of(settings).connect() as connection:
-                runs.finish(connection, run, "failed", message)
+            _record_failure(settings, run, failure)
         raise
     if runs.is_open(run):
         with Warehouse.of(settings).connect() as connection:
@@ -75,6 +74,18 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
     runs.finish(connection, run, "complete" if stats["complete"] else "incomplete", stats=stats)
     if look:
         look(connection)
+
+
+def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
+    message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    wait = settings.warehouse.lock_timeout_seconds
+    if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
+        wait = min(wait, 1.0)
+    with (
+        suppress(WarehouseError),  # the failure itself is what to tell
+        Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
+    ):
+        runs.finish(connection, run, "failed", message)
 
 
 def as_stats(report: "DataclassInstance") -> dict[str, Any]:
@@ -160,35 +171,28 @@ def run_push(
     options = options or PushOptions()
     names = chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
 
-    def work(run_id: str, _: Closing | None = None) -> PushReport:
+    def work(run_id: str, close: Closing | None = None) -> PushReport:
         run = Run.of(settings, run_id, options, progress)
-        return push(run, list(_destinations(run, names)))
+        return push(run, list(_destinations(run, names)), close)
 
     return work(runs.new_run_id()) if options.dry_run else stage(settings, "push", work, look)
 
 
-def run_match(
-    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
-) -> ReadbackReport:
+def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: people and learning items, and who and what they are in Absorb. A build comes next."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "match", lambda run_id, close: match_org(settings, run_id, options, close), look)
 
 
-def run_check(
-    settings: Settings, *, full: bool = False, progress: Progress | None = None, look: Look | None = None
-) -> ReadbackReport:
+def run_check(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "readback", lambda run_id, close: check_own(settings, run_id, options, close), look)
 
 
-def run_readback(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> ReadbackReport:
+def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) -> ReadbackReport:
     """Both of these, as one run: what `learnsync readback` does."""
     require_salesforce(settings)
-    options = ReadbackOptions(full, progress)
     return stage(settings, "readback", lambda run_id, close: readback(settings, run_id, options, close))
 
 
@@ -205,12 +209,14 @@ def run_assign(
 
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
-    return stage(settings, "publish", lambda run_id, _: publish(settings, run_id), look)
+    return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
 
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync; None for what was left out: `push` without a target, the others without an org."""
+    """All stages of one sync. Without a target `push` is None, without an org `match` and `readback`; the latter also
+    where it failed.
+    """
 
     pull: PullReport
     match: ReadbackReport | None
@@ -231,12 +237,13 @@ class SyncReport:
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
     """Every stage in its order; match and readback where an org is set, push where any target is.
 
-    An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
+    Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
+    such failure is raised at the end.
     """
-    sync = _Sync()
+    sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
     pulled = sync.timed("pull", lambda: run_pull(settings, full=full, progress=progress))
-    matched = sync.attempt("match", lambda: run_match(settings, full=full, progress=progress)) if has_org else None
+    matched = sync.attempt("match", lambda: run_match(settings, read_options)) if has_org else None
     built = sync.timed("build", lambda: run_build(settings))
     pushed = read = None
     try:
@@ -244,9 +251,8 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
             options = PushOptions(targets, match=False)
             pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
         # A target that fails is no reason not to look what became of the records of another.
-        used_up = (ApiBudgetError, ThrottledError)
-        if has_org and not any(isinstance(failure, used_up) for failure in sync.failures.values()):
-            read = sync.attempt("readback", lambda: run_check(settings, full=full, progress=progress))
+        if has_org and not sync.out_of_calls:
+            read = sync.attempt("readback", lambda: run_check(settings, read_options))
     finally:
         # Analysts get what was pulled and built whatever a target says.
         published = sync.timed("publish", lambda: run_publish(settings))
@@ -263,6 +269,11 @@ class _Sync:
 
     seconds: dict[str, float] = field(default_factory=dict)
     failures: dict[str, LearnsyncError] = field(default_factory=dict)
+
+    @property
+    def out_of_calls(self) -> bool:
+        """True when the org, or another target, takes no more calls for now."""
+        return any(isinstance(failure, ApiBudgetError | ThrottledError) for failure in self.failures.values())
 
     def timed(self, name: str, work: Callable[[], Report]) -> Report:
         """Do a stage."""

@@ -1,7 +1,5 @@
 """The files of the maps: packaged, or file by file from an override folder."""
 
-from __future__ import annotations
-
 import csv
 import tomllib
 from collections.abc import Iterator

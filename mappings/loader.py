@@ -1,7 +1,5 @@
 """Reads the maps, checks them and fills them into the SQL of the canonical tables."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,12 +1,10 @@
 """progress_status.csv: which ProgressStatus an enrollment has. Its rules decide every situation that can occur."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mappings.cells import YES_NO, check_name, check_unique, quote
+from mappings.cells import YES_NO, Rows, check_name, check_unique, quote
 from mappings.errors import MappingError
 
 FILE = "progress_status.csv"
@@ -18,6 +16,18 @@ PROGRESS_STATUSES = (
 _DUE = ("none", "open", "overdue", "long_overdue")
 _COMPLETION = ("unknown", "late", "on_time")
 _PACE = ("on_track", "behind")
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One combination of everything the rules look at."""
+
+    removed: str
+    status: int
+    is_active: str
+    due: str
+    completion: str
+    pace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +45,8 @@ class StatusRule:
 
     def matches(self, situation: Situation) -> bool:
         """True when every cell allows the situation's value."""
-        pairs: tuple[tuple[Sequence[object], object], ...] = (
-            (self.removed, situation.removed),
-            (self.status, situation.status),
-            (self.is_active, situation.is_active),
-            (self.due, situation.due),
-            (self.completion, situation.completion),
-            (self.pace, situation.pace),
-        )
-        return all(not allowed or value in allowed for allowed, value in pairs)
+        cells = ((getattr(self, column), getattr(situation, column)) for column in Situation.__slots__)
+        return all(not allowed or value in allowed for allowed, value in cells)
 
     @property
     def condition(self) -> str:
@@ -61,19 +64,7 @@ class StatusRule:
         return " AND ".join(parts) or "true"
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """One combination of everything the rules look at."""
-
-    removed: str
-    status: int
-    is_active: str
-    due: str
-    completion: str
-    pace: str
-
-
-def status_rules(rows: Iterable[tuple[int, dict[str, str]]], statuses: Collection[int]) -> tuple[StatusRule, ...]:
+def status_rules(rows: Rows, statuses: Collection[int]) -> tuple[StatusRule, ...]:
     """The rows as rules, first match wins. Raises MappingError, which names the line, or the case left undecided."""
     rules = tuple(_rule(row, number, statuses) for number, row in rows)
     check_unique(FILE, [rule.name for rule in rules])

@@ -1,7 +1,5 @@
 """Checks that an asset yields about its own work, in the run that did it. A soft one warns and lets the run succeed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

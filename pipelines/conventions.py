@@ -1,7 +1,5 @@
 """What all assets and jobs share: owner, pool, retries, freshness, and the tag that keeps one writer at a time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg

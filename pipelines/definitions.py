@@ -1,22 +1,23 @@
 """What Dagster loads. Needs no settings, no credentials and no warehouse: those are read when an asset runs."""
 
-from __future__ import annotations
-
 import dagster as dg
 
+from pipelines.conventions import OWNERS
 from pipelines.defs import absorb, assignments, jobs, reconcile, salesforce, upkeep
 from pipelines.resources import LearnsyncResource, scrub_logs
 
 scrub_logs("connector", "pipelines")
 
+ASSETS = [
+    *jobs.ASSETS,
+    *absorb.DETAILS,
+    salesforce.push_preview,
+    reconcile.reconciliation,
+    assignments.assigned_enrollments,
+]
+
 defs = dg.Definitions(
-    assets=[
-        *jobs.ASSETS,
-        *absorb.DETAILS,
-        salesforce.push_preview,
-        reconcile.reconciliation,
-        assignments.assigned_enrollments,
-    ],
+    assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=OWNERS), ASSETS),
     jobs=[jobs.incremental_sync, jobs.full_sync, jobs.publish, reconcile.reconcile, upkeep.prune_runs],
     schedules=[jobs.every_quarter_hour, reconcile.weekly, upkeep.prune_daily],
     sensors=[jobs.publish_without_push],

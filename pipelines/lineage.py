@@ -1,7 +1,5 @@
 """Which columns each column comes from, read out of the SQL that fills it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import dagster as dg

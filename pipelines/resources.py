@@ -1,7 +1,5 @@
 """The one resource: settings at run time, and failures in Dagster's words. Holds no secret and no configuration."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from collections.abc import Iterator

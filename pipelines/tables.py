@@ -1,7 +1,5 @@
 """What a table looks like after a write, in the metadata keys that Dagster's catalog understands."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar

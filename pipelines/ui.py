@@ -3,8 +3,6 @@
 Run `make demo` first to find its runs there. The sandbox is a fresh portal and a fresh org each time.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

@@ -11,7 +11,7 @@ from typing import Any
 
 from connector.streams import STREAMS
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Stamp, Warehouse
 from connector.warehouse.load import Batch, LoadCounts, load_batch
 from connector.warehouse.watermarks import Watermark
 
@@ -83,7 +83,7 @@ def load(
     folder = Path(tempfile.mkdtemp(dir=warehouse.path.parent))
     files = land(folder, stream, pages)
     batch = Batch(stream, files=files, watermarks=list(watermarks))
-    return load_batch(warehouse, batch, tenant_id=tenant_id, run_id=run_id, now=utc_now())
+    return load_batch(warehouse, batch, Stamp(tenant_id, run_id, utc_now()))
 
 
 def query(warehouse: Warehouse, statement: str, values: Any = None) -> list[tuple[Any, ...]]:

@@ -15,10 +15,10 @@ from connector.settings import (
     REGIONS,
     Settings,
     load_settings,
+    names_of,
     require_absorb,
     require_salesforce,
     variable,
-    variable_names,
 )
 
 REPO = Path(__file__).resolve().parents[1]
@@ -234,11 +234,11 @@ def test_variables_of_other_programs_are_nobodys_business(monkeypatch: pytest.Mo
 
 
 def test_every_variable_of_the_contract_is_known() -> None:
-    assert {variable for variable, _ in DEFAULTS} <= set(variable_names())
+    assert {variable for variable, _ in DEFAULTS} <= set(names_of(Settings))
 
 
 def test_every_variable_that_code_and_documents_name_is_one() -> None:
-    known = {*variable_names(), "LEARNSYNC_CONFIG", "LEARNSYNC_LOG_LEVEL"}
+    known = {*names_of(Settings), "LEARNSYNC_CONFIG", "LEARNSYNC_LOG_LEVEL"}
     texts = [REPO / "README.md"]
     for folder, suffix in (("connector", "*.py"), ("pipelines", "*.py"), ("benchmarks", "*.py"), ("docs", "*.md")):
         texts += (REPO / folder).rglob(suffix)

@@ -1,7 +1,5 @@
 """Reading one paged list: ask for the pages that a walk decides on, again where they come garbled, until it ends."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping

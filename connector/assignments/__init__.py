@@ -1,6 +1,6 @@
 """Assignments of Salesforce → enrollments in Absorb, on request only (docs/assignments.md).
 
-`assign` reads the assignments (`query`), compares them in SQL with what the warehouse knows (`plan`) and enrolls those
+`assign` reads the assignments (`query`), compares them with what the warehouse knows (`sql/plan.sql`) and enrolls those
 that are due (`send`). It writes to Absorb only with `AssignOptions(apply=True)`.
 """
 

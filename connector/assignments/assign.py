@@ -5,25 +5,28 @@ between the call and its entry in the ledger: the intent is in ops.assignments b
 portal is asked whether the enrollment is there before it is made. Nobody is un-enrolled or enrolled again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from connector.absorb.client import AbsorbClient
 from connector.absorb.pull.pull import pull_lock
-from connector.assignments import ledger
-from connector.assignments.ledger import Assignment, Entry
-from connector.assignments.plan import make_plan, settle
 from connector.assignments.query import check_query, read_record, refusal
-from connector.assignments.report import AssignOptions, AssignReport
+from connector.assignments.report import Assignment, AssignOptions, AssignReport, Entry
 from connector.assignments.send import Sender
 from connector.errors import ApiError, NotFoundError, SettingsError
 from connector.progress import Progress, Silent
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings, require_absorb, require_salesforce, variable
+from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
+from connector.warehouse.statements import rows_param, statements
+
+sql = statements(__package__)
 
 
 def require_assignments(settings: Settings, options: AssignOptions) -> None:
@@ -44,85 +47,98 @@ def assign(
     """Enroll who is due, or say who would be. Raises LearnsyncError; what was enrolled by then is in the ledger."""
     options = options or AssignOptions()
     require_assignments(settings, options)
-    runner = _Assign(settings, run_id, options, progress or Silent())
+    report = AssignReport(dry_run=not options.apply)
+    runner = _Assign(settings, run_id, options, progress or Silent(), report, Warehouse.of(settings))
     if not options.apply:
         return asyncio.run(runner.run())
     with pull_lock(settings, run_id):  # Absorb keeps one live token per account
         return asyncio.run(runner.run())
 
 
+@dataclass(slots=True)
 class _Assign:
-    def __init__(self, settings: Settings, run_id: str, options: AssignOptions, progress: Progress) -> None:
-        self._settings = settings
-        self._run_id = run_id
-        self._options = options
-        self._progress = progress
-        self._warehouse = Warehouse.of(settings)
-        self._org_id = ""
-        self._report = AssignReport(dry_run=not options.apply)
+    settings: Settings
+    run_id: str
+    options: AssignOptions
+    progress: Progress
+    report: AssignReport
+    warehouse: Warehouse
+    org_id: str = ""
 
     async def run(self) -> AssignReport:
-        folder = self._settings.warehouse.outbox / self._run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            due = self._plan(await self._fetch(folder))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        if due and self._options.apply:
+        outbox = self.settings.warehouse.outbox
+        outbox.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f"{self.run_id}-", dir=outbox, ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / "assignments.ndjson"
+            await self._fetch(path)
+            due = self._plan(path)
+        if due and self.options.apply:
             await self._send(due)
-        return self._report
+        return self.report
 
-    async def _fetch(self, folder: Path) -> Path:
-        """The assignments in Salesforce, one JSON object a line."""
-        self._progress.stage("assignments")
-        path = folder / "assignments.ndjson"
-        section = self._settings.assignments
-        async with SalesforceClient.of(self._settings) as client:
-            self._org_id = (await client.grant()).org_id
+    async def _fetch(self, path: Path) -> None:
+        """Write the assignments in Salesforce to `path`, one JSON object a line."""
+        self.progress.stage("assignments")
+        section = self.settings.assignments
+        async with SalesforceClient.of(self.settings) as client:
+            self.org_id = (await client.grant()).org_id
             try:
                 with path.open("w", encoding="utf-8") as lines:
                     async for records in client.query(section.query):
                         lines.writelines(json.dumps(read_record(section, record)) + "\n" for record in records)
-                        self._progress.advance(len(records))
+                        self.progress.advance(len(records))
             except ApiError as failure:
                 if isinstance(failure, NotFoundError):
                     await client.check_version()  # a version that the org does not serve looks the same
                 raise refusal(failure) or failure from None
-            self._report.calls = client.calls_made
-            self._report.api_used, self._report.api_allowed = client.calls_used, client.calls_allowed
-        return path
+            self.report.calls = client.calls_made
+            self.report.api_used, self.report.api_allowed = client.calls_used, client.calls_allowed
 
     def _plan(self, asked: Path) -> list[Assignment]:
         """Those to enroll, in their order. A dry run leaves the ledger as it is."""
-        tenant_id, options, report = self._settings.tenant_id, self._options, self._report
-        with self._warehouse.transaction() as connection:
-            plan = make_plan(connection, asked, tenant_id, self._org_id, retry=options.retry, samples=options.samples)
+        options, report = self.options, self.report
+        names = {"tenant_id": self.settings.tenant_id, "org_id": self.org_id}
+        with self.warehouse.transaction() as connection:
+            connection.execute(sql("plan"), names | {"files": [str(asked)], "retry": options.retry})
+            counted = connection.execute("SELECT outcome, count(*) FROM assignment_plan GROUP BY ALL ORDER BY ALL")
+            report.outcomes = dict(counted.fetchall())
+            report.samples = [
+                one for (one,) in connection.execute(sql("samples"), {"most": options.samples}).fetchall()
+            ]
+            due = [Assignment(*row) for row in connection.execute(sql("due")).fetchall()]
             if options.apply:
-                settle(connection, tenant_id, self._org_id, self._run_id)
-        report.outcomes, report.samples, report.read = plan.outcomes, plan.samples, sum(plan.outcomes.values())
-        chosen = plan.due[: options.limit]
-        report.left_out = len(plan.due) - len(chosen) if options.apply else 0
-        return chosen
+                runs.end_killed(connection, self.settings.tenant_id, "assign", self.run_id)
+                connection.execute(sql("settle"), self._written())
+        report.read = sum(report.outcomes.values())
+        report.left_out = len(due[options.limit :]) if options.apply and options.limit is not None else 0
+        return due[: options.limit]
 
     async def _send(self, due: list[Assignment]) -> None:
         """Enroll one after the other; the result of one is written together with the intent of the next."""
-        self._progress.stage("enrolling", len(due))
+        self.progress.stage("enrolling", len(due))
         done: list[Entry] = []
-        async with Sender(self._settings) as sender:
+        async with AbsorbClient.of(self.settings) as client:
+            sender = Sender(client)
             try:
                 for assignment in due:
-                    self._record(*done, assignment.entry("sending"))
+                    self._record(*done, Entry(assignment, "sending"))
                     done = [await sender.enroll(assignment)]
-                    self._report.count(done[0])
-                    self._progress.advance()
+                    self.report.count(done[0])
+                    self.progress.advance()
                     if sender.stopped:
                         break
                 self._record(*done)
             finally:
-                self._report.absorb_requests = sender.requests
+                self.report.absorb_requests = client.session.stats.requests
             if sender.stopped:
                 raise sender.stopped
 
     def _record(self, *entries: Entry) -> None:
-        with self._warehouse.transaction() as connection:
-            ledger.put(connection, entries, self._settings.tenant_id, self._org_id, self._run_id)
+        """Write these entries over those of the same assignments."""
+        with self.warehouse.transaction() as connection:
+            connection.execute(sql("ledger_put"), self._written() | {"entries": rows_param(entries)})
+
+    def _written(self) -> dict[str, Any]:
+        """What is bound where the ledger is written."""
+        ids = {"tenant_id": self.settings.tenant_id, "org_id": self.org_id, "run_id": self.run_id}
+        return {**ids, "now": utc_now()}

@@ -1,7 +1,5 @@
 """What Salesforce is asked for assignments, and what a record of the answer says. No input or output."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,12 +1,7 @@
-"""What `assign` is told to do, and what it did."""
+"""What `assign` is told to do, what is to be done for each assignment, and what it did."""
 
-from __future__ import annotations
-
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from connector.assignments.ledger import Entry
 
 SAMPLES = 3
 MOST_FAILURES = 20
@@ -20,6 +15,27 @@ class AssignOptions:
     limit: int | None = None
     retry: bool = False
     samples: int = SAMPLES
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An assignment that is due: its id in Salesforce, and whom and what it means in Absorb."""
+
+    assignment_id: str
+    user_id: str
+    course_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of ops.assignments; `was_there`: the portal had the enrollment before it was asked for one."""
+
+    assignment: Assignment
+    state: str
+    enrollment_id: str | None = None
+    error_code: str | None = None
+    error_text: str | None = None
+    was_there: bool = False
 
 
 @dataclass(slots=True)
@@ -67,8 +83,8 @@ class AssignReport(_Calls):
         self.deferred += entry.state == "deferred"
         if entry.state == "enrolled":
             return
-        self.errors = dict(Counter(self.errors) + Counter({entry.error_code or "UNKNOWN": 1}))
+        code = entry.error_code or "UNKNOWN"
+        self.errors[code] = self.errors.get(code, 0) + 1
         if len(self.failures) < MOST_FAILURES:
-            shown = entry.row()
-            del shown["enrollment_id"]
-            self.failures.append(shown)
+            reason = {"error_code": entry.error_code, "error_text": entry.error_text}
+            self.failures.append({"state": entry.state, **asdict(entry.assignment), **reason})

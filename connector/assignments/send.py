@@ -1,14 +1,9 @@
 """Makes enrollments in Absorb, one at a time. Whether one is there is asked before, and after a call without answer."""
 
-from __future__ import annotations
-
-from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-
 from connector.absorb.api.groups import AbsorbApi
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call, is_key_refused
-from connector.assignments.ledger import Assignment, Entry
+from connector.assignments.report import Assignment, Entry
 from connector.errors import (
     ApiError,
     BadRequestError,
@@ -20,7 +15,7 @@ from connector.errors import (
     UnreachableError,
     WrongPathError,
 )
-from connector.settings import Settings, variable
+from connector.settings import variable
 
 # This many deferred in a row mean that the portal is down, so the run ends.
 DEFERRALS_IN_A_ROW = 3
@@ -28,58 +23,44 @@ DEFERRALS_IN_A_ROW = 3
 UNCERTAIN = (UnreachableError, ServerFaultError, ProtocolError)
 
 
-class Sender(AbstractAsyncContextManager["Sender"]):
+class Sender:
     """Enrolls learners in one portal. `stopped` holds what keeps every further call from succeeding."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = AbsorbClient.of(settings)
-        self._enrollments = AbsorbApi(self._client).enrollments
+    def __init__(self, client: AbsorbClient) -> None:
+        self._enrollments = AbsorbApi(client).enrollments
         self._in_a_row = 0
         self.stopped: LearnsyncError | None = None
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
-
-    @property
-    def requests(self) -> int:
-        """Calls made so far, the login included."""
-        return self._client.session.stats.requests
 
     async def enroll(self, assignment: Assignment) -> Entry:
         """Make sure that there is an enrollment, history included. What Absorb refuses is in the entry, not raised."""
         try:
             entry = await self._enroll(assignment)
         except (BadRequestError, NotFoundError) as failure:
-            entry = assignment.entry("rejected", failure)
+            entry = _failed(assignment, "rejected", failure)
         except LearnsyncError as failure:
-            entry = assignment.entry("deferred", failure)
+            entry = _failed(assignment, "deferred", failure)
             self._stop_if_lasting(failure)
         if entry.state != "deferred":
             self._in_a_row = 0
         return entry
 
     async def _enroll(self, assignment: Assignment) -> Entry:
-        there = await self._find(assignment)
-        if there:
-            return assignment.enrolled(there, was_there=True)
+        if there := await self._find(assignment):
+            return Entry(assignment, "enrolled", there, was_there=True)
         try:
             made = await self._enrollments.create(assignment.user_id, assignment.course_id)
         except UNCERTAIN:
-            there = await self._find(assignment)
-            if there is None:
-                raise
-            return assignment.enrolled(there)
-        return assignment.enrolled(made.enrollment_id)
+            if there := await self._find(assignment):
+                return Entry(assignment, "enrolled", there)
+            raise
+        return Entry(assignment, "enrolled", made.enrollment_id)
 
     async def _find(self, assignment: Assignment) -> str | None:
         """The id of an enrollment of this learner in this course; None where the portal has none, or shows none."""
         try:
-            found = await self._enrollments.of_user_in_course(assignment.user_id, assignment.course_id)
+            return (await self._enrollments.of_user_in_course(assignment.user_id, assignment.course_id)).id
         except NotFoundError:
             return None
-        return found.id
 
     def _stop_if_lasting(self, failure: LearnsyncError) -> None:
         """Stop where every further call would fail in the same way: key, token, role, path, an outage."""
@@ -94,3 +75,9 @@ class Sender(AbstractAsyncContextManager["Sender"]):
             )
         if lasting or not isinstance(failure, UNCERTAIN) or self._in_a_row >= DEFERRALS_IN_A_ROW:
             self.stopped = failure
+
+
+def _failed(assignment: Assignment, state: str, failure: LearnsyncError) -> Entry:
+    """The entry for a state in which there is no enrollment, with the reason."""
+    code = str(getattr(failure, "status", 0) or type(failure).__name__.removesuffix("Error"))
+    return Entry(assignment, state, error_code=code, error_text=failure.message)

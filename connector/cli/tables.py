@@ -77,7 +77,8 @@ def bars(figures: dict[str, int]) -> list[tuple[str, int, Text]]:
     """Rows of a table, largest first: a name, its figure, and a bar as long as the figure is large."""
     ordered = sorted(figures.items(), key=lambda item: -item[1])
     largest = max(figures.values(), default=1)
-    return [(name, rows, Text(f"{'█' * max(1, round(24 * rows / largest)):<24}", "cyan")) for name, rows in ordered]
+    lengths = {name: max(1, round(24 * rows / largest)) for name, rows in ordered}
+    return [(name, rows, Text("█" * lengths[name], "cyan", justify="left")) for name, rows in ordered]
 
 
 def ago(moment: datetime | None) -> str:

@@ -1,7 +1,5 @@
 """What a server answered, and the one reader of JSON answers: a document of the expected kind, or a ProtocolError."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -99,10 +97,7 @@ class Reader:
         """The error for a success that is not what the API documents."""
         unlike = self.unlike.format(status=answer.status, why=why, start=answer.text[:120])
         return ProtocolError(
-            f"{answer.method} {answer.path} {unlike}.",
-            remedy=self.remedy,
-            status=answer.status,
-            body=answer.text,
+            f"{answer.method} {answer.path} {unlike}.", remedy=self.remedy, status=answer.status, body=answer.text
         )
 
 

@@ -1,7 +1,5 @@
 """One credential for many calls at once: of all calls that find it missing or refused, one obtains the next."""
 
-from __future__ import annotations
-
 import asyncio
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar

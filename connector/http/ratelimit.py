@@ -1,7 +1,5 @@
 """A token bucket and a concurrency limit, shared by all calls to one host; slower when the host says so."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable

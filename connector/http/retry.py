@@ -1,7 +1,5 @@
 """When to try a call again, and how long to wait: decisions only, no clock and no network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,7 +41,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
 def decide(attempt: int, status: int | None, retry_after: float | None = None) -> Wait | GiveUp:
     """After attempt number `attempt` (1-based) ended with `status` (None: no answer), wait or give up.
 
-    The server's word is never undercut: a Retry-After longer than a run may wait ends the call instead.
+    A call is never repeated before its Retry-After; one that is longer than a run may wait ends the call.
     """
     if status is not None and status not in RETRYABLE_STATUSES:
         return GiveUp()

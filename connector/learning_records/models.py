@@ -1,7 +1,5 @@
 """The LearningRecord of docs/facts/learning-records.md, and the part of it that a caller can give."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 from uuid import UUID

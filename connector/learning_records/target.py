@@ -60,6 +60,8 @@ class LearningRecords(Destination):
         self._run = run
         self._spool: Path = run.folder / f"{TARGET}.ndjson"
         self._notes: list[str] = []
+        self._unsettled: list[Sent] = []
+        self._empty = True  # the ledger
         # Ids of the API's records that the ledger accounts for.
         self._claimed: set[str] = set()
         self._alike = 0
@@ -68,18 +70,22 @@ class LearningRecords(Destination):
 
     # -- before the difference ---------------------------------------------------------------------------------------
 
+    def look_back(self, connection: Connection) -> None:
+        """The records that the ledger knows, and those whose answer was lost."""
+        known = self.ledger.remote_ids(connection)
+        self._empty = not known
+        self._claimed = {remote_id for remote_id in known.values() if remote_id}
+        rows = connection.execute(sql("records_unsettled"), self.ledger.key).fetchall()
+        self._unsettled = [Sent(*row) for row in rows]
+
     async def resume(self) -> list[str]:
         """Find what earlier pushes sent without an answer; with an empty ledger, what another warehouse sent."""
-        with self._run.warehouse.connect() as connection:
-            known = self.ledger.remote_ids(connection)
-            rows = connection.execute(sql("records_unsettled"), self.ledger.key).fetchall()
-        self._claimed = {remote_id for remote_id in known.values() if remote_id}
         await self._adopt(
-            [Sent(*row) for row in rows],
+            self._unsettled,
             "looking for records of unknown outcome",
             "of an earlier push, whose answer was lost, were found",
         )
-        if not known:  # it may be that of a new warehouse: the API is read once, whole, and whatever the limit
+        if self._empty:  # it may be that of a new warehouse: the API is read once, whole, and whatever the limit
             with self._run.warehouse.transaction() as connection:
                 self._compute(connection)
                 difference.spool(connection, self._spool, None)
@@ -107,7 +113,7 @@ class LearningRecords(Destination):
             self._notes.append(f"{len(found)} record(s) {note}")
 
     async def _gather(self, wanted: set[str], people: set[str | None]) -> dict[str, list[str]]:
-        """Content → ids of records that say it and that nobody has claimed; of these people, or of all."""
+        """Content → ids of records that say it and are not in the ledger; of these people, or of all."""
         one_by_one = None not in people and len(people) <= PEOPLE_LOOKED_AT
         filters = [{"person_id": person} for person in sorted(filter(None, people))] if one_by_one else [{}]
         there: dict[str, list[str]] = defaultdict(list)
@@ -151,7 +157,7 @@ class LearningRecords(Destination):
             )
 
     async def find(self, item: Item, number: int) -> RowResult | None:
-        """After a lost answer, a record that says what this one says and that nobody has claimed."""
+        """After a lost answer, a record that says what this one says and is not in the ledger."""
         return await self._look_for(item) if number else None
 
     async def _look_for(self, item: Item) -> RowResult | None:
@@ -191,13 +197,11 @@ class LearningRecords(Destination):
 
 
 def payload_sql() -> str:
-    """One JSON object per record: the body of a create."""
-    return f"CAST(json_object({', '.join(map(_member, NewLearningRecord.model_fields))}) AS VARCHAR)"
-
-
-def _member(name: str) -> str:
-    value = f"strftime(timezone('UTC', {name}), '%Y-%m-%dT%H:%M:%S.%gZ')" if name.endswith("_at") else name
-    return f"'{name}', {value}"
+    """The body of a create."""
+    names = NewLearningRecord.model_fields
+    return difference.json_object(
+        {name: difference.value_sql(name, "datetime" if name.endswith("_at") else "") for name in names}
+    )
 
 
 def _person(item: Item) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,26 @@ def compute(connection: Connection, source: Source, key: Mapping[str, Any], *, f
     removed = "removed" if source.create_only else "false"
     values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
     try:
-        query = sql("pushable", query=source.query, payload=source.payload, removed=removed)
+        payload = f"CAST({source.payload} AS VARCHAR)"
+        query = sql("pushable", query=source.query, payload=payload, removed=removed)
         connection.execute(query, {**key, **source.values, **values})
     except (duckdb.BinderException, duckdb.ParserException) as failure:
         raise MappingError(
             f"{source.files} cannot be used: {str(failure).splitlines()[0]}",
             remedy="Name a column of the query as source, or correct the query.",
         ) from None
+
+
+def json_object(members: Mapping[str, str]) -> str:
+    """An SQL expression that makes a JSON object: name → expression of its value."""
+    return f"json_object({', '.join(f'{literal(name)}, {value}' for name, value in members.items())})"
+
+
+def value_sql(column: str, kind: str, seconds: str = "%S.%gZ") -> str:
+    """A column as a value of a payload; `kind` is that of a field map."""
+    if kind == "datetime":
+        return f"strftime(timezone('UTC', {column}), '%Y-%m-%dT%H:%M:{seconds}')"
+    return f"coalesce({column}, false)" if kind == "checkbox" else column
 
 
 def report(connection: Connection, target: str, object_name: str, samples: int) -> TargetReport:
@@ -78,14 +92,6 @@ def spool(connection: Connection, path: Path, limit: int | None) -> None:
     connection.execute(sql("spool", path=literal(path), limit=as_limit(limit)))
 
 
-def due(connection: Connection) -> list[Item]:
-    """The records that `spool` would write, for a target that has few and its own order."""
-    rows = connection.execute(
-        "SELECT external_id, payload_hash, payload, prior_code FROM pushable WHERE action IN ('create', 'update')"
-    ).fetchall()
-    return [Item(key, payload_hash, json.loads(payload), prior_code) for key, payload_hash, payload, prior_code in rows]
-
-
 def as_limit(limit: int | None) -> str:
     """A limit as SQL takes it."""
     return "ALL" if limit is None else str(limit)
@@ -99,9 +105,14 @@ def read(path: Path) -> Iterator[Item]:
             yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
-def append(path: Path, items: Iterable[Item]) -> int:
-    """Add records to a spool file; returns how many."""
-    lines = [json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items]
+def append(path: Path, items: Iterable[Item]) -> None:
+    """Add records to a spool file."""
     with path.open("a", encoding="utf-8") as kept:
-        kept.writelines(lines)
-    return len(lines)
+        kept.writelines(json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in order, so many at a time."""
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch

@@ -26,6 +26,7 @@ from connector.push.reports import PushReport, TargetReport
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.runs import Closing
 from mappings import Mapping
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,9 @@ class Destination:
     async def preflight(self) -> None:
         """Set `targets`. Raises LearnsyncError where the API cannot take them; nothing has been sent by then."""
 
+    def look_back(self, connection: Connection) -> None:
+        """Read what earlier pushes left open, for `resume`; in the opening in which the push writes that it began."""
+
     async def resume(self) -> list[str]:
         """Learn what became of records that an earlier push left open; returns the bulk jobs taken up."""
         return []
@@ -96,17 +100,22 @@ class Destination:
         """Say how much of the API's day this push has used, where the API has such a limit."""
 
 
-def push(run: Run, destinations: Sequence[Destination]) -> PushReport:
+def push(run: Run, destinations: Sequence[Destination], close: Closing | None = None) -> PushReport:
     """Push to every destination. One that fails does not keep the others; the first failure is raised at the end.
 
-    Raises LearnsyncError; outcomes known by then are in the ledger.
+    Raises LearnsyncError; outcomes known by then are in the ledger. `close` is called in the last opening of the
+    warehouse, not by a dry run.
     """
     if run.options.dry_run:
-        return asyncio.run(_push(run, destinations))
+        return asyncio.run(_push(run, destinations))[0]
     with push_lock(run.settings, run.run_id):
-        with run.warehouse.transaction() as connection:
-            runs.end_killed(connection, run.settings.tenant_id, "push", run.run_id)
-        return asyncio.run(_push(run, destinations))
+        report, sent = asyncio.run(_push(run, destinations))
+        with run.warehouse.connect() as connection:
+            for ledger, outcome in sent:
+                ledger.count(connection, outcome)
+            if close:
+                close(connection, report)
+        return report
 
 
 @contextmanager
@@ -124,8 +133,12 @@ def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
         yield
 
 
-async def _push(run: Run, destinations: Sequence[Destination]) -> PushReport:
-    report = PushReport(run.options.dry_run)
+Sent = list[tuple[Ledger, TargetReport]]
+
+
+async def _push(run: Run, destinations: Sequence[Destination]) -> tuple[PushReport, Sent]:
+    """The report, and the parts of it whose records are to be counted."""
+    report, sent = PushReport(run.options.dry_run), Sent()
     failures: list[LearnsyncError] = []
     try:
         async with AsyncExitStack() as clients:
@@ -139,13 +152,13 @@ async def _push(run: Run, destinations: Sequence[Destination]) -> PushReport:
                     ready.append(destination)
             for destination in ready:
                 with _kept(failures, destination):
-                    await _carry_out(run, destination, report)
+                    sent += await _carry_out(run, destination, report)
                 destination.add_calls(report)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
     if failures:
         raise failures[0]
-    return report
+    return report, sent
 
 
 @contextmanager
@@ -159,9 +172,12 @@ def _kept(failures: list[LearnsyncError], destination: Destination) -> Iterator[
         failures.append(failure)
 
 
-async def _carry_out(run: Run, destination: Destination, report: PushReport) -> None:
+async def _carry_out(run: Run, destination: Destination, report: PushReport) -> Sent:
     run.folder.mkdir(parents=True, exist_ok=True)
     if not run.options.dry_run:
+        with run.warehouse.transaction() as connection:
+            runs.end_killed(connection, run.settings.tenant_id, "push", run.run_id)
+            destination.look_back(connection)
         report.resumed += await destination.resume()  # may wait for long: before people are read
     before_plan = await destination.before_plan()
     ending = _rolled_back if run.options.dry_run else committed
@@ -172,8 +188,8 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
     report.targets |= {outcome.target: outcome for outcome in planned}
     if run.options.dry_run:
         await destination.preview(planned)
-    else:
-        await _send(run, destination, planned)
+        return []
+    return await _send(run, destination, planned)
 
 
 @contextmanager
@@ -185,14 +201,11 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-async def _send(run: Run, destination: Destination, planned: Sequence[TargetReport]) -> None:
-    sent = []
+async def _send(run: Run, destination: Destination, planned: Sequence[TargetReport]) -> Sent:
+    sent = Sent()
     for target, outcome in zip(destination.targets, planned, strict=True):
         if records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
             sent.append((target.ledger, outcome))
-    if sent:
-        with run.warehouse.connect() as connection:
-            for ledger, outcome in sent:
-                ledger.count(connection, outcome)
+    return sent

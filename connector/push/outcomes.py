@@ -58,7 +58,7 @@ def tried_again(outcome: str, tries: int) -> bool:
     return tries < TRIES_AGAIN.get(outcome, 0)
 
 
-def last_word(outcome: str, code: str | None, prior_code: str | None, tries: int) -> str:
+def final_outcome(outcome: str, code: str | None, prior_code: str | None, tries: int) -> str:
     """The outcome where this run ends for the record, after `tries` tries before the last one.
 
     `prior_code` is what the same payload ended the run before with.

@@ -10,14 +10,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any, Protocol
 
 from connector.errors import LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
-from connector.push.difference import Item
+from connector.push.difference import Item, batches
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
-from connector.push.outcomes import NO_ANSWER, RowResult, classify, last_word, ledger_row, stop_error, tried_again
+from connector.push.outcomes import NO_ANSWER, RowResult, classify, final_outcome, ledger_row, stop_error, tried_again
 from mappings import ErrorRule
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,8 @@ class SingleCalls:
 
     async def send(self, items: Iterable[Item]) -> None:
         """Send them in order. Raises LearnsyncError for what concerns every call; outcomes by then are recorded."""
-        waiting = iter(items)
-        while batch := list(islice(waiting, self.batch)):
-            self.ledger.intend(map(self.intent, batch))
+        for batch in batches(items, self.batch):
+            self.ledger.intend([self.intent(item) for item in batch])
             outcomes: list[dict[str, Any]] = []
             try:
                 await self._send_batch(batch, outcomes)
@@ -121,7 +120,7 @@ class SingleCalls:
             if not lost and not tried_again(outcome, number):
                 break
         created = result.success and (result.created or create_lost)
-        return replace(result, created=created), last_word(outcome, result.code, item.prior_code, number), failure
+        return replace(result, created=created), final_outcome(outcome, result.code, item.prior_code, number), failure
 
     async def _attempt(self, item: Item, number: int) -> tuple[RowResult, LearnsyncError | None, Any]:
         """(result, failure, what was there before the write) of one try."""

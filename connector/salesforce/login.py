@@ -4,8 +4,6 @@ Facts: docs/facts/salesforce.md section 4. Neither flow gives a refresh token or
 call answers 401, and is then asked for again in the same way. A private key is read for each login and never kept.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import stat
@@ -34,6 +32,13 @@ _TEST_HOSTS = ("test.salesforce.com", ".sandbox.my.salesforce.com", ".scratch.my
 LEAST_KEY_BITS = 2048
 _KEY = variable("salesforce", "private_key_file")
 _KEY_REMEDY = "Name the PEM file with the RSA private key of the app's certificate (docs/salesforce-setup.md)."
+# What people name in place of the key: words of the file → what it is.
+_NOT_A_KEY = {
+    b"-----BEGIN CERTIFICATE": "a certificate, not its private key",
+    b"-----BEGIN PUBLIC KEY": "a public key",
+    b"-----BEGIN RSA PUBLIC KEY": "a public key",
+    b"-----BEGIN OPENSSH": "an OpenSSH key, not a PEM one",
+}
 
 CLIENT_CREDENTIALS_REMEDY = (
     "Check LEARNSYNC_SALESFORCE__LOGIN_URL (the org's My Domain URL), __CLIENT_ID and __CLIENT_SECRET, and that the app"
@@ -64,11 +69,7 @@ _JWT_REFUSALS = {
 def token_form(login: SecretLogin | KeyLogin, now: datetime) -> dict[str, str]:
     """The form for the token endpoint. Raises SettingsError where the private key cannot be used."""
     if isinstance(login, SecretLogin):
-        return {
-            "grant_type": "client_credentials",
-            "client_id": login.client_id,
-            "client_secret": login.client_secret,
-        }
+        return {"grant_type": "client_credentials", "client_id": login.client_id, "client_secret": login.client_secret}
     signed = assertion(login, now)
     redact.register(signed)
     return {"grant_type": JWT_GRANT, "assertion": signed}
@@ -76,12 +77,8 @@ def token_form(login: SecretLogin | KeyLogin, now: datetime) -> dict[str, str]:
 
 def assertion(login: KeyLogin, now: datetime) -> str:
     """The RS256 JWT {iss, sub, aud, exp} of this login, valid for three minutes from `now`."""
-    claims = {
-        "iss": login.client_id,
-        "sub": login.username,
-        "aud": audience(login),
-        "exp": int((now + LIFETIME).timestamp()),
-    }
+    until = int((now + LIFETIME).timestamp())
+    claims = {"iss": login.client_id, "sub": login.username, "aud": audience(login), "exp": until}
     return jwt.encode(claims, load_key(login.key_file), algorithm="RS256")
 
 
@@ -96,35 +93,27 @@ def audience(login: KeyLogin) -> str:
 def load_key(path: Path) -> RSAPrivateKey:
     """The RSA key in a PEM file. Raises SettingsError that says what is wrong with the file, never what is in it."""
     data = _read(path)
-    warning = exposure(path)
-    if warning:
+    if warning := exposure(path):
         log.warning("%s: run `chmod 600 %s`", warning, path)
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError:  # how the library says that a password is needed
-        raise SettingsError(
-            f"{_KEY} = {path}: the key is encrypted with a passphrase.",
-            remedy="Write a plain copy, readable by this user alone (`openssl pkey -in KEY -out PLAIN`), and name it.",
-        ) from None
+        plain = "Write a plain copy, readable by this user alone (`openssl pkey -in KEY -out PLAIN`), and name it."
+        raise _unusable(path, ": the key is encrypted with a passphrase", plain) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise SettingsError(f"{_KEY} = {path}: {_contents(data)}.", remedy=_KEY_REMEDY) from None
+        found = next((text for mark, text in _NOT_A_KEY.items() if mark in data), "no PEM private key that can be read")
+        raise _unusable(path, f": the file holds {found}") from None
     if not isinstance(key, RSAPrivateKey):
-        raise SettingsError(
-            f"{_KEY} = {path}: the key is not an RSA key, and Salesforce takes RS256 only.", remedy=_KEY_REMEDY
-        )
+        raise _unusable(path, ": the key is not an RSA key, and Salesforce takes RS256 only")
     if key.key_size < LEAST_KEY_BITS:
-        raise SettingsError(
-            f"{_KEY} = {path}: the key has {key.key_size} bits, RS256 needs {LEAST_KEY_BITS} or more.",
-            remedy=_KEY_REMEDY,
-        )
+        raise _unusable(path, f": the key has {key.key_size} bits, RS256 needs {LEAST_KEY_BITS} or more")
     return key
 
 
 def exposure(path: Path) -> str:
     """What to warn of when others than the file's owner can read the key; empty when all is well."""
-    if os.name == "nt" or not path.is_file():  # Windows keeps no such bits
-        return ""
-    if not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+    # Windows keeps no such bits.
+    if os.name == "nt" or not path.is_file() or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return ""
     return f"{_KEY} = {path}: other users of this machine can read the private key"
 
@@ -133,23 +122,13 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise SettingsError(f"{_KEY} = {path}: there is no such file.", remedy=_KEY_REMEDY) from None
+        raise _unusable(path, ": there is no such file") from None
     except OSError as failure:
-        raise SettingsError(
-            f"{_KEY} = {path} cannot be read: {failure.strerror or failure}.", remedy=_KEY_REMEDY
-        ) from None
+        raise _unusable(path, f" cannot be read: {failure.strerror or failure}") from None
 
 
-def _contents(data: bytes) -> str:
-    for mark, text in (
-        (b"-----BEGIN CERTIFICATE", "the file holds a certificate, not its private key"),
-        (b"-----BEGIN PUBLIC KEY", "the file holds a public key"),
-        (b"-----BEGIN RSA PUBLIC KEY", "the file holds a public key"),
-        (b"-----BEGIN OPENSSH", "the file holds an OpenSSH key, not a PEM one"),
-    ):
-        if mark in data:
-            return text
-    return "the file holds no PEM private key that can be read"
+def _unusable(path: Path, why: str, remedy: str = _KEY_REMEDY) -> SettingsError:
+    return SettingsError(f"{_KEY} = {path}{why}.", remedy=remedy)
 
 
 def login_remedy(login: SecretLogin | KeyLogin) -> str:

@@ -3,8 +3,6 @@
 Facts: docs/facts/salesforce.md section 4.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from connector.push.difference import Source
+from connector.push.difference import Source, json_object, value_sql
 from connector.settings import Settings
 from connector.warehouse.statements import literal
 from mappings import FieldMap, Mapping
@@ -54,9 +54,8 @@ def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, setti
 
 
 def payload_sql(fields: tuple[FieldMap, ...]) -> str:
-    """One JSON object per record: the body of an upsert, and what the difference is computed from."""
-    parts = [f"{literal(name)}, {value}" for name, value in map(_member, fields)]
-    return f"CAST(json_object({', '.join(parts)}) AS VARCHAR)"
+    """The body of an upsert, and what the difference is computed from."""
+    return json_object(dict(map(_member, fields)))
 
 
 def json_path(field: FieldMap) -> str:
@@ -68,12 +67,8 @@ def json_path(field: FieldMap) -> str:
 def _member(field: FieldMap) -> tuple[str, str]:
     if field.kind == "parent":
         relation, _, key = field.field.partition(".")
-        return relation, f"json_object({literal(key)}, {field.source})"
-    if field.kind == "datetime":
-        # Salesforce keeps whole seconds; milliseconds and a zone are part of the documented form.
-        return field.field, f"strftime(timezone('UTC', {field.source}), '%Y-%m-%dT%H:%M:%S.%gZ')"
-    if field.kind == "checkbox":
-        return field.field, f"coalesce({field.source}, false)"
+        return relation, json_object({key: field.source})
     if field.longest:
         return field.field, f"left({field.source}, {field.longest})"
-    return field.field, field.source
+    # Salesforce keeps whole seconds of an instant; milliseconds and a zone are part of the documented form.
+    return field.field, value_sql(field.source, field.kind)

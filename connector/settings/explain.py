@@ -1,9 +1,8 @@
 """The variables' names, and one message for whatever is wrong with them: which variable, and what to put there."""
 
-from __future__ import annotations
-
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
@@ -32,16 +31,19 @@ def name_of(*path: int | str) -> str:
     return (PREFIX + DELIMITER.join(map(str, path))).upper()
 
 
-def names_of(model: type[BaseModel], *above: str) -> list[str]:
-    """Every variable of a settings model and its sections, upper case."""
-    names = []
+def leaves(model: type[BaseModel], *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(path, annotation) of every setting of a settings model and its sections."""
     for name, info in model.model_fields.items():
-        section = info.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            names += names_of(section, *above, name)
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, *above, name)
         else:
-            names.append(name_of(*above, name))
-    return names
+            yield (*above, name), kind
+
+
+def names_of(model: type[BaseModel]) -> list[str]:
+    """Every variable of a settings model, upper case."""
+    return [name_of(*path) for path, _ in leaves(model)]
 
 
 def complaint(text: str) -> PydanticCustomError:

@@ -1,21 +1,19 @@
 """The settings as pydantic models, one class for each section (README.md lists them for operators)."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.settings.explain import DELIMITER, PREFIX, complaint, name_of
 from connector.settings.sources import DEFAULT_TENANT, OwnDotEnv, TomlFile
-from connector.settings.values import Stripped, Url
 from connector.times import parse_instant
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # REST gateways by region (docs/facts/absorb.md section 1).
 REGIONS = {
     "us": "https://rest.myabsorb.com",
@@ -34,6 +32,28 @@ ASSIGNMENT_QUERY = (
     "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
 )
 FIELD_PATH = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$"
+
+
+def check_url(value: str) -> str:
+    """An absolute https URL without a trailing slash; plain http only for loopback hosts."""
+    try:
+        parts = urlsplit(value.strip())
+        _ = parts.port
+    except ValueError:
+        raise complaint("is not a URL: check host and port") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise complaint("needs an absolute URL such as https://host.example")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise complaint("is plain http: use https:// (http is accepted for loopback hosts only)")
+    if parts.query or parts.fragment:
+        raise complaint("must be a URL without ? or #")
+    if parts.username or parts.password:
+        raise complaint("must not carry credentials; they have settings of their own")
+    return value.strip().rstrip("/")
+
+
+Url = Annotated[str | None, AfterValidator(lambda value: check_url(value) if value else None)]
+Stripped = Annotated[str | None, AfterValidator(lambda value: (value.strip() or None) if value else None)]
 
 
 class _Section(BaseModel):
@@ -180,17 +200,12 @@ class MappingSettings(_Section):
     @field_validator("as_of", mode="before")
     @classmethod
     def _as_of(cls, value: object) -> object:
-        if isinstance(value, str):
-            try:
-                return parse_instant(value.strip().replace(" ", "T"))
-            except ValueError:
-                raise complaint("must be an ISO instant such as 2026-03-01T00:00:00Z") from None
-        return value
-
-    @field_validator("as_of")
-    @classmethod
-    def _as_of_utc(cls, value: datetime | None) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        if not isinstance(value, str | date):
+            return value
+        try:
+            return parse_instant(str(value).strip().replace(" ", "T"))
+        except ValueError:
+            raise complaint("must be an ISO instant such as 2026-03-01T00:00:00Z") from None
 
 
 class AssignmentSettings(_Section):
@@ -235,7 +250,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is named first wins."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, OwnDotEnv(settings_cls), TomlFile(settings_cls)
+        return init_settings, env_settings, OwnDotEnv(settings_cls), TomlFile(settings_cls, {})
 
     def as_of(self) -> datetime:
         """The instant that counts as now for the status map."""

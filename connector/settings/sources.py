@@ -1,17 +1,15 @@
 """Where values come from besides the environment: `.env` and `learnsync.toml` with its tenants."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource
+from pydantic import SecretStr
+from pydantic_settings import DotEnvSettingsSource, InitSettingsSource
 
 from connector.errors import SettingsError
-from connector.settings.explain import CONFIG, name_of, refuse_unknown
+from connector.settings.explain import CONFIG, leaves, name_of, refuse_unknown
 
 TOML_FILE = "learnsync.toml"
 DEFAULT_TENANT = "default"
@@ -27,17 +25,8 @@ class OwnDotEnv(DotEnvSettingsSource):
         return {name: value for name, value in super().__call__().items() if name in own}
 
 
-class TomlFile(PydanticBaseSettingsSource):
+class TomlFile(InitSettingsSource):
     """`learnsync.toml`: top-level keys, overlaid by the `[tenants.<tenant_id>]` table of the tenant in use."""
-
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        self._secrets = secret_keys(settings_cls)
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Unused: the file is read whole."""
-        del field
-        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         path = Path(os.environ.get(CONFIG, TOML_FILE))
@@ -56,31 +45,21 @@ class TomlFile(PydanticBaseSettingsSource):
                 remedy=f"Use one of {', '.join(sorted(tenants))}, or add the table.",
             )
         if tenant_id in tenants:
-            self._refuse_plain_secrets(tenants[tenant_id], f"{path.name} [tenants.{tenant_id}]")
+            secrets = {field[-1] for field, kind in leaves(self.settings_cls) if SecretStr in (kind, *get_args(kind))}
+            _refuse_plain_secrets(tenants[tenant_id], secrets, f"{path.name} [tenants.{tenant_id}]")
             table = _overlay(table, {**tenants[tenant_id], "tenant_id": tenant_id})
-        return _resolve(table, path.name)
-
-    def _refuse_plain_secrets(self, table: dict[str, Any], where: str) -> None:
-        for key, value in table.items():
-            if isinstance(value, dict):
-                self._refuse_plain_secrets(value, where)
-            elif key in self._secrets and not str(value).startswith(REFERENCE):
-                raise SettingsError(
-                    f"{where}: `{key}` holds a secret in plain text.",
-                    remedy=f'Put it into an environment variable and write "{REFERENCE}NAME" in its place.',
-                )
+        return {key: _resolve(key, value, path.name) for key, value in table.items()}
 
 
-def secret_keys(model: type[BaseModel]) -> set[str]:
-    """The names of all fields, of the model and its sections, that hold a secret."""
-    keys: set[str] = set()
-    for name, info in model.model_fields.items():
-        kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            keys |= secret_keys(kind)
-        elif SecretStr in (kind, *get_args(kind)):
-            keys.add(name)
-    return keys
+def _refuse_plain_secrets(table: dict[str, Any], secrets: set[str], where: str) -> None:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _refuse_plain_secrets(value, secrets, where)
+        elif key in secrets and not str(value).startswith(REFERENCE):
+            raise SettingsError(
+                f"{where}: `{key}` holds a secret in plain text.",
+                remedy=f'Put it into an environment variable and write "{REFERENCE}NAME" in its place.',
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -90,25 +69,18 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {failure}.", remedy="Correct the file.") from None
 
 
-def _resolve(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Replace `env:NAME` references by the variable's value."""
-    resolved: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            resolved[key] = _resolve(value, where)
-        elif isinstance(value, str) and value.startswith(REFERENCE):
-            name = value.removeprefix(REFERENCE)
-            if name not in os.environ:
-                raise SettingsError(f"{where}: `{key}` refers to {name}, which is not set.", remedy=f"Set {name}.")
-            resolved[key] = os.environ[name]
-        else:
-            resolved[key] = value
-    return resolved
+def _resolve(key: str, value: Any, where: str) -> Any:
+    """The value with each `env:NAME` reference in it replaced by the variable's value."""
+    if isinstance(value, dict):
+        return {name: _resolve(name, inner, where) for name, inner in value.items()}
+    if not isinstance(value, str) or not value.startswith(REFERENCE):
+        return value
+    variable = value.removeprefix(REFERENCE)
+    if variable not in os.environ:
+        raise SettingsError(f"{where}: `{key}` refers to {variable}, which is not set.", remedy=f"Set {variable}.")
+    return os.environ[variable]
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+    both = [key for key, value in over.items() if isinstance(value, dict) and isinstance(base.get(key), dict)]
+    return base | over | {key: _overlay(base[key], over[key]) for key in both}

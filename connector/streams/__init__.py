@@ -1,7 +1,5 @@
 """The schema source: a pydantic model per stream, and the registry of them."""
 
-from __future__ import annotations
-
 from connector.streams.details import Attempt, ChapterEnrollment, LessonEnrollment, SessionEnrollment
 from connector.streams.rows import AbsorbRow, Course, Department, Enrollment, User
 

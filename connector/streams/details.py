@@ -4,15 +4,29 @@ Same pattern as `connector/streams/rows.py`, whose column types these rows use. 
 read differently: docs/facts/absorb.md section 5.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connector.streams.rows import AbsorbRow, Guid, Instant, Integer, Json, Number, Span, Text
 
 
-class LessonEnrollment(AbsorbRow):
+class _Within(AbsorbRow):
+    """What every place within a course enrollment tells of its learner."""
+
+    course_enrollment_id: Guid | None = None
+    name: Text | None = None
+    user_id: Guid
+    full_name: Text | None = None
+    status: Integer
+    progress: Number | None = None
+    score: Number | None = None
+    time_spent: Span | None = None
+    date_enrolled: Instant | None = None
+    date_started: Instant | None = None
+    date_completed: Instant | None = None
+
+
+class LessonEnrollment(_Within):
     """A learner's way through one lesson.
 
     Lists: GET /courses/{courseId}/lessons/{lessonId}/enrollments (paged), and three plain arrays. The row names its
@@ -23,24 +37,13 @@ class LessonEnrollment(AbsorbRow):
     collection = "lessonEnrollments"
 
     chapter_enrollment_id: Guid | None = None
-    course_enrollment_id: Guid | None = None
     chapter_id: Guid | None = None
     lesson_id: Guid | None = None
-    name: Text | None = None
     type: Text | None = None
     # Documented as a count; one client has met an array as well (docs/facts/absorb.md section 5).
     attempts: Json | None = None
     failures: Integer | None = None
     last_attempt: Instant | None = None
-    user_id: Guid
-    full_name: Text | None = None
-    status: Integer
-    progress: Number | None = None
-    score: Number | None = None
-    time_spent: Span | None = None
-    date_enrolled: Instant | None = None
-    date_started: Instant | None = None
-    date_completed: Instant | None = None
     date_edited: Instant | None = None
     date_added: Instant | None = None
 
@@ -50,7 +53,7 @@ class LessonEnrollment(AbsorbRow):
         return attempt_count(self.attempts)
 
 
-class ChapterEnrollment(AbsorbRow):
+class ChapterEnrollment(_Within):
     """A learner's way through one chapter. It has no dateEdited: `modifiedSince` is the only handle on what changed.
 
     Served as plain arrays only; whoever lands rows for the loader puts them under `collection`.
@@ -59,24 +62,13 @@ class ChapterEnrollment(AbsorbRow):
     stream = "chapter_enrollments"
     collection = "chapterEnrollments"
 
-    course_enrollment_id: Guid | None = None
     chapter_id: Guid | None = None
     session_id: Guid | None = None
     lesson_id: Guid | None = None
-    name: Text | None = None
-    user_id: Guid
-    full_name: Text | None = None
-    status: Integer
-    progress: Number | None = None
-    score: Number | None = None
-    time_spent: Span | None = None
-    date_enrolled: Instant | None = None
-    date_started: Instant | None = None
-    date_completed: Instant | None = None
     lesson_enrollment_ids: Json | None = None
 
 
-class SessionEnrollment(AbsorbRow):
+class SessionEnrollment(_Within):
     """A learner's place in one session of an instructor-led course.
 
     Lists: GET /courses/{courseId}/sessions/{sessionId}/enrollments (paged, key `enrollments`), and one plain array.
@@ -87,17 +79,6 @@ class SessionEnrollment(AbsorbRow):
     collection = "enrollments"
 
     session_id: Guid | None = None
-    course_enrollment_id: Guid | None = None
-    name: Text | None = None
-    user_id: Guid
-    full_name: Text | None = None
-    status: Integer
-    progress: Number | None = None
-    score: Number | None = None
-    time_spent: Span | None = None
-    date_enrolled: Instant | None = None
-    date_started: Instant | None = None
-    date_completed: Instant | None = None
     date_edited: Instant | None = None
 
 

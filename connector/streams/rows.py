@@ -4,14 +4,13 @@ DuckDB reads pages by the column types named here (`connector/warehouse/schema.p
 that DuckDB could not fit, to say why. Both must judge alike, so each type has one pattern, used by both sides.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from connector.times import INSTANT_PATTERN, parse_instant
@@ -61,41 +60,31 @@ def _integer(value: object) -> int:
     return int(str(_as_text(value)).split(".")[0])
 
 
-def _lower(value: str) -> str:
-    return value.lower()
-
-
 def _text(value: object) -> object:
     return value if isinstance(value, str) or value is None else str(_as_text(value))
 
 
-Guid = Annotated[str, BeforeValidator(_lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)]
+Guid = Annotated[str, BeforeValidator(str.lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)]
 Instant = Annotated[datetime, BeforeValidator(_instant), Column("TIMESTAMPTZ", INSTANT_PATTERN)]
 Number = Annotated[
     float, Field(allow_inf_nan=False), _matching(NUMBER_PATTERN, "a number"), Column("DOUBLE", NUMBER_PATTERN)
 ]
 Integer = Annotated[
-    int,
-    BeforeValidator(_integer),
-    _matching(INTEGER_PATTERN, "a whole number"),
-    Column("BIGINT", INTEGER_PATTERN),
+    int, BeforeValidator(_integer), _matching(INTEGER_PATTERN, "a whole number"), Column("BIGINT", INTEGER_PATTERN)
 ]
 Flag = Annotated[bool, _matching(FLAG_PATTERN, "true or false"), Column("BOOLEAN", FLAG_PATTERN)]
 Text = Annotated[str, BeforeValidator(_text), Column("VARCHAR")]
 Json = Annotated[Any, Column("JSON")]
 # .NET TimeSpan `[d.]hh:mm:ss[.fffffff]`, kept as served (docs/facts/absorb.md section 5).
-Span = Annotated[str, BeforeValidator(_text), Column("VARCHAR")]
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
+Span = Text
 
 
 class AbsorbRow(BaseModel):
     """A row of one stream. Field names are the warehouse's columns; aliases are Absorb's own."""
 
-    model_config = ConfigDict(alias_generator=_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=False, extra="ignore", hide_input_in_errors=True
+    )
 
     stream: ClassVar[str]
     collection: ClassVar[str]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.times import utc_now
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import identifier, statements
 
 sql = statements(__package__)
@@ -46,7 +46,7 @@ def apply_computed(
     parts = {"computed": computed, "table": table, "key": identifier(key)}
     rows_differ = {"held_row": _listed(columns, "held."), "computed_row": _listed(columns, "computed.")}
     connection.execute(sql("apply_changes", **rows_differ, **parts))
-    deleted = None if keep else connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id}).fetchone()
+    deleted = 0 if keep else count(connection, sql("apply_delete", **parts), {"tenant_id": tenant_id})
     figures = connection.execute(sql("apply_counts", computed=computed)).fetchone()
     rows, new, changed = figures or (0, 0, 0)
     stamps = stamps or {}
@@ -57,7 +57,7 @@ def apply_computed(
     if changed:
         data = [name for name in columns if name not in {key, "tenant_id"}]
         connection.execute(sql("apply_update", assignments=_assignments(data, stamps), **parts), now)
-    return TableCounts(rows, new, changed, int(deleted[0]) if deleted else 0)
+    return TableCounts(rows, new, changed, deleted)
 
 
 def _listed(columns: Sequence[str], prefix: str = "") -> str:

@@ -16,10 +16,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
-from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, committed
+from connector.warehouse.connection import PATH_VARIABLE, SETTINGS, Connection, Stamp, committed, count
 from connector.warehouse.migrate import migrate
 
-__all__ = ["PATH_VARIABLE", "Connection", "Warehouse", "committed"]
+__all__ = ["PATH_VARIABLE", "Connection", "Stamp", "Warehouse", "committed", "count"]
 
 
 def _is_lock_error(failure: BaseException) -> bool:

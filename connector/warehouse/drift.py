@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from datetime import datetime
 
 from connector.streams.rows import AbsorbRow
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, Stamp
 from connector.warehouse.schema import source_columns
 from connector.warehouse.statements import literal
 
@@ -52,14 +51,12 @@ def _say_not_kept(stream: str, key: str) -> None:
         log.warning("%s has a field that learnsync does not know and cannot keep: %r", stream, key)
 
 
-def record(
-    connection: Connection, tenant_id: str, stream: str, fields: list[str], *, run_id: str, now: datetime
-) -> None:
+def record(connection: Connection, stream: str, fields: list[str], stamp: Stamp) -> None:
     """Remember new fields and say so, once. Call inside the transaction that loads their first rows."""
     for field in fields:
         connection.execute(
             "INSERT INTO ops.drift VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [tenant_id, stream, field, now, run_id],
+            [stamp.tenant_id, stream, field, stamp.now, stamp.run_id],
         )
         log.warning(
             "%s has a field that learnsync does not know: %r; it is kept in absorb.%s._extra", stream, field, stream

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from connector.streams import MODELS
 from connector.warehouse import drift
-from connector.warehouse.database import Connection, Warehouse, committed
-from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_staged
+from connector.warehouse.database import Connection, Stamp, Warehouse, committed
+from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 from connector.warehouse.statements import literal, rows_param, statements
 from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_points, put_watermarks
@@ -62,81 +61,57 @@ class Batch:
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """Whose rows are written, by which run, and when."""
-
-    tenant_id: str
-    run_id: str
-    now: datetime
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Tenant and run as parameters."""
-        return {"tenant_id": self.tenant_id, "run_id": self.run_id}
-
-
-def load_batch(
-    warehouse: Warehouse, batch: Batch, *, tenant_id: str, run_id: str, now: datetime, note_due: bool = False
-) -> LoadCounts:
+def load_batch(warehouse: Warehouse, batch: Batch, stamp: Stamp, *, note_due: bool = False) -> LoadCounts:
     """Load the batch in one transaction: rows and the watermarks that cover them become visible together.
 
     `note_due`: what lies inside new and changed enrollments is to be read; ops.details_due says so from then on.
     """
-    stamp = _Stamp(tenant_id, run_id, now)
-    counts, fresh = LoadCounts(), list[str]()
     with warehouse.connect() as connection:
-        if batch.files:  # staging tables are temporary: no transaction is open meanwhile
-            counts, fresh = _stage(connection, batch, tenant_id)
+        # Staging tables are temporary: no transaction is open while they are filled.
+        counts, fresh = _stage(connection, batch, stamp.tenant_id)
         with committed(connection):
             _apply(connection, batch, counts, fresh, stamp)
             if note_due and batch.files and batch.stream == "enrollments":
-                connection.execute(sql("details_due_note"), {"tenant_id": tenant_id, "noted_at": now})
+                connection.execute(sql("details_due_note"), {"tenant_id": stamp.tenant_id, "noted_at": stamp.now})
     return counts
 
 
 def load_together(
-    warehouse: Warehouse,
-    batches: Sequence[Batch],
-    settle: Callable[[Connection], None],
-    *,
-    tenant_id: str,
-    run_id: str,
-    now: datetime,
+    warehouse: Warehouse, batches: Sequence[Batch], settle: Callable[[Connection], None], stamp: Stamp
 ) -> dict[str, LoadCounts]:
     """Load batches of several streams, then `settle`, all in one transaction."""
     counts = {}
     with warehouse.transaction() as connection:
         for batch in batches:
             # Staging table by staging table: each batch replaces that of the batch before.
-            counts[batch.stream], fresh = _stage(connection, batch, tenant_id)
-            _apply(connection, batch, counts[batch.stream], fresh, _Stamp(tenant_id, run_id, now))
+            counts[batch.stream], fresh = _stage(connection, batch, stamp.tenant_id)
+            _apply(connection, batch, counts[batch.stream], fresh, stamp)
         settle(connection)
     return counts
 
 
-def _apply(connection: Connection, batch: Batch, counts: LoadCounts, fresh: list[str], stamp: _Stamp) -> None:
+def _apply(connection: Connection, batch: Batch, counts: LoadCounts, fresh: list[str], stamp: Stamp) -> None:
     """Write what is staged and what the batch claims. Call inside a transaction."""
-    tenant_id, now = stamp.tenant_id, stamp.now
     if batch.files:
         _merge(connection, batch.stream, counts, stamp)
-        if counts.quarantined:
-            put_rejects(connection, _unfit(connection, batch), stream=batch.stream, now=now, **stamp.names)
-        resolve_staged(connection, stream=batch.stream, tenant_id=tenant_id, now=now)
-    drift.record(connection, tenant_id, batch.stream, fresh, run_id=stamp.run_id, now=now)
+        put_rejects(connection, batch.stream, _unfit(connection, batch) if counts.quarantined else [], stamp)
+    drift.record(connection, batch.stream, fresh, stamp)
+    tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
-        gone = {"ids": rows_param(batch.tombstones), "tenant_id": tenant_id, "now": now}
-        connection.execute(sql("courses_tombstone"), gone)
+        gone = {"ids": rows_param(batch.tombstones), "now": stamp.now}
+        connection.execute(sql("courses_tombstone"), tenant | gone)
     finished = [mark.scope_id for mark in batch.watermarks]
     if finished and batch.stream == "enrollments":
         # A course whose list was read to its end is not gone (any more).
-        connection.execute(sql("courses_revive"), {"tenant_id": tenant_id, "scopes": rows_param(finished)})
-    put_watermarks(connection, batch.watermarks, **stamp.names)
-    put_resume_points(connection, batch.stream, batch.resume_points, finished, **stamp.names)
+        connection.execute(sql("courses_revive"), tenant | {"scopes": rows_param(finished)})
+    put_watermarks(connection, batch.watermarks, stamp)
+    put_resume_points(connection, batch.stream, batch.resume_points, finished, stamp)
 
 
 def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCounts, list[str]]:
     """Stage the batch; returns its counts and the fields in it that nobody knew."""
+    if not batch.files:
+        return LoadCounts(), []
     model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
     _stage_typed(connection, batch, drifted)
@@ -193,7 +168,7 @@ def _one(connection: Connection, query: str) -> tuple[Any, ...]:
     return tuple(row)
 
 
-def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: _Stamp) -> None:
+def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: Stamp) -> None:
     columns = data_columns(MODELS[stream])
     values = {**stamp.names, "loaded_at": stamp.now}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from connector.errors import WarehouseError
-from connector.warehouse.connection import PATH_VARIABLE, Connection, committed
+from connector.warehouse.connection import PATH_VARIABLE, Connection, committed, count
 
 _NAME = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
@@ -28,13 +28,8 @@ def available() -> list[tuple[int, str, str]]:
 
 def applied_version(connection: Connection) -> int:
     """The newest migration this file has, 0 for a new file."""
-    known = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'ops' AND table_name = 'migrations'"
-    ).fetchone()
-    if not known or not known[0]:
-        return 0
-    newest = connection.execute("SELECT coalesce(max(version), 0) FROM ops.migrations").fetchone()
-    return int(newest[0]) if newest else 0
+    known = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'ops' AND table_name = 'migrations'"
+    return count(connection, "SELECT max(version) FROM ops.migrations") if count(connection, known) else 0
 
 
 def migrate(connection: Connection, path: Path) -> list[int]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import WarehouseError
 from connector.settings import Settings, variable
 from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.runs import Closing
 from connector.warehouse.statements import identifier, literal
 
 
@@ -24,20 +26,32 @@ class PublishReport:
     seconds: float
 
 
-def publish(settings: Settings, run_id: str = "") -> PublishReport:
+def publish(settings: Settings, run_id: str = "", close: Closing | None = None) -> PublishReport:
     """Copy the warehouse, then replace the published file by it: open readers keep their snapshot.
 
     Raises WarehouseError where the published file cannot be written.
     """
     target = settings.warehouse.publish_path
     started = time.monotonic()
+    with _draft_of(target) as draft, Warehouse.of(settings).connect() as connection:
+        runs.note_begun(connection, run_id)
+        _copy(connection, draft)
+        draft.replace(target)
+        report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
+        if close:
+            close(connection, report)
+    return report
+
+
+@contextmanager
+def _draft_of(target: Path) -> Iterator[Path]:
+    """The path of a copy beside the published file. What is left of it is removed. Raises WarehouseError."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_drafts(target)
         draft.unlink(missing_ok=True)
-        _copy(settings, draft, run_id)
-        draft.replace(target)
+        yield draft
     except OSError as failure:
         raise WarehouseError(
             f"{variable('warehouse', 'publish_path')} = {target}: cannot be written ({failure.strerror or failure}).",
@@ -45,9 +59,8 @@ def publish(settings: Settings, run_id: str = "") -> PublishReport:
         ) from None
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):
-            with contextlib.suppress(OSError):  # what stands in the way was reported above
+            with suppress(OSError):  # what stands in the way was reported above
                 left.unlink(missing_ok=True)
-    return PublishReport(target, target.stat().st_size, time.monotonic() - started)
 
 
 def _clear_drafts(target: Path) -> None:
@@ -68,10 +81,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _copy(settings: Settings, draft: Path, run_id: str) -> None:
-    with Warehouse.of(settings).connect() as connection:
-        runs.note_begun(connection, run_id)
-        (name,) = connection.execute("SELECT current_database()").fetchall()[0]
-        connection.execute(f"ATTACH {literal(draft)} AS draft")
-        connection.execute(f"COPY FROM DATABASE {identifier(name)} TO draft")
-        connection.execute("DETACH draft")
+def _copy(connection: Connection, draft: Path) -> None:
+    (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+    connection.execute(f"ATTACH {literal(draft)} AS draft")
+    connection.execute(f"COPY FROM DATABASE {identifier(name)} TO draft")
+    connection.execute("DETACH draft")

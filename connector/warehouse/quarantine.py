@@ -6,12 +6,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import ValidationError
 
 from connector.streams.rows import AbsorbRow
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, Stamp, count
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
@@ -44,26 +43,20 @@ def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
     return Reject(source_id, text, None, "does not fit the column types")
 
 
-def put_rejects(
-    connection: Connection, rejects: Sequence[Reject], *, stream: str, tenant_id: str, run_id: str, now: datetime
-) -> None:
-    """Add or refresh rows that could not be loaded. Call inside a transaction."""
+def put_rejects(connection: Connection, stream: str, rejects: Sequence[Reject], stamp: Stamp) -> None:
+    """Add or refresh rows that could not be loaded, and settle those whose latest reading fits.
+
+    Call inside the transaction of the load, whose staging table says which rows fit.
+    """
+    values = {"tenant_id": stamp.tenant_id, "stream": stream, "seen_at": stamp.now}
     if rejects:
         # A batch may hold the same unfit row twice; the last reading counts.
         latest = {reject.source_id: reject for reject in rejects}
-        values = {
-            "rejects": rows_param(latest.values()), "tenant_id": tenant_id, "stream": stream, "stage": "load",
-            "seen_at": now, "run_id": run_id,
-        }  # fmt: skip
-        connection.execute(sql("quarantine_put"), values)
-
-
-def resolve_staged(connection: Connection, *, stream: str, tenant_id: str, now: datetime) -> None:
-    """Settle the quarantine of rows that fit now, by the staging table of a load. Call inside its transaction."""
-    connection.execute(sql("quarantine_resolve"), {"tenant_id": tenant_id, "stream": stream, "seen_at": now})
+        put = {"rejects": rows_param(latest.values()), "stage": "load", "run_id": stamp.run_id}
+        connection.execute(sql("quarantine_put"), values | put)
+    connection.execute(sql("quarantine_resolve"), values)
 
 
 def pending_quarantine(connection: Connection, tenant_id: str, stage: str | None = None) -> int:
     """How many quarantined rows wait for a fix; of one stage (load or map), or of both."""
-    found = connection.execute(sql("quarantine_pending"), {"tenant_id": tenant_id, "stage": stage}).fetchone()
-    return int(found[0]) if found else 0
+    return count(connection, sql("quarantine_pending"), {"tenant_id": tenant_id, "stage": stage})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, Stamp
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
@@ -32,27 +32,20 @@ class ResumePoint:
     ceiling: datetime
 
 
-def put_watermarks(connection: Connection, marks: Sequence[Watermark], *, tenant_id: str, run_id: str) -> None:
+def put_watermarks(connection: Connection, marks: Sequence[Watermark], stamp: Stamp) -> None:
     """Write watermarks. Call inside the transaction that writes the rows they cover."""
     if marks:
-        values = {"marks": rows_param(marks), "tenant_id": tenant_id, "run_id": run_id}
-        connection.execute(sql("watermark_put"), values)
+        connection.execute(sql("watermark_put"), {"marks": rows_param(marks), **stamp.names})
 
 
 def put_resume_points(
-    connection: Connection,
-    stream: str,
-    points: Mapping[str, ResumePoint],
-    finished: Sequence[str],
-    *,
-    tenant_id: str,
-    run_id: str,
+    connection: Connection, stream: str, points: Mapping[str, ResumePoint], finished: Sequence[str], stamp: Stamp
 ) -> None:
     """Write where walks are, by scope id, and drop the points of finished lists. Call inside the same transaction."""
     under_way = [point for scope, point in points.items() if scope not in finished]
-    names = {"tenant_id": tenant_id, "stream": stream}
+    names = {"tenant_id": stamp.tenant_id, "stream": stream}
     if under_way:
-        connection.execute(sql("resume_put"), {"marks": rows_param(under_way), "run_id": run_id, **names})
+        connection.execute(sql("resume_put"), {"marks": rows_param(under_way), "run_id": stamp.run_id, **names})
     dropped = [*finished, *(point.scope_id for point in under_way if point.key is None)]
     if dropped:
         connection.execute(sql("resume_drop"), {"scopes": rows_param(dropped), **names})

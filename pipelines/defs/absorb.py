@@ -9,7 +9,7 @@ from connector.settings import Settings
 from connector.sync import run_pull
 from connector.warehouse.lag import StreamLag
 from pipelines import checks
-from pipelines.conventions import OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import POOL, RETRY_LATER
 from pipelines.lineage import absorb_notes
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Look, Metadata, table_value
@@ -38,7 +38,6 @@ def _stream_asset(
         description=description,
         group_name="absorb",
         kinds={"duckdb"},
-        owners=OWNERS,
         pool=POOL,
         retry_policy=RETRY_LATER,
         metadata={"dagster/table_name": f"absorb.{stream}"},
@@ -89,7 +88,6 @@ DETAILS = [
         description=f"{text} Off unless LEARNSYNC_ABSORB__DETAIL_STREAMS names it; read with the enrollments.",
         group_name="absorb",
         kinds={"duckdb"},
-        owners=OWNERS,
         metadata={"dagster/table_name": f"absorb.{name}"},
     )
     for name, text in {

@@ -4,7 +4,7 @@ import dagster as dg
 
 from connector.assignments import AssignOptions, AssignReport
 from connector.sync import run_assign
-from pipelines.conventions import NO_ASSIGNMENTS, NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import NO_ASSIGNMENTS, NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata, counts_table, table_value, timed
@@ -26,7 +26,6 @@ class AssignConfig(dg.Config):
     deps=[absorb.users, absorb.courses, absorb.enrollments, ["readback", "users"], ["readback", "learning_items"]],
     group_name="absorb",
     kinds={"salesforce", "duckdb"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     metadata={"dagster/table_name": "ops.assignments"},

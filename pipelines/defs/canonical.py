@@ -7,7 +7,7 @@ from connector.canonical.maps import load_maps
 from connector.settings import Settings
 from connector.sync import run_build
 from pipelines import checks, lineage
-from pipelines.conventions import FRESH, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import FRESH, POOL, RETRY_LATER
 from pipelines.defs import absorb, matches
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Look, Metadata, counts_table, timed
@@ -17,7 +17,6 @@ from pipelines.tables import Look, Metadata, counts_table, timed
     deps=[absorb.enrollments, absorb.courses, *absorb.DETAILS],
     group_name="canonical",
     kinds={"duckdb", "sql"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     metadata={"dagster/table_name": "learning_record"},
@@ -40,7 +39,6 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     deps=[learning_record, absorb.enrollments, *matches.MATCHES],
     group_name="canonical",
     kinds={"duckdb", "sql"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     freshness_policy=FRESH,

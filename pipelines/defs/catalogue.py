@@ -1,7 +1,5 @@
 """The further targets: Learnings Graph and LearningRecord API. Each says so and succeeds where it is off."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
@@ -11,7 +9,7 @@ from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.settings import Settings
 from connector.sync import run_push
 from pipelines import checks
-from pipelines.conventions import NO_API, NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import NO_API, NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb, canonical, matches
 from pipelines.defs.salesforce import COMPLETE, push_check, push_metadata, skipped
 from pipelines.resources import LearnsyncResource
@@ -24,7 +22,6 @@ from pipelines.tables import timed
     deps=[absorb.courses, matches.ITEMS],
     group_name="salesforce",
     kinds={"salesforce"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("salesforce/learning", "push_complete", COMPLETE)],
@@ -44,7 +41,6 @@ def learning(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     deps=[canonical.learning_record],
     group_name="performance",
     kinds={"api"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("performance/learning_records", "push_complete", COMPLETE)],

@@ -33,7 +33,6 @@ incremental_sync = dg.define_asset_job(
     selection=ASSETS,
     description="Pull what changed since the watermarks, match, rebuild, push the differences, read back, publish.",
     tags=WRITER_TAG,
-    executor_def=dg.in_process_executor,
 )
 
 full_sync = dg.define_asset_job(
@@ -48,7 +47,6 @@ full_sync = dg.define_asset_job(
         }
     ),
     tags=WRITER_TAG,
-    executor_def=dg.in_process_executor,
 )
 
 publish = dg.define_asset_job(
@@ -56,7 +54,6 @@ publish = dg.define_asset_job(
     selection=[canonical.learning_record, canonical.learning_item_progress, published.published_warehouse],
     description="Rebuild from what the warehouse holds now, and replace the analysts' file.",
     tags=WRITER_TAG,
-    executor_def=dg.in_process_executor,
 )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from connector.canonical.maps import load_maps
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_match
-from pipelines.conventions import NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb
 from pipelines.lineage import column_lineage, matched_sources
 from pipelines.resources import LearnsyncResource
@@ -37,7 +37,6 @@ def object_spec(table: str, description: str, deps: list[dg.AssetKey]) -> dg.Ass
         description=description,
         group_name="readback",
         kinds={"salesforce", "duckdb"},
-        owners=OWNERS,
         metadata={"dagster/table_name": f"salesforce.{table}"},
     )
 
@@ -49,7 +48,6 @@ def _match_spec(key: dg.AssetKey, description: str, deps: list[dg.AssetKey]) -> 
         description=description,
         group_name="canonical",
         kinds={"duckdb", "sql"},
-        owners=OWNERS,
         metadata={"dagster/table_name": key.to_user_string().replace("/", ".")},
     )
 
@@ -81,7 +79,7 @@ def match_org(config: ReadbackConfig, learnsync: LearnsyncResource) -> Iterator[
             return
         tables = [f"salesforce.{name}" for name in (*OBJECTS, "learner_matches", "item_matches")]
         look, maps = Look(settings, tables=tables), load_maps(settings)
-        report, took = timed(lambda: run_match(settings, full=config.full, look=look))
+        report, took = timed(lambda: run_match(settings, ReadbackOptions(config.full), look))
     for table, (name, _) in OBJECTS.items():
         yield object_result(look, table, name, report, took)
     learners = {"dagster/column_lineage": column_lineage(matched_sources(maps))}

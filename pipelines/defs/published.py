@@ -7,7 +7,7 @@ import duckdb
 
 from connector.sync import run_publish
 from pipelines import checks
-from pipelines.conventions import FRESH, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import FRESH, POOL, RETRY_LATER
 from pipelines.defs import canonical, catalogue, matches, readback, salesforce
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Look, Metadata, Row, sql, table_value
@@ -25,7 +25,6 @@ from pipelines.tables import Look, Metadata, Row, sql, table_value
     ],
     group_name="analysts",
     kinds={"duckdb", "file"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     freshness_policy=FRESH,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_check
 from pipelines import checks
 from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
@@ -44,7 +44,7 @@ def read_back(
             yield checks.soft("no_drift", passed=True, description=f"Nothing to read back: {NO_ORG}.")
             return
         look = Look(settings, "drift", tables=[f"salesforce.{table}" for table in OBJECTS])
-        report, took = timed(lambda: run_check(settings, full=config.full, look=look))
+        report, took = timed(lambda: run_check(settings, ReadbackOptions(config.full), look))
     for table, (name, _) in OBJECTS.items():
         yield object_result(look, table, name, report, took)
     yield _no_drift(report, look.rows["drift"])

@@ -5,7 +5,7 @@ import dagster as dg
 from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
 from connector.sync import run_reconcile
 from pipelines import checks
-from pipelines.conventions import OWNERS, POOL, RETRY_LATER, WRITER_TAG
+from pipelines.conventions import POOL, RETRY_LATER, WRITER_TAG
 from pipelines.defs import absorb
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata
@@ -23,7 +23,6 @@ class ReconcileConfig(dg.Config):
     deps=[absorb.enrollments],
     group_name="absorb",
     kinds={"duckdb"},
-    owners=OWNERS,
     pool=POOL,
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("absorb/reconciliation", "sweep_trusted", "The sweep was complete and plausible.")],
@@ -57,7 +56,6 @@ reconcile = dg.define_asset_job(
     selection=[reconciliation],
     description="Find enrollments that vanished in Absorb. Removes nothing when the sweep looks incomplete.",
     tags=WRITER_TAG,
-    executor_def=dg.in_process_executor,
 )
 
 # Ships stopped, like the sync: a sweep reads the whole portal.

@@ -13,7 +13,7 @@ from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.sync import run_push
 from mappings import Mapping
 from pipelines import checks
-from pipelines.conventions import NO_ORG, OWNERS, POOL, RETRY_LATER
+from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb, canonical, matches
 from pipelines.lineage import pushed_lineage
 from pipelines.resources import LearnsyncResource
@@ -36,7 +36,6 @@ def _spec(target: OrgObject, description: str, deps: list[dg.AssetKey]) -> dg.As
         description=description,
         group_name="salesforce",
         kinds={"salesforce"},
-        owners=OWNERS,
         metadata={"dagster/table_name": target.object, "upsert_key": target.key},
     )
 
@@ -86,7 +85,6 @@ def push_lms(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
     deps=[canonical.learning_item_progress, canonical.learning_record, absorb.courses],
     group_name="salesforce",
     kinds={"salesforce"},
-    owners=OWNERS,
     # The difference is computed in the warehouse, and rolled back.
     pool=POOL,
     retry_policy=RETRY_LATER,

@@ -50,7 +50,7 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
 
 
-@dg.job(executor_def=dg.in_process_executor)
+@dg.job
 def prune_runs() -> None:
     """Keeps Dagster's own history from growing forever. Touches no warehouse."""
     delete_old_runs()

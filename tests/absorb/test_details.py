@@ -26,7 +26,7 @@ from connector.settings import Settings, load_settings
 from connector.streams import DETAIL_STREAMS
 from connector.streams.details import placed
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Stamp, Warehouse
 from connector.warehouse.load import Batch, load_batch
 from connector.warehouse.schema import data_columns, source_columns
 
@@ -471,7 +471,7 @@ def land_details(warehouse: Warehouse, stream: str, rows: list[Row]) -> None:
     if rows:
         path = warehouse.path.parent / "0000000001.json"
         path.write_text(json.dumps({DETAIL_STREAMS[stream].collection: rows}), "utf-8")
-        load_batch(warehouse, Batch(stream, files=[path]), tenant_id="default", run_id="r", now=utc_now())
+        load_batch(warehouse, Batch(stream, files=[path]), Stamp("default", "r", utc_now()))
 
 
 def test_removed_details_link_nothing_and_a_pulled_portal_keeps_one_record_an_enrollment(

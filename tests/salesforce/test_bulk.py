@@ -33,7 +33,7 @@ from connector.http.answers import Answer
 from connector.progress import Progress, Silent
 from connector.push.difference import read
 from connector.push.options import Pauses, PushOptions
-from connector.push.outcomes import STATES, RowResult, classify, last_word
+from connector.push.outcomes import STATES, RowResult, classify, final_outcome
 from connector.push.reports import PushReport
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push import bulk_jobs as bulk
@@ -282,7 +282,7 @@ def test_each_row_of_a_job_gets_the_verdict_that_the_policy_has_for_its_answer(
     wanted = {}
     for key, prior in rows[:-1]:
         outcome = classify(RowResult.refused(*keys[key]), rules)
-        wanted[key] = (STATES[last_word(outcome, keys[key][0], prior, 0)], *keys[key])
+        wanted[key] = (STATES[final_outcome(outcome, keys[key][0], prior, 0)], *keys[key])
     wanted["none"] = ("deferred", "UNPROCESSED", "nothing said")
     kept = {row["external_id"]: (row["state"], row["error_code"], row["error_text"]) for row in ledger(ready)}
     assert kept == wanted
@@ -428,7 +428,7 @@ if sys.argv[1] == "close":
 
     bulk.BulkJobs.set_state = stalls
 if sys.argv[1] == "poll":
-    async def stalls(self, job_id, seen):
+    async def stalls(self, job_id, *_):
         await self.info(job_id)
         print("half", flush=True)
         await asyncio.sleep(60)

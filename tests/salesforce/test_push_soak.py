@@ -38,14 +38,14 @@ from connector.sync import run_push
 bulk_files.MAX_FILE_BYTES = {FILE_BYTES}
 wait, jobs = bulk.BulkJobs.wait, 0
 
-async def stalls(self, job_id, seen):
+async def stalls(self, job_id, *rest):
     global jobs
     jobs += 1
     if jobs == 2:
         await self.info(job_id)  # the org has begun
         print("half", flush=True)
         await asyncio.sleep(60)
-    return await wait(self, job_id, seen)
+    return await wait(self, job_id, *rest)
 
 bulk.BulkJobs.wait = stalls
 run_push(load_settings())

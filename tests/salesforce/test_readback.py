@@ -19,7 +19,7 @@ from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.salesforce.readback.store import StoreCounts
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -104,10 +104,10 @@ def ago(sandbox: Sandbox, minutes: int) -> str:
     return (sandbox.org.now() - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
-def age(sandbox: Sandbox, name: str) -> None:
-    """Make every record of an object look an hour old."""
+def age(sandbox: Sandbox, name: str, minutes: int = 60) -> None:
+    """Make every record of an object look an hour old, or as old as said."""
     for row in sandbox.org.table(name).rows.values():
-        row["SystemModstamp"] = ago(sandbox, 60)
+        row["SystemModstamp"] = ago(sandbox, minutes)
 
 
 def how(report: ReadbackReport) -> dict[str, str]:
@@ -226,7 +226,7 @@ def test_a_first_read_holds_the_org_and_the_next_one_only_changes(sandbox: Sandb
         warehouse, 'SELECT "ProgressStatus" FROM salesforce.learning_item_progress WHERE "Id" = ?', [made["Id"]]
     )
     assert status == "Behind"
-    assert set(how(run_readback(ready, full=True)).values()) == {"asked for"}
+    assert set(how(run_readback(ready, ReadbackOptions(full=True))).values()) == {"asked for"}
 
 
 def test_a_checkpoint_out_of_reach_means_a_full_read(sandbox: Sandbox, pushed: Settings) -> None:
@@ -260,6 +260,7 @@ def test_too_many_ids_or_a_purged_log_mean_a_full_read(sandbox: Sandbox, pushed:
     with Warehouse.of(pushed).transaction() as connection:
         connection.execute("UPDATE salesforce.checkpoints SET covered_until = covered_until - INTERVAL 2 HOUR")
     sandbox.org.replication.id_limit = 3
+    age(sandbox, "LearningItem", minutes=24 * 60)  # else they come into the window with the next whole minute
     sandbox.org.set_values("LearningItem", sandbox.org.records("LearningItem")[0]["Id"], Type="LearningContent")
     for name in (ENROLLMENT, "LearningItemProgress"):
         age(sandbox, name)

@@ -11,7 +11,7 @@ from support import COURSE, USER, Row, enrollment, land, query
 from connector.settings import DETAIL_STREAM_NAMES as SETTING
 from connector.streams import DETAIL_STREAMS
 from connector.warehouse import load
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Stamp, Warehouse
 from connector.warehouse.load import Batch, load_batch, load_together
 from connector.warehouse.schema import source_columns, table_columns
 from connector.warehouse.statements import statements
@@ -49,7 +49,7 @@ def test_the_migration_makes_the_columns_that_the_models_declare(warehouse: Ware
 def put(warehouse: Warehouse, *rows: Row, note_due: bool = True, now: datetime = NOON) -> None:
     folder = warehouse.path.parent / "pages"
     batch = Batch("enrollments", files=land(folder, "enrollments", [rows]))
-    load_batch(warehouse, batch, tenant_id="default", run_id="r", now=now, note_due=note_due)
+    load_batch(warehouse, batch, Stamp("default", "r", now), note_due=note_due)
 
 
 def due(warehouse: Warehouse) -> list[tuple[str, datetime]]:
@@ -90,7 +90,7 @@ def test_several_streams_commit_together_or_not_at_all(warehouse: Warehouse) -> 
 
     batch = Batch("enrollments", files=land(warehouse.path.parent / "pages", "enrollments", [rows]))
     with pytest.raises(RuntimeError, match="settling failed"):
-        load_together(warehouse, [batch], fail, tenant_id="default", run_id="r", now=NOON)
+        load_together(warehouse, [batch], fail, Stamp("default", "r", NOON))
     assert query(warehouse, "FROM absorb.enrollments") == []
-    counts = load_together(warehouse, [batch], lambda _: None, tenant_id="default", run_id="r", now=NOON)
+    counts = load_together(warehouse, [batch], lambda _: None, Stamp("default", "r", NOON))
     assert counts["enrollments"].inserted == 1

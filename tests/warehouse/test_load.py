@@ -22,7 +22,7 @@ from support import Row, enrollment, load, new_id, query, records
 from connector.streams import STREAMS
 from connector.streams.rows import AbsorbRow
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Stamp, Warehouse
 from connector.warehouse.load import Batch, load_batch
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.schema import source_columns, table_columns
@@ -464,7 +464,7 @@ def test_an_unreadable_page_moves_no_watermark(warehouse: Warehouse, tmp_path: P
     page.write_text('{"enrollments": [{"id": ', "utf-8")
     batch = Batch("enrollments", [page], watermarks=[mark("a", utc_now())])
     with pytest.raises(duckdb.Error):
-        load_batch(warehouse, batch, tenant_id="default", run_id="run", now=utc_now())
+        load_batch(warehouse, batch, Stamp("default", "run", utc_now()))
     assert watermarks(warehouse) == {}
 
 
@@ -494,7 +494,7 @@ def test_a_course_that_is_gone_is_marked_once(warehouse: Warehouse) -> None:
     now = utc_now()
     for moment in (now, now + timedelta(hours=1)):
         batch = Batch("enrollments", tombstones=[course["id"]])
-        load_batch(warehouse, batch, tenant_id="default", run_id="run", now=moment)
+        load_batch(warehouse, batch, Stamp("default", "run", moment))
     assert query(warehouse, "SELECT name, _removed_at FROM absorb.courses ORDER BY name") == [
         ("Gone", now),
         ("Here", None),

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from support import query, records
+from test_database import held
 
 from connector.canonical.build import BuildReport
-from connector.errors import LearnsyncError
+from connector.errors import LearnsyncError, WarehouseLockedError
 from connector.sandbox.server import Sandbox
-from connector.settings import Settings
-from connector.sync import run_pull, stage
+from connector.settings import Settings, load_settings
+from connector.sync import run_build, run_pull, stage
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
 
@@ -47,6 +48,23 @@ def test_a_run_that_fails_before_it_wrote_anything_is_recorded_too(settings: Set
         Warehouse.of(settings), "SELECT command, outcome, message, started_at <= finished_at FROM ops.runs"
     )
     assert (command, outcome, message, begun_first) == ("build", "failed", "No. Yes.", True)
+
+
+def test_a_file_that_another_process_holds_is_waited_for_once_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS", "2")
+    waits: list[float] = []
+    original = Warehouse._open
+
+    def watched(self: Warehouse) -> Any:
+        waits.append(self._lock_timeout)
+        return original(self)
+
+    monkeypatch.setattr(Warehouse, "_open", watched)
+    with held(settings.warehouse.path), pytest.raises(WarehouseLockedError, match="stayed so for 2 s"):
+        run_build(load_settings())
+    assert waits == [2.0, 1.0], "the row of the failed run is tried for, but not as long"
 
 
 def test_a_run_that_nobody_records_leaves_no_row(settings: Settings) -> None:

@@ -1,10 +1,8 @@
 """How every operation is asked: path filled in, query cleaned, answer parsed, a write never sent twice by accident."""
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
@@ -18,16 +16,28 @@ from connector.errors import ProtocolError, ServerFaultError, UnreachableError
 from connector.http.answers import Answer, first_complaint
 from connector.http.session import QueryParams
 from connector.streams.rows import AbsorbRow
+from connector.times import to_absorb
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=AbsorbRow)
 
-GuidLike = UUID | str
-Ids = Mapping[str, str]
-Query = Mapping[str, Any]
+Id = UUID | str
 
 
-def guid(value: GuidLike, name: str) -> str:
+class Narrow(TypedDict, total=False):
+    """The two parameters that most reads take; `modified_since` is exclusive (docs/facts/absorb.md section 4)."""
+
+    status: int | None
+    modified_since: datetime | None
+
+
+class Listing(Narrow, total=False):
+    """The parameters of paged lists; `where` is an OData `_filter`."""
+
+    where: str | None
+
+
+def guid(value: Id, name: str) -> str:
     """A canonical lower-case GUID. Raises ValueError: a path must never be built from anything else."""
     try:
         return str(value if isinstance(value, UUID) else UUID(value))
@@ -35,91 +45,90 @@ def guid(value: GuidLike, name: str) -> str:
         raise ValueError(f"{name} must be a GUID, not {value!r}") from None
 
 
-class Calls:
-    """The one way in which the operation groups talk to a portal."""
+class Operations:
+    """Operations under one heading of the vendor's page.
+
+    Of each, `path` names its ids as the vendor does, and keyword arguments fill them in: user=… is {userId}.
+    """
 
     def __init__(self, client: AbsorbClient, page_size: int = MAX_LIMIT) -> None:
         self._client = client
         self._page_size = page_size
 
-    async def one(
-        self,
-        method: str,
-        path: str,
-        model: type[M],
-        ids: Ids | None = None,
-        *,
-        query: Query | None = None,
-        body: Any = None,
-    ) -> M:
-        """An operation that answers with one object. Raises NotFoundError, BadRequestError, ProtocolError.
+    async def _get(self, path: str, model: type[M], narrow: Narrow | None = None, **ids: Id) -> M:
+        """The object that a GET answers with. Raises NotFoundError, BadRequestError, ProtocolError."""
+        return _object(await self._client.call("GET", _filled(path, ids), params=_query(**narrow or {})), model)
 
-        `path` has its ids as {names}; `ids` fills them in.
-        """
-        answer = await self._ask(method, path.format_map(ids or {}), query or {}, body)
-        return READER.model(answer, model, READER.object(answer) if answer.body else {})
-
-    async def rows(self, path: str, ids: Ids | None = None, *, query: Query | None = None) -> list[dict[str, Any]]:
+    async def _rows(self, path: str, query: QueryParams, **ids: Id) -> list[dict[str, Any]]:
         """The objects of a GET that answers with a plain array, as received."""
-        answer = await self._ask("GET", path.format_map(ids or {}), query or {}, None)
+        answer = await self._client.call("GET", _filled(path, ids), params=query)
         found = READER.array(answer) if answer.body else []
         if not all(isinstance(row, dict) for row in found):
             raise READER.error(answer, "the array holds something that is no object")
         return cast(list[dict[str, Any]], found)
 
-    async def many(self, path: str, model: type[M], ids: Ids | None = None, *, query: Query | None = None) -> list[M]:
+    async def _many(self, path: str, model: type[M], narrow: Narrow, **ids: Id) -> list[M]:
         """The same, each as `model`. Raises ProtocolError for a row that does not fit."""
-        return self.read(path, model, await self.rows(path, ids, query=query))
+        return [as_model(model, row, path) for row in await self._rows(path, _query(**narrow), **ids)]
 
-    @staticmethod
-    def read(path: str, model: type[M], rows: Iterable[Mapping[str, Any]]) -> list[M]:
-        """Rows as `model`."""
-        return [_row(model, row, path) for row in rows]
+    async def _write(
+        self, method: str, path: str, model: type[M], query: QueryParams | None = None, body: Any = None, **ids: Id
+    ) -> M:
+        """What a write answers with. Never repeated: a second enrollment may re-enroll, a second un-enrollment 404."""
+        params = cleaned(query or {})
+        try:
+            answer = await self._client.call(method, _filled(path, ids), params=params, json=body, repeatable=False)
+        except (UnreachableError, ServerFaultError) as failure:
+            failure.remedy = "The portal may have carried it out all the same: look before you send it again."
+            raise
+        return _object(answer, model)
 
-    async def walk(
-        self,
-        template: str,
-        model: type[R],
-        ids: Ids | None = None,
-        *,
-        since: datetime | None = None,
-        query: Query | None = None,
-    ) -> AsyncIterator[R]:
+    async def _list(self, template: str, model: type[R], listing: Listing, **ids: Id) -> AsyncIterator[R]:
         """Every row of a paged list, by the walk that skips nothing while rows move (connector/absorb/walk).
 
         A row that is edited meanwhile comes again in its newer version. Raises IncompleteError when the portal's
         answers leave a gap that the walk cannot close.
         """
-        path, collection = template.format_map(ids or {}), model.collection
-        walk, name, params = Walk(since, self._page_size), f"GET {path}", _clean(query or {})
-        pages = read_list(self._client, walk, path, collection, name=name, remedy="Read the list again.", query=params)
+        path, collection = _filled(template, ids), model.collection
+        since, query = _listed(**listing)
+        walk, name, remedy = Walk(since, self._page_size), f"GET {path}", "Read the list again."
+        pages = read_list(self._client, walk, path, collection, name=name, remedy=remedy, query=query)
         seen: set[tuple[object, object]] = set()
         async for served in pages:
             for row in served.answer.json()[collection]:
-                found = _row(model, row, template)
+                found = as_model(model, row, template)
                 version = (found.id, row.get("dateEdited"))
                 if version not in seen:
                     seen.add(version)
                     yield found
 
-    async def _ask(self, method: str, path: str, query: Query, body: Any) -> Answer:
-        params = _clean(query)
-        if method == "GET":
-            return await self._client.call(method, path, params=params, json=body)
-        # No write is repeated: a second enrollment may re-enroll, a second un-enrollment answers 404.
-        try:
-            return await self._client.call(method, path, params=params, json=body, repeatable=False)
-        except (UnreachableError, ServerFaultError) as failure:
-            failure.remedy = "The portal may have carried it out all the same: look before you send it again."
-            raise
+
+def _filled(path: str, ids: Mapping[str, Id]) -> str:
+    return path.format_map({f"{name}Id": guid(value, f"{name} id") for name, value in ids.items()})
 
 
-def _clean(query: Query) -> QueryParams:
+def cleaned(query: QueryParams) -> QueryParams:
     """Without what was not asked for; an empty `status=` is not the same as none."""
     return {name: value for name, value in query.items() if value is not None and value is not False}
 
 
-def _row(model: type[M], row: object, path: str) -> M:
+def _query(*, status: int | None = None, modified_since: datetime | None = None) -> QueryParams:
+    return cleaned({"status": status, "modifiedSince": to_absorb(modified_since) if modified_since else None})
+
+
+def _listed(
+    *, status: int | None = None, modified_since: datetime | None = None, where: str | None = None
+) -> tuple[datetime | None, QueryParams]:
+    """The instant that a walk begins at, and the query of each of its pages."""
+    return modified_since, cleaned({"status": status, "_filter": where})
+
+
+def _object(answer: Answer, model: type[M]) -> M:
+    return READER.model(answer, model, READER.object(answer) if answer.body else {})
+
+
+def as_model(model: type[M], row: object, path: str) -> M:
+    """A row of the list at `path` as `model`. Raises ProtocolError, which names the row and shows no values."""
     try:
         return model.model_validate(row)
     except ValidationError as failure:

@@ -16,9 +16,6 @@ a refused request, ProtocolError for a success that is not what the vendor docum
 the portal cannot have received it.
 """
 
-from __future__ import annotations
-
-from connector.absorb.api.calls import Calls
 from connector.absorb.api.courses import Enrollments, Mine
 from connector.absorb.api.parts import Attempts, Chapters, Lessons, Sessions
 from connector.absorb.client import AbsorbClient
@@ -29,10 +26,9 @@ class AbsorbApi:
     """One portal's enrollments. `client` stays the caller's to close."""
 
     def __init__(self, client: AbsorbClient, *, page_size: int = MAX_LIMIT) -> None:
-        calls = Calls(client, page_size)
-        self.sessions = Sessions(calls)
-        self.chapters = Chapters(calls)
-        self.enrollments = Enrollments(calls)
-        self.lessons = Lessons(calls)
-        self.attempts = Attempts(calls)
-        self.mine = Mine(calls)
+        self.sessions = Sessions(client, page_size)
+        self.chapters = Chapters(client, page_size)
+        self.enrollments = Enrollments(client, page_size)
+        self.lessons = Lessons(client, page_size)
+        self.attempts = Attempts(client, page_size)
+        self.mine = Mine(client, page_size)

@@ -1,7 +1,5 @@
 """What the enrollment operations take and answer besides rows (docs/facts/absorb.md section 1), in snake_case."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Any

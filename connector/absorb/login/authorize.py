@@ -5,8 +5,6 @@ vendor's page says that a redirect URI "should always be https"; where a portal 
 registered instead and the address that the browser ends on is handed over by the person.
 """
 
-from __future__ import annotations
-
 import hmac
 import html
 import queue
@@ -17,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from connector import redact
@@ -98,64 +96,17 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable())[:200]
 
 
-class Receiver:
-    """Takes the portal's answer on a port of this machine: one request to /callback, whatever it brings."""
-
-    def __init__(self, server: _Server, state: str) -> None:
-        self._server = server
-        self._state = state
-        self.redirect_uri = f"http://{LOOPBACK_HOST}:{server.server_address[1]}{CALLBACK_PATH}"
-
-    @classmethod
-    @contextmanager
-    def listening(cls, port: int, state: str) -> Iterator[Receiver]:
-        """Listen while the context lasts; port 0 takes a free one. Raises SettingsError when the port is taken."""
-        try:
-            server = _Server(port, state)
-        except OSError as failure:
-            raise SettingsError(
-                f"{PORT_VARIABLE} = {port}: cannot listen there ({failure.strerror or failure}).",
-                remedy="Stop the program that uses the port, or set another one and register its redirect URI.",
-            ) from None
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="oauth-redirect", daemon=True)
-        thread.start()
-        try:
-            yield cls(server, state)
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join(timeout=1.0)
-
-    def wait(self, seconds: float) -> str:
-        """The code. Raises AuthenticationError when the answer is none, is another login's, or does not come."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                # In short turns, so that Ctrl-C is heard on every platform.
-                return read_answer(self._server.answers.get(timeout=min(0.5, seconds)), self._state)
-            except queue.Empty:
-                continue
-        raise AuthenticationError(
-            f"No answer came from the portal within {seconds:g} s.",
-            remedy=f"{LOGIN_REMEDY} The client's registered redirect URI must be {self.redirect_uri}.",
-        )
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int, state: str) -> None:
         self.answers: queue.Queue[str] = queue.Queue()
         self.state = state
-        self._taken = threading.Lock()
+        self.taken = threading.Lock()  # by the first answer
         super().__init__((LOOPBACK_HOST, port), _Callback)
 
-    def take(self) -> bool:
-        """True for the first caller only."""
-        return self._taken.acquire(blocking=False)
-
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up is no matter for the terminal."""
+        """Print nothing when a browser hangs up."""
 
 
 class _Callback(BaseHTTPRequestHandler):
@@ -176,13 +127,13 @@ class _Callback(BaseHTTPRequestHandler):
         if parts.path != CALLBACK_PATH:
             self._page(HTTPStatus.NOT_FOUND, "Nothing here", "This port waits for the answer of an Absorb login.")
             return
-        if not self.server.take():
+        if not self.server.taken.acquire(blocking=False):
             self._page(HTTPStatus.GONE, "Already answered", "This login has had its answer.")
             return
         try:
             self._reply(parts.query)
         finally:
-            # After the page, or the process could end before the browser has it; and even if the browser hung up.
+            # After the page, or the process could end before the browser has it; also when the browser hung up.
             self.server.answers.put(parts.query)
 
     def _reply(self, query: str) -> None:
@@ -207,3 +158,46 @@ class _Callback(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
         """Nothing: the request line holds the code."""
+
+
+class Receiver:
+    """Takes the portal's answer on a port of this machine: one request to /callback, whatever it brings."""
+
+    def __init__(self, server: _Server, state: str) -> None:
+        self._server = server
+        self._state = state
+        self.redirect_uri = f"http://{LOOPBACK_HOST}:{server.server_address[1]}{CALLBACK_PATH}"
+
+    @classmethod
+    @contextmanager
+    def listening(cls, port: int, state: str) -> Iterator[Self]:
+        """Listen while the context lasts; port 0 takes a free one. Raises SettingsError when the port is taken."""
+        try:
+            server = _Server(port, state)
+        except OSError as failure:
+            raise SettingsError(
+                f"{PORT_VARIABLE} = {port}: cannot listen there ({failure.strerror or failure}).",
+                remedy="Stop the program that uses the port, or set another one and register its redirect URI.",
+            ) from None
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="oauth-redirect", daemon=True)
+        thread.start()
+        try:
+            yield cls(server, state)
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join(timeout=1.0)
+
+    def wait(self, seconds: float) -> str:
+        """The code. Raises AuthenticationError when the answer is none, is another login's, or does not come."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                # In short waits: on some platforms Ctrl-C does not interrupt a long one.
+                return read_answer(self._server.answers.get(timeout=min(0.5, seconds)), self._state)
+            except queue.Empty:
+                continue
+        raise AuthenticationError(
+            f"No answer came from the portal within {seconds:g} s.",
+            remedy=f"{LOGIN_REMEDY} The client's registered redirect URI must be {self.redirect_uri}.",
+        )

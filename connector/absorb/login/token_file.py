@@ -1,7 +1,5 @@
 """The file that keeps an OAuth login between runs: for its owner alone, replaced whole, changed under a lock."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import stat
@@ -52,6 +50,11 @@ class StoredTokens(BaseModel):
         return now < self.expires_at - timedelta(seconds=early)
 
     @property
+    def age(self) -> float:
+        """Seconds since the access token was issued."""
+        return max(0.0, (utc_now() - self.obtained_at).total_seconds())
+
+    @property
     def login_ends(self) -> datetime:
         """When somebody has to log in again, as far as the documentation tells."""
         return self.expires_at if self.refresh_token is None else self.refresh_obtained_at + REFRESH_LIFETIME
@@ -88,13 +91,13 @@ class TokenFile:
     def replacing(self) -> Iterator[Callable[[StoredTokens], None]]:
         """Open a draft before anything irrevocable is asked of the portal; call what is yielded to put it in place.
 
-        A refresh may spend the refresh token: that its successor cannot be written must show before, not after.
+        A refresh may spend the refresh token, so a file that cannot be written must be found out before it.
         """
         target = self.path.resolve()
         draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Born with mode 0600: at no instant can others open it, whatever the umask.
+            # Created with mode 0600: a chmod afterwards would leave others a moment to open it.
             handle = os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
         except OSError as failure:
             raise self._unusable("cannot be written", failure) from None
@@ -163,8 +166,3 @@ class TokenFile:
             f"{VARIABLE} = {self.path}: {what} ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         )
-
-
-def age_seconds(stored: StoredTokens) -> float:
-    """How long ago the access token was issued."""
-    return max(0.0, (utc_now() - stored.obtained_at).total_seconds())

@@ -6,8 +6,6 @@ learner and course by learner and course. A pair leaves the list in the transact
 Nothing else records what is left to do: wherever a run stops, the next one goes on from the list.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time
@@ -21,6 +19,7 @@ from connector.absorb.pull.fanout import work_off
 from connector.absorb.pull.options import Context, StreamReport
 from connector.errors import ApiError, LearnsyncError, WrongPathError
 from connector.times import utc_now
+from connector.warehouse.database import count
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -69,10 +68,8 @@ class DetailPull:
         with self._context.warehouse.connect() as connection:
             if everything:
                 connection.execute(sql("details_due_all"), {**tenant, "noted_at": utc_now()})
-            found = connection.execute(
-                "SELECT count(DISTINCT (user_id, course_id)) FROM ops.details_due WHERE tenant_id = $tenant_id", tenant
-            ).fetchone()
-        return int(found[0]) if found else 0
+            due = "SELECT count(DISTINCT (user_id, course_id)) FROM ops.details_due WHERE tenant_id = $tenant_id"
+            return count(connection, due, tenant)
 
     def _next(self, last: Pair | None) -> list[Pair]:
         values = {

@@ -1,16 +1,13 @@
 """Details into the warehouse: rows, removals and the end of being due, in one transaction a chunk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from connector.absorb.pull.details_reading import ServedPair
 from connector.absorb.pull.landing import drop_files
 from connector.absorb.pull.options import Context, StreamReport
 from connector.streams import DETAIL_STREAMS
 from connector.times import utc_now
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, Stamp
 from connector.warehouse.load import Batch, load_together
 from connector.warehouse.statements import rows_param, statements
 
@@ -30,17 +27,16 @@ class DetailLoader:
         if not served:
             return
         self._chunks += 1
-        now, settings, run_id = utc_now(), self._context.settings, self._context.run_id
+        settings = self._context.settings
+        stamp = Stamp(settings.tenant_id, self._context.run_id, utc_now())
         batches = [batch for stream in self._reports if (batch := self._land(stream, served)) is not None]
 
         def settle(connection: Connection) -> None:
-            self._mark_removed(connection, served, now)
+            self._mark_removed(connection, served, stamp)
             done = rows_param(entry for one in served for entry in one.pair.entries)
             connection.execute(sql("details_due_done"), {"served": done, "tenant_id": settings.tenant_id})
 
-        counts = load_together(
-            self._context.warehouse, batches, settle, tenant_id=settings.tenant_id, run_id=run_id, now=now
-        )
+        counts = load_together(self._context.warehouse, batches, settle, stamp)
         for stream, count in counts.items():
             self._reports[stream].counts.add(count)
         for batch in batches:
@@ -56,8 +52,8 @@ class DetailLoader:
         path.write_text(f'{{"{DETAIL_STREAMS[stream].collection}": [{",".join(lists)}]}}', "utf-8")
         return Batch(stream, files=[path])
 
-    def _mark_removed(self, connection: Connection, served: Sequence[ServedPair], now: datetime) -> None:
-        names = {"tenant_id": self._context.settings.tenant_id, "now": now, "run_id": self._context.run_id}
+    def _mark_removed(self, connection: Connection, served: Sequence[ServedPair], stamp: Stamp) -> None:
+        names = {**stamp.names, "now": stamp.now}
         for stream in self._reports:
             lists = [(one.pair, whole) for one in served for whole in one.whole if whole.stream == stream]
             if lists:

@@ -1,7 +1,5 @@
 """What the portal says about one learner in one course: the lists inside the enrollment, as served."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

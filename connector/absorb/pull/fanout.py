@@ -3,8 +3,6 @@
 Only page envelopes pass through Python; the pages themselves go to the landing folder.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -100,9 +98,9 @@ class FanOut:
                 await self._landing.put(Batch(stream, resume_points={scope: point}))
         mark = Watermark(stream, scope, _claim(start, walk, ceiling), rows, utc_now())
         await self._landing.put(Batch(stream, watermarks=[mark]))
-        self._report.repeated_walks += walk.passes - 1
+        self._report.repeated_walks += walk.state.passes - 1
         if self._sweep:
-            if walk.total_disagrees:
+            if walk.state.total_disagrees:
                 self._sweep.doubt(scope)
             self._sweep.finished(scope)
 
@@ -125,10 +123,7 @@ def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | Non
 
 
 async def work_off(
-    items: Iterable[T],
-    work: Callable[[T], Awaitable[None]],
-    workers: int,
-    watched: Sequence[asyncio.Task[None]] = (),
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], workers: int, watched: Sequence[asyncio.Task[None]] = ()
 ) -> None:
     """`work` on each item, as many at once as there are `workers`.
 

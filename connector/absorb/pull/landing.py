@@ -4,17 +4,15 @@ Loading happens in one thread at a time while fetching goes on. A bounded queue 
 not grow with a stream.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time
-from types import TracebackType
 from typing import Self
 
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse.database import Stamp
 from connector.warehouse.load import Batch, load_batch
 
 
@@ -34,9 +32,7 @@ class Landing:
         self.loading = asyncio.create_task(self._load_all())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # A loader that fails with a full queue takes nothing any more: do not wait for room then.
         ending = asyncio.create_task(self._queue.put(None))
         await asyncio.wait({ending, self.loading}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,14 +76,9 @@ class Landing:
         return True
 
     def _load(self, batch: Batch) -> None:
-        counts = load_batch(
-            self._context.warehouse,
-            batch,
-            tenant_id=self._context.settings.tenant_id,
-            run_id=self._context.run_id,
-            now=utc_now(),
-            note_due=bool(self._context.settings.absorb.detail_streams),
-        )
+        stamp = Stamp(self._context.settings.tenant_id, self._context.run_id, utc_now())
+        note_due = bool(self._context.settings.absorb.detail_streams)
+        counts = load_batch(self._context.warehouse, batch, stamp, note_due=note_due)
         self._report.counts.add(counts)
         drop_files(batch, self._context.settings)
 

@@ -1,7 +1,5 @@
 """What a pull is asked for, what it reports, and what its parts share while it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

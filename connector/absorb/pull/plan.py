@@ -1,7 +1,5 @@
 """Which lists of a stream a pull reads, and from where each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

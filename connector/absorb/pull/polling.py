@@ -5,8 +5,6 @@ time. With `LEARNSYNC_ABSORB__MAX_STALENESS_MINUTES` set, a course is asked agai
 it has been quiet, and never so late that it is unread for longer than the bound. Decisions only: no clock, no I/O.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

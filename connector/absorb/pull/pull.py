@@ -1,7 +1,5 @@
 """Absorb → warehouse: walk each list, land its pages, load them in batches whose commit moves the watermarks."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import os
@@ -37,12 +35,7 @@ def pull(
     options = options or PullOptions()
     _check_streams(settings, options.streams)
     with pull_lock(settings, run_id):
-        return pull_under_lock(Context.of(settings, run_id, "pull", options, progress), close)
-
-
-def pull_under_lock(context: Context, close: Closing | None = None) -> PullReport:
-    """The same for a caller that holds `pull_lock`."""
-    return asyncio.run(_run(context, close))
+        return asyncio.run(run(Context.of(settings, run_id, "pull", options, progress), close))
 
 
 def _check_streams(settings: Settings, streams: Sequence[str]) -> None:
@@ -85,7 +78,8 @@ def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContex
         ) from None
 
 
-async def _run(context: Context, close: Closing | None) -> PullReport:
+async def run(context: Context, close: Closing | None = None) -> PullReport:
+    """What `pull` does once it holds the lock."""
     report = PullReport()
     try:
         async with context.client:

@@ -5,19 +5,18 @@ on the strength of complete answers, and refuses when what it saw could as well 
 read to its end, a course that suddenly answers with nothing, more rows gone than the operator allows.
 """
 
-from __future__ import annotations
-
+import asyncio
 import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport
-from connector.absorb.pull.pull import pull_lock, pull_under_lock
+from connector.absorb.pull.pull import pull_lock, run
 from connector.absorb.pull.sweep import Sweep
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -72,7 +71,7 @@ def reconcile(
                 streams = ("users", "courses", "enrollments")
                 swept = PullOptions(streams, full=True, sweep=sweep, limits=options.limits)
                 context = Context.of(settings, run_id, "reconcile", swept, progress)
-                report = ReconcileReport(pull_under_lock(context))
+                report = ReconcileReport(asyncio.run(run(context)))
             _settle(context, sweep, report, options, started)
             return report
     finally:
@@ -90,18 +89,13 @@ def _settle(
         connection.execute(sql("sweep_ids"), {"ids": str(sweep.ids)})
         connection.execute(sql("sweep_courses"), {"courses": str(sweep.courses)})
         connection.execute(sql("sweep_vanished"), {"started_at": started, **names})
-        live = "absorb.enrollments WHERE tenant_id = $tenant_id AND _removed_at IS NULL"
-        report.live = _count(connection, live, names)
-        report.vanished = _count(connection, "vanished", {})
+        live = "SELECT count(*) FROM absorb.enrollments WHERE tenant_id = $tenant_id AND _removed_at IS NULL"
+        report.live = count(connection, live, names)
+        report.vanished = count(connection, "SELECT count(*) FROM vanished")
         report.refused = _doubts(connection, sweep, report, options)
         if report.vanished and not report.refused:
             connection.execute(sql("sweep_apply"), {"now": utc_now(), "run_id": context.run_id, **names})
             report.removed = report.vanished
-
-
-def _count(connection: Connection, source: str, values: dict[str, str]) -> int:
-    found = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()
-    return int(found[0]) if found else 0
 
 
 def _doubts(connection: Connection, sweep: Sweep, report: ReconcileReport, options: ReconcileOptions) -> list[str]:

@@ -1,7 +1,5 @@
 """What a full sweep meets, spooled to disk: course by course, in no memory to speak of."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

@@ -4,12 +4,10 @@ A row edited meanwhile moves ahead and is met later; a deletion shifts nothing. 
 key cannot advance: page 0 is asked again, as large as one answer may be, because one answer is one moment of the list.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connector.absorb.walk.pages import Ask, Page, State, Turn
+from connector.absorb.walk.pages import Ask, Held, Page, State, Turn
 from connector.times import floor_millisecond
 
 _STEP = timedelta(milliseconds=1)
@@ -27,7 +25,7 @@ class Keyset:
 
     def begin(self) -> Ask:
         """The first page; what was held is forgotten."""
-        self.state.held.clear()
+        self.state.held = Held()
         self._expected = None
         return self.state.ask(self.state.since, self.state.limit)
 
@@ -58,7 +56,7 @@ class Keyset:
     def _advance(self, ask: Ask, page: Page, total: int) -> Ask | Turn:
         last = max((moment for moment in page.edited if moment is not None), default=None)
         key = floor_millisecond(last) - _STEP if last is not None else None
-        self.state.held.clear()
+        self.state.held = Held()
         if key is not None and (ask.modified_since is None or key > ask.modified_since):
             self._expected = total - sum(1 for moment in page.edited if moment is None or moment <= key)
             return self.state.ask(key, self.state.limit)

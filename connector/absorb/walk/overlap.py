@@ -5,12 +5,10 @@ and no row came twice; otherwise passes are repeated until one adds nothing and 
 the portal's total.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.absorb.walk.pages import MAX_LIMIT, MAX_OFFSET, MAX_PASSES, Ask, Incomplete, Page, State, Turn
+from connector.absorb.walk.pages import MAX_LIMIT, MAX_OFFSET, MAX_PASSES, Ask, Held, Incomplete, Page, State, Turn
 
 
 @dataclass(slots=True)
@@ -28,7 +26,7 @@ class Overlap:
 
     def begin(self) -> Ask:
         """The first page of a pass; what was held is forgotten."""
-        self.state.held.clear()
+        self.state.held = Held()
         return self.state.ask(self.since, self.state.largest)
 
     def back_up(self, ask: Ask) -> Ask:

@@ -1,7 +1,5 @@
 """What a walk asks for and is told, and the rows that it holds: shared by both ways of paging. No I/O, no clock."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -73,7 +71,7 @@ class Turn(Enum):
 
 @dataclass(slots=True)
 class Held:
-    """The rows of the pages since the last `clear`: those at the present key, or those of one overlap pass."""
+    """The rows of the pages at the present key, or of one overlap pass."""
 
     ids: set[str] = field(default_factory=set)
     steady: bool = True  # each page repeated, row by row, what the page before it held at the same positions
@@ -86,12 +84,6 @@ class Held:
     def rows(self) -> int:
         """How many different rows."""
         return len(self.ids) + len(self.nameless)
-
-    def clear(self) -> None:
-        """Forget all rows."""
-        for part in (self.ids, self._versions, self.nameless, self._order):
-            part.clear()
-        self.steady = True
 
     def add(self, ask: Ask, page: Page) -> None:
         """Take the rows of a page at their positions."""

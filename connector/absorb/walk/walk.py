@@ -11,8 +11,6 @@ moves.
 A list ends where a page is not full. A total alone never ends one: it may be too small.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +23,7 @@ from connector.absorb.walk.pages import (
     MAX_PASSES,
     Ask,
     Done,
+    Held,
     Incomplete,
     Mode,
     Page,
@@ -39,13 +38,16 @@ PATIENCE = 10  # pages asked for per page of the list, before a walk is called e
 
 
 class Walk:
-    """One walk. `next` is the page to ask for; `feed` takes it and returns the next step; `high` as in Done."""
+    """One walk. `next` is the page to ask for; `feed` takes it and returns the next step; `high` as in Done.
+
+    `state` tells what the answers showed of the portal, and how many passes it took.
+    """
 
     def __init__(self, since: datetime | None, limit: int, largest: int = MAX_LIMIT) -> None:
         """Rows modified after `since`, `limit` a page; one answer may hold `largest` where `limit` is not enough."""
         since = None if since is None else floor_millisecond(since)
-        self._state = State(since, limit, max(largest, limit))
-        self._keyset = Keyset(self._state)
+        self.state = State(since, limit, max(largest, limit))
+        self._keyset = Keyset(self.state)
         self._overlap: Overlap | None = None
         # All rows met on the way by key, to compare with a count at the end; one without an id each time it is met.
         self._met: set[object] = set()
@@ -67,19 +69,9 @@ class Walk:
         """Every row edited up to here was in the pages fed so far; None while nothing of the kind can be said."""
         return self._keyset.verified
 
-    @property
-    def passes(self) -> int:
-        """How often the list, or its end, was begun: 1 unless something was doubtful."""
-        return self._state.passes
-
-    @property
-    def total_disagrees(self) -> bool:
-        """True when the portal counted more rows than it served: it may count otherwise, or keep some back."""
-        return self._state.total_disagrees
-
     def refuse(self) -> Ask | None:
         """The portal refused (422) what `next` asks: what to ask instead, or None when nothing is left to leave out."""
-        state = self._state
+        state = self.state
         if self.next.limit > state.limit:
             state.take_cap(state.limit)
             self.next = state.ask(self.next.modified_since, state.limit)
@@ -98,7 +90,7 @@ class Walk:
         return step
 
     def _take(self, ask: Ask, page: Page) -> Ask | Done | Incomplete:
-        state = self._state
+        state = self.state
         if self._is_endless(ask, page):
             return Incomplete("the list kept moving for longer than a walk may take")
         if not self._overlap and breaks_promise(ask, page):
@@ -123,11 +115,11 @@ class Walk:
         moments = [self.high, *page.edited]
         self.high = max((moment for moment in moments if moment is not None), default=None)
         self._longest = max(self._longest, page.total or 0, ask.start + len(page.ids))
-        return self._asked > PATIENCE * (1 + math.ceil(self._longest / self._state.limit)) * MAX_PASSES
+        return self._asked > PATIENCE * (1 + math.ceil(self._longest / self.state.limit)) * MAX_PASSES
 
     def _follows(self, ask: Ask, page: Page) -> bool:
-        empty = self._state.withholds and not page.ids
-        return not ask.start or empty or self._state.held.continues(ask, page)
+        empty = self.state.withholds and not page.ids
+        return not ask.start or empty or self.state.held.continues(ask, page)
 
     def _step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
         step = (self._overlap or self._keyset).step(ask, page, final)
@@ -140,16 +132,16 @@ class Walk:
         return self._done() if step is Turn.DONE else self._doubt()
 
     def _done(self) -> Done:
-        return Done(self.high, self.mode, self._state.passes)
+        return Done(self.high, self.mode, self.state.passes)
 
     def _doubt(self) -> Ask:
         """Nothing read so far proves anything: the whole list, with overlapping pages."""
         self._keyset.verified = None
-        return self._overlap_from(self._state.since)
+        return self._overlap_from(self.state.since)
 
     def _overlap_from(self, since: datetime | None) -> Ask:
-        self._overlap = Overlap(self._state, since)
-        self._state.passes += 1
+        self._overlap = Overlap(self.state, since)
+        self.state.passes += 1
         self._question = None
         return self._overlap.begin()
 
@@ -159,7 +151,7 @@ class Walk:
         """Count the whole list: a count on the way cannot tell a row that was passed from one that came meanwhile."""
         if self._counted is None:
             self._question = partial(self._after_count, tail)
-            return self._state.ask(self._state.since, 1)
+            return self.state.ask(self.state.since, 1)
         # The end of the list was read again since: rows still missing now were passed on the way.
         return self._done() if len(self._met) >= self._counted else self._doubt()
 
@@ -170,7 +162,7 @@ class Walk:
         if self._overlap:
             return self._doubt()
         self._counted = page.total
-        self._state.held.clear()
+        self.state.held = Held()
         return tail
 
     # -- a short page though more should follow ------------------------------------------------------------------
@@ -181,10 +173,10 @@ class Walk:
         It may be a silent cap, a total that ignores the filter, or rows left out after they were counted.
         """
         self._question = partial(self._after_probe, ask, page)
-        return self._state.ask(ask.modified_since, ask.limit, ask.offset + 1)
+        return self.state.ask(ask.modified_since, ask.limit, ask.offset + 1)
 
     def _after_probe(self, asked: Ask, short: Page, ask: Ask, page: Page) -> Ask | Done | Incomplete:
-        state, rows, self._question = self._state, len(short.ids), None
+        state, rows, self._question = self.state, len(short.ids), None
         if ask.limit == asked.limit:
             if page.ids and (asked.start or asked.limit == state.silent_cap):
                 # No cap: that would have shown at the first page of the list, and would not have become smaller.

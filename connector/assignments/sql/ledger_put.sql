@@ -2,8 +2,8 @@
 MERGE INTO ops.assignments AS l
 USING (
   SELECT unnest(from_json(CAST($entries AS JSON), '[{
-    "assignment_id": "VARCHAR", "user_id": "UUID", "course_id": "UUID", "state": "VARCHAR", "enrollment_id": "UUID",
-    "error_code": "VARCHAR", "error_text": "VARCHAR"
+    "assignment": {"assignment_id": "VARCHAR", "user_id": "UUID", "course_id": "UUID"},
+    "state": "VARCHAR", "enrollment_id": "UUID", "error_code": "VARCHAR", "error_text": "VARCHAR"
   }]'), recursive := true)
 ) AS e
 ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.assignment_id = e.assignment_id

@@ -8,7 +8,7 @@ from rich.markup import escape
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, show_drift, table
-from connector.salesforce.readback.report import ReadbackReport
+from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_readback
 
 
@@ -19,7 +19,7 @@ def readback(
     full: Annotated[bool, typer.Option("--full", help="Read everything anew, not only what changed.")] = False,
 ) -> Outcome:
     """Salesforce → warehouse: people, native progress, our own records; finds drift and marks what is due again."""
-    return reported(run_readback(run.settings, full=full, progress=run.progress), show_readback)
+    return reported(run_readback(run.settings, ReadbackOptions(full, run.progress)), show_readback)
 
 
 def show_readback(report: ReadbackReport) -> None:

@@ -23,7 +23,7 @@ from connector.settings import Settings
 from connector.streams import MODELS
 from connector.sync import stage
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Stamp, Warehouse, count
 from connector.warehouse.load import Batch, load_batch
 
 app = new_app(help=SUMMARIES["rejects"], no_args_is_help=False, invoke_without_command=True)
@@ -120,11 +120,11 @@ def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dic
     source = f"FROM ({sql('rejects_source')})"
     pushes = f"FROM ({sql('rejects_pushes')})"
     with Warehouse.of(settings).connect() as connection:
-        [pending] = records(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes}) AS n", values)
+        pending = count(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes})", values)
         source += f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}"
         pushes += f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}"
         return {
-            "pending": pending["n"],
+            "pending": pending,
             "source": records(connection, source, values),
             "pushes": records(connection, f"SELECT * EXCLUDE (tenant_id, org_id) {pushes}", values),
         }
@@ -137,15 +137,14 @@ def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
 
 
 def _retry(settings: Settings, values: dict[str, Any], run_id: str) -> RetryReport:
-    unfit = f"SELECT count(*) AS n FROM ({sql('rejects_source')}) WHERE stage = 'load'"
+    unfit = f"SELECT count(*) FROM ({sql('rejects_source')}) WHERE stage = 'load'"
     # A pull that starts meanwhile would clear the landing folder.
     with pull_lock(settings, run_id):
         loaded = {stream: _reload(settings, {**values, "stream": stream}, run_id) for stream in MODELS}
         shutil.rmtree(settings.warehouse.landing / run_id, ignore_errors=True)
     with Warehouse.of(settings).transaction() as connection:
-        due = connection.execute(sql("rejects_due", pushes=sql("rejects_pushes")), values).fetchone()
-        [left] = records(connection, unfit, values)
-    return RetryReport(loaded, still_unfit=left["n"], pushes_due=int(due[0]) if due else 0)
+        due = count(connection, sql("rejects_due", pushes=sql("rejects_pushes")), values)
+        return RetryReport(loaded, count(connection, unfit, values), due)
 
 
 def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
@@ -157,14 +156,8 @@ def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
         files = list(_land(connection, values, folder))
     if not files:
         return 0
-    counts = load_batch(
-        warehouse,
-        Batch(stream, files=files),
-        tenant_id=settings.tenant_id,
-        run_id=run_id,
-        now=utc_now(),
-        note_due=bool(settings.absorb.detail_streams),
-    )
+    stamp, note_due = Stamp(settings.tenant_id, run_id, utc_now()), bool(settings.absorb.detail_streams)
+    counts = load_batch(warehouse, Batch(stream, files=files), stamp, note_due=note_due)
     return counts.read - counts.quarantined
 
 
@@ -180,11 +173,8 @@ def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Itera
 def clear(settings: Settings) -> int:
     """Settle all quarantined rows; returns how many."""
     with Warehouse.of(settings).transaction() as connection:
-        settled = connection.execute(
-            "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL",
-            [utc_now(), settings.tenant_id],
-        ).fetchone()
-    return int(settled[0]) if settled else 0
+        settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
+        return count(connection, settle, [utc_now(), settings.tenant_id])
 
 
 def show(listing: dict[str, Any]) -> None:

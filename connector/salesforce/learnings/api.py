@@ -4,11 +4,7 @@ One learning a call, always: the documents name no limit, no order of `details` 
 answer that is lost must leave no doubt about which learning it was about.
 """
 
-from __future__ import annotations
-
-import json
 import re
-from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -17,14 +13,7 @@ from connector.errors import BadRequestError, NotFoundError
 from connector.http.answers import Reader
 from connector.push.outcomes import RowResult
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.learnings.models import (
-    CreateLearning,
-    CreateLearnings,
-    Graph,
-    ManagedLearnings,
-    UpdateLearning,
-    UpdateLearnings,
-)
+from connector.salesforce.learnings.models import CreateLearning, Graph, ManagedLearnings, UpdateLearning
 
 PATH = "connect/education/academic-operations/learnings"
 FIRST_VERSION = 62
@@ -53,22 +42,24 @@ class LearningsGraph:
         """The learning with this Salesforce id, None where the org has none."""
         return await self._get(learning_id, {})
 
-    async def create(self, learning: CreateLearning) -> RowResult:
-        """Create a learning. Not repeated by itself: whoever gets no answer must look before another try.
+    async def write(self, learning: CreateLearning | UpdateLearning) -> RowResult:
+        """Create or update a learning. Only a change of fields alone is repeated by itself, which is safe.
 
-        Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether the learning was made.
+        Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether a learning was made or
+        its requirements changed: whoever gets no answer must look before another try.
         """
-        body = CreateLearnings(learnings=[learning]).body()
-        return await self._manage("POST", body, created=True)
-
-    async def update(self, learning: UpdateLearning) -> RowResult:
-        """Update a learning's fields, and add or delete requirements. The fields alone are safe to repeat.
-
-        Raises what `create` raises when requirements were to change and no answer tells whether they did.
-        """
-        body = UpdateLearnings(learnings=[learning]).body()
-        fields_only = not (learning.prerequisites or learning.corequisites or learning.recommended)
-        return await self._manage("PATCH", body, created=False, repeatable=fields_only)
+        create = isinstance(learning, CreateLearning)
+        alone = not (create or learning.prerequisites or learning.corequisites or learning.recommended)
+        body, method = {"learnings": [learning.body()]}, "POST" if create else "PATCH"
+        try:
+            answer = await self._client.call(method, self._path, json=body, repeatable=alone)
+        except BadRequestError as refusal:
+            # A refusal of the request is that of its one learning; the body may be a result all the same.
+            return _result(refusal.body, created=False) or RowResult.refused(refusal.code or NO_CODE, refusal.message)
+        result = _result(answer.body, created=create)
+        if result is None:
+            raise READER.error(answer)
+        return result
 
     async def _get(self, name: str, params: dict[str, str]) -> Graph | None:
         try:
@@ -81,23 +72,13 @@ class LearningsGraph:
         graph = READER.model(answer, Graph, document)
         return graph if graph.learning.learning_id else None
 
-    async def _manage(self, method: str, body: dict[str, Any], *, created: bool, repeatable: bool = False) -> RowResult:
-        try:
-            answer = await self._client.call(method, self._path, json=body, repeatable=repeatable)
-        except BadRequestError as refusal:
-            return _refused(refusal)
-        try:
-            result = _result(READER.object(answer), created=created)
-        except ValidationError:
-            result = None
-        if result is None:
-            raise READER.error(answer)
-        return result
 
-
-def _result(document: dict[str, Any], *, created: bool) -> RowResult | None:
+def _result(body: str | bytes, *, created: bool) -> RowResult | None:
     """The outcome of the one learning that was sent; None for an answer that does not tell it."""
-    details = ManagedLearnings.model_validate(document).details
+    try:
+        details = ManagedLearnings.model_validate_json(body).details
+    except ValidationError:
+        return None
     if len(details) != 1 or (details[0].success and not details[0].learning_id):
         return None
     if details[0].success:
@@ -105,12 +86,3 @@ def _result(document: dict[str, Any], *, created: bool) -> RowResult | None:
     text = "; ".join(f"{e.field}: {e.message}" if e.field else str(e.message) for e in details[0].errors or [])
     found = _CODE.search(text)
     return RowResult.refused(found[0] if found else NO_CODE, text or "refused without a reason")
-
-
-def _refused(refusal: BadRequestError) -> RowResult:
-    """A refusal of the request is that of its one learning; the body may be a result all the same."""
-    try:
-        result = _result(json.loads(refusal.body), created=False)
-    except (ValueError, TypeError, ValidationError):
-        result = None
-    return result or RowResult.refused(refusal.code or NO_CODE, refusal.message)

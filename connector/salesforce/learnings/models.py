@@ -4,9 +4,7 @@ Every field that the vendor's page and its reference name. Requests refuse unkno
 answers keep only what is used, and read both spellings where the documents contradict themselves.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -107,7 +105,7 @@ class CreateLearning(_Body):
     outcomes: list[Requirement] | None = None
 
     @model_validator(mode="after")
-    def _new(self) -> CreateLearning:
+    def _new(self) -> Self:
         if self.learning.learning_id or self.learning.learning_course_id:
             raise ValueError("a learning that is to be created has no ids yet")
         return self
@@ -123,22 +121,10 @@ class UpdateLearning(_Body):
     outcomes: list[Requirement] | None = None
 
     @model_validator(mode="after")
-    def _known(self) -> UpdateLearning:
+    def _known(self) -> Self:
         if not self.learning.learning_id:
             raise ValueError("a learning that is to be updated needs its learningId")
         return self
-
-
-class CreateLearnings(_Body):
-    """The body of POST."""
-
-    learnings: list[CreateLearning]
-
-
-class UpdateLearnings(_Body):
-    """The body of PATCH."""
-
-    learnings: list[UpdateLearning]
 
 
 class _Answer(BaseModel):
@@ -157,18 +143,14 @@ class ManagedLearning(_Answer):
 
     success: bool
     learning_id: str | None = None
-    learning_course_id: str | None = None
-    learning_foundation_item_ids: list[str] | None = None
     errors: list[FieldError] | None = None
 
 
 class ManagedLearnings(_Answer):
     """The answer to POST and PATCH."""
 
-    status: str | None = None
     # The table of properties says successCount, the sample successeCount.
     success_count: int | None = Field(None, validation_alias=AliasChoices("successCount", "successeCount"))
-    failure_count: int | None = None
     details: list[ManagedLearning]
 
     @field_validator("details", mode="before")

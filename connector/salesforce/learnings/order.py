@@ -1,7 +1,5 @@
 """Prerequisites as a graph: its cycles, and an order in which each course comes after what it requires. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 

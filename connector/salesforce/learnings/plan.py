@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from connector.errors import NotFoundError as MissingError
 from connector.errors import PreflightError, SettingsError
-from connector.push.difference import Item, Source, due
+from connector.push.difference import Item, Source, json_object, value_sql
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.learnings.order import cycles, in_order
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, rows_param, statements
 from mappings import LearningField, Mapping
 
@@ -78,11 +79,11 @@ def source(maps: Mapping) -> Source:
     return Source(maps.sql(QUERY), payload_sql(maps.learnings), files)
 
 
-def due_in_order(connection: Connection) -> list[Item]:
-    """The learnings that `pushable` calls due, each after those of them that it requires."""
-    items = {item.external_id: item for item in due(connection)}
-    order = in_order(items, {key: item.payload["prerequisites"] for key, item in items.items()})
-    return [items[key] for key in order]
+def sorted_items(items: Iterable[Item]) -> list[Item]:
+    """The learnings, each after those of them that it requires."""
+    known = {item.external_id: item for item in items}
+    order = in_order(known, {key: item.payload["prerequisites"] for key, item in known.items()})
+    return [known[key] for key in order]
 
 
 def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
@@ -96,29 +97,20 @@ def _cycles(connection: Connection) -> tuple[list[list[str]], list[str]]:
         f"{len(group)} course(s) require each other, so the prerequisites among them were left out: {', '.join(group)}"
         for group in groups
     ]
-    unknown = connection.execute("SELECT count(*) FROM catalogue_edges WHERE NOT known").fetchone()
-    if unknown and unknown[0]:
-        notes.append(f"{unknown[0]} prerequisite(s) left out: the catalogue does not have the course they name")
+    if unknown := count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known"):
+        notes.append(f"{unknown} prerequisite(s) left out: the catalogue does not have the course they name")
     return groups, notes
 
 
 def payload_sql(fields: tuple[LearningField, ...]) -> str:
-    """One JSON object per course: the learning as the API names its fields, and the ids of the courses it requires."""
-    plain = [_member(field.field, field) for field in fields if field.custom is None]
-    custom = [_member(field.custom, field) for field in fields if field.custom is not None]
-    nested = f"'learningCourseCustomFields', json_object({', '.join(custom)})"
-    learning = ", ".join([*plain, nested])
+    """The learning as the API names its fields, and the ids of the courses it requires."""
+    custom = {field.custom: _value(field) for field in fields if field.custom is not None}
+    learning = {field.field: _value(field) for field in fields if field.custom is None}
+    learning["learningCourseCustomFields"] = json_object(custom)
     prerequisites = "coalesce(to_json(prerequisites), to_json(CAST([] AS VARCHAR[])))"
-    return f"CAST(json_object('learning', json_object({learning}), 'prerequisites', {prerequisites}) AS VARCHAR)"
+    return json_object({"learning": json_object(learning), "prerequisites": prerequisites})
 
 
-def _member(name: str, field: LearningField) -> str:
-    value = field.source
-    if field.kind == "constant":
-        value = literal(field.source)
-    elif field.kind == "datetime":
-        # The form of the samples; docs/facts/salesforce.md section 6 types dates as String.
-        value = f"strftime(timezone('UTC', {field.source}), '%Y-%m-%dT%H:%M:%S.00Z')"
-    elif field.kind == "checkbox":
-        value = f"coalesce({field.source}, false)"
-    return f"{literal(name)}, {value}"
+def _value(field: LearningField) -> str:
+    # The form of the samples; docs/facts/salesforce.md section 6 types dates as String.
+    return literal(field.source) if field.kind == "constant" else value_sql(field.source, field.kind, "%S.00Z")

@@ -30,7 +30,7 @@ from connector.salesforce.learnings.models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.learnings.plan import OBJECT, TARGET, due_in_order, key_field, prepare, source
+from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source
 from connector.salesforce.push.objects import OrgDestination
 from connector.warehouse.database import Connection
 
@@ -67,7 +67,9 @@ class Learnings(OrgDestination):
         report = difference.report(connection, TARGET, OBJECT, run.options.samples)
         report.notes, report.method = notes, "graph" if report.due else ""
         self._known = {course: there for course, there in self.ledger.remote_ids(connection).items() if there}
-        self._items = due_in_order(connection)[: run.options.limit]
+        spool = run.folder / f"{TARGET}.ndjson"
+        difference.spool(connection, spool, None)
+        self._items = sorted_items(difference.read(spool))[: run.options.limit]
         return report
 
     async def send(self, _: TargetReport) -> None:
@@ -93,10 +95,7 @@ class Learnings(OrgDestination):
             body = self._create(item) if there is None else self._update(item, there)
         except ValidationError as wrong:
             return RowResult.refused(INVALID_PAYLOAD, _first_problem(wrong))
-        if isinstance(body, CreateLearning):
-            result = await self._graph.create(body)
-        else:
-            result = await self._graph.update(body)
+        result = await self._graph.write(body)
         if result.remote_id:
             self._known[item.external_id] = result.remote_id
         return result

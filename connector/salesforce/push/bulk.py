@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import ApiError, IncompleteError, LearnsyncError, UnreachableError
-from connector.progress import Progress
 from connector.push.engine import Run
 from connector.push.outcomes import stop_error
 from connector.salesforce.client import SalesforceClient
@@ -26,20 +25,6 @@ log = logging.getLogger(__name__)
 UPLOAD_ATTEMPTS = 3
 # More rows than this that met a lock wait for the next push, which sends them in bulk again.
 RETRY_LIMIT = 2_000
-
-
-@dataclass(slots=True)
-class _Counted:
-    """Progress of one job: what the org says is processed, reported as steps."""
-
-    progress: Progress
-    rows: int
-    told: int = 0
-
-    def seen(self, processed: int) -> None:
-        steps = max(0, min(processed, self.rows) - self.told)
-        self.told += steps
-        self.progress.advance(steps)
 
 
 @dataclass(slots=True)
@@ -69,7 +54,7 @@ class BulkPush:
                 self.ledger.release(job.job_id, "ABORTED", "the job was aborted before its upload ended")
                 return
         if info is not None:
-            info = await self.jobs.wait(job.job_id, _Counted(self.run.progress, job.records).seen)
+            info = await self.jobs.wait(job.job_id, job.records, self.run.progress)
         if info is None:
             log.info("the org no longer knows bulk job %s: its %d rows are due", job.job_id, job.records)
             self.ledger.release(job.job_id, "PURGED", "the org no longer knows the job")
@@ -83,12 +68,10 @@ class BulkPush:
         Raises IncompleteError, its outcomes recorded, where no further job may follow.
         """
         job_id = await self._upload(spool, part)
-        counted = _Counted(self.run.progress, part.rows)
-        info = await self.jobs.wait(job_id, counted.seen)
+        info = await self.jobs.wait(job_id, part.rows, self.run.progress)
         if info is None:
             self.ledger.release(job_id, "PURGED", "the org no longer knows the job")
             raise IncompleteError(f"The org no longer knows bulk job {job_id}, which it was just given.")
-        counted.seen(part.rows)
         settled = await self._settle(info, (spool.rows, self.again(job_id)))
         self._check(info, settled)
         return job_id, settled.again

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import BadRequestError, IncompleteError, NotFoundError
 from connector.http.answers import Answer, Reader
+from connector.progress import Progress
 from connector.push.options import Pauses
 from connector.salesforce.client import SalesforceClient
 
@@ -79,17 +79,21 @@ class BulkJobs:
         except NotFoundError:
             return None
 
-    async def wait(self, job_id: str, seen: Callable[[int], None]) -> JobInfo | None:
-        """Poll until the job has ended; `seen` gets the rows processed so far. Raises IncompleteError past the limit.
+    async def wait(self, job_id: str, rows: int, progress: Progress) -> JobInfo | None:
+        """Poll until the job has ended, reporting its rows as steps. Raises IncompleteError past the limit.
 
         None when the org has purged the job.
         """
-        deadline, pause = time.monotonic() + self._pauses.longest_job, self._pauses.first_poll
+        deadline, pause, told = time.monotonic() + self._pauses.longest_job, self._pauses.first_poll, 0
         while True:
             info = await self.info(job_id)
-            if info is None or info.ended:
+            if info is None:
+                return None
+            done = rows if info.ended else max(told, min(info.processed, rows))
+            progress.advance(done - told)
+            told = done
+            if info.ended:
                 return info
-            seen(info.processed)
             if time.monotonic() + pause > deadline:
                 raise IncompleteError(
                     f"Bulk job {job_id} is still {info.state} after {self._pauses.longest_job / 3600:g} hours.",

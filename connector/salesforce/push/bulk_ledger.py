@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from connector.push.ledger import Ledger
-from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
+from connector.push.outcomes import STATES, RowResult, classify, final_outcome, tried_again
 from connector.salesforce.push.bulk_files import Part
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, rows_param, statements
 from mappings import ErrorRule
 
@@ -43,11 +43,10 @@ class OpenJob:
     records: int
 
 
-def open_jobs(warehouse: Warehouse, tenant_id: str, org_id: str) -> list[OpenJob]:
+def open_jobs(connection: Connection, tenant_id: str, org_id: str) -> list[OpenJob]:
     """Jobs that an earlier push left behind, oldest first."""
-    with warehouse.connect() as connection:
-        found = connection.execute(sql("bulk_open"), {"tenant_id": tenant_id, "org_id": org_id})
-        return [OpenJob(*row) for row in found.fetchall()]
+    found = connection.execute(sql("bulk_open"), {"tenant_id": tenant_id, "org_id": org_id})
+    return [OpenJob(*row) for row in found.fetchall()]
 
 
 class BulkLedger(Ledger):
@@ -55,9 +54,9 @@ class BulkLedger(Ledger):
 
     def enter(self, job_id: str, rows: Path, part: Part) -> None:
         """Write the job's id to each of its rows."""
-        entered = sql("bulk_sent", rows=literal(rows)), {"part": part.number}
+        query = sql("bulk_sent", rows=literal(rows))
         with self.warehouse.transaction() as connection:
-            self.write(connection, "ledger_intend", entered, job_id=job_id)
+            self.write(connection, "ledger_intend", query, part=part.number, job_id=job_id)
 
     def release(self, job_id: str, code: str, text: str) -> None:
         """Make the rows of a job that came to nothing due again."""
@@ -85,7 +84,7 @@ class BulkLedger(Ledger):
             settled = Settled(*connection.execute(sql("bulk_settled")).fetchone() or (0, 0, 0, None))
             if again and settled.again:
                 connection.execute(sql("bulk_again", rows=literal(again[0]), path=literal(again[1])))
-            self.write(connection, "ledger_put", ("FROM bulk_outcomes", {}))
+            self.write(connection, "ledger_put", "FROM bulk_outcomes")
             connection.execute("DROP TABLE bulk_outcomes")
             connection.execute("DROP TABLE bulk_results")
         return settled
@@ -99,7 +98,7 @@ def _verdicts(connection: Connection, rules: tuple[ErrorRule, ...]) -> list[dict
     verdicts = []
     for answer, success, code, text, prior_code in connection.execute(sql("bulk_answers")).fetchall():
         outcome = classify(RowResult(success, False, None, code, text), rules)
-        state = STATES[last_word(outcome, code, prior_code, 0)]
+        state = STATES[final_outcome(outcome, code, prior_code, 0)]
         again = tried_again(outcome, 0)
         verdicts.append({"answer": answer, "outcome": outcome, "state": state, "again": again})
     return verdicts

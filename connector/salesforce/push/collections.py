@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from connector.errors import BadRequestError
-from connector.push.difference import Item, append, read
+from connector.push.difference import Item, append, batches, read
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
-from connector.push.outcomes import RowResult, classify, last_word, ledger_row, stop_error, tried_again
+from connector.push.outcomes import RowResult, classify, final_outcome, ledger_row, stop_error, tried_again
 from connector.salesforce.client import COLLECTION_LIMIT, SalesforceClient
 from connector.salesforce.targets import OrgObject
 
@@ -55,7 +53,7 @@ class CollectionsPush:
         again = self.run.folder / f"{self.target.name}-again-{self._spools}.ndjson"
         outcomes: list[dict[str, Any]] = []
         try:
-            for chunk in _chunks(read(spool), size):
+            for chunk in batches(read(spool), size):
                 append(again, await self._chunk(chunk, outcomes, tries))
                 self.run.progress.advance(0 if size < COLLECTION_LIMIT else len(chunk))
                 if len(outcomes) >= FLUSH_RECORDS:
@@ -74,7 +72,7 @@ class CollectionsPush:
             if tried_again(outcome, tries):
                 again.append(item)
                 continue
-            outcome = last_word(outcome, result.code, item.prior_code, tries)
+            outcome = final_outcome(outcome, result.code, item.prior_code, tries)
             outcomes.append(ledger_row(item.external_id, item.payload_hash, result, outcome))
             if outcome == "stop":
                 stopped = stopped or f"{result.code} ({result.text})"
@@ -101,8 +99,3 @@ class CollectionsPush:
                 return [alone]
         half = len(chunk) // 2
         return await self._write(chunk[:half]) + await self._write(chunk[half:])
-
-
-def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while chunk := list(islice(items, size)):
-        yield chunk

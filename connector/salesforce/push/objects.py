@@ -14,13 +14,14 @@ from connector.canonical.match import match
 from connector.errors import PreflightError
 from connector.push import difference
 from connector.push.engine import Destination, Run
+from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files, native, preview
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
-from connector.salesforce.push.bulk_ledger import open_jobs
+from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback import people
 from connector.salesforce.readback.store import checkpoints, store
@@ -48,6 +49,7 @@ class OrgObjects(OrgDestination):
         self.targets: list[ObjectTarget] = []
         self._run = run
         self._org_id = ""
+        self._left: list[OpenJob] = []
 
     async def preflight(self) -> None:
         """Raises PreflightError with the problems of all targets."""
@@ -66,13 +68,16 @@ class OrgObjects(OrgDestination):
         if problems:
             raise PreflightError(problems, remedy=preflight.REMEDY)
 
+    def look_back(self, connection: Connection) -> None:
+        """The bulk jobs that an earlier push was killed over, whatever this one is to send."""
+        self._left = open_jobs(connection, self._run.settings.tenant_id, self._org_id)
+
     async def resume(self) -> list[str]:
-        """Results of bulk jobs that an earlier push was killed over, whatever this one is to send."""
-        found = open_jobs(self._run.warehouse, self._run.settings.tenant_id, self._org_id)
-        for job in found:
+        """Bring in the results of these jobs."""
+        for job in self._left:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
             await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
-        return [job.job_id for job in found]
+        return [job.job_id for job in self._left]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read people and match learners to them, where a target names people and the push is not part of a sync."""
@@ -104,10 +109,10 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
-        self.ledger = run.ledger(org_id, spec.object)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
+        self.ledger: Ledger = self._bulk.ledger
         self._spool: Path = run.folder / f"{spec.name}.ndjson"
         self._jobs: BulkSpool | None = None
 

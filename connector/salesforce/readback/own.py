@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from connector.push import difference
 from connector.push.values import in_org_sql
@@ -11,7 +10,7 @@ from connector.salesforce.readback.objects import Readable
 from connector.salesforce.session import Grant
 from connector.salesforce.targets import COURSE, ENROLLMENT, json_path, source
 from connector.settings import Settings
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, statements
 from mappings import FieldMap, Mapping
 
@@ -45,15 +44,15 @@ class LedgerCheck:
         """Mark what is missing or changed, so that the next push sends it; in the transaction that stored the rows."""
         names = {"tenant_id": self.settings.tenant_id, "org_id": self.grant.org_id, "object": readable.object}
         missing = sql("readback_missing", table=f"salesforce.{readable.table}")
-        counts = OwnCounts(deleted=_count(connection, missing, names | {"full": full}))
+        counts = OwnCounts(deleted=count(connection, missing, names | {"full": full}))
         counts.due = counts.deleted
         if readable.target is COURSE:
             # Now: the next push makes the course anew, and then its ledger entry says missing no more.
             orphans = names | {"object": ENROLLMENT.object, "parent": COURSE.object}
-            counts.due += _count(connection, sql("readback_orphans"), orphans)
+            counts.due += count(connection, sql("readback_orphans"), orphans)
         counts.changed = self._compare(connection, readable, fields)
         if counts.changed and self.settings.salesforce.overwrite_foreign_changes:
-            counts.due += _count(connection, sql("readback_changed"), names)
+            counts.due += count(connection, sql("readback_changed"), names)
         return counts
 
     def _compare(self, connection: Connection, readable: Readable, fields: tuple[FieldMap, ...]) -> int:
@@ -63,17 +62,12 @@ class LedgerCheck:
         connection.execute(sql("foreign_changes_clear"), names)
         who = {"org_id": self.grant.org_id, "user_id": self.grant.user_id or None, "slack": CLOCK_SLACK_SECONDS}
         connection.execute(sql("readback_suspects", table=f"salesforce.{readable.table}"), names | who)
-        if not _count(connection, "SELECT count(*) FROM suspects", {}):
+        if not count(connection, "SELECT count(*) FROM suspects"):
             return 0
         key = names | {"org_id": self.grant.org_id}
         difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key)
         connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
-        return _count(connection, sql("foreign_changes_count"), names)
-
-
-def _count(connection: Connection, statement: str, values: dict[str, Any]) -> int:
-    found = connection.execute(statement, values).fetchone()
-    return int(found[0]) if found else 0
+        return count(connection, sql("foreign_changes_count"), names)
 
 
 def _pair(field: FieldMap) -> str:

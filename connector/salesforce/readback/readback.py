@@ -25,7 +25,7 @@ from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading, read
 from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
 from connector.salesforce.readback.store import StoreCounts, checkpoints, store
-from connector.settings import Settings, require_salesforce
+from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
 from connector.warehouse.runs import Closing
@@ -60,7 +60,6 @@ def check_own(
 def _run(
     settings: Settings, run_id: str, options: ReadbackOptions, close: Closing | None, *parts: Part
 ) -> ReadbackReport:
-    require_salesforce(settings)
     runner = _Readback(settings, run_id, options)
     with push_lock(settings, run_id):  # a push reads people too, and writes the ledger that `check` marks
         return asyncio.run(runner.run(parts, close))

@@ -44,3 +44,6 @@ class ReadbackOptions:
 
     full: bool = False
     progress: Progress | None = None
+
+
+READ_CHANGES = ReadbackOptions()

@@ -9,7 +9,7 @@ from connector.salesforce.readback.plan import Checkpoint
 from connector.salesforce.readback.read import Reading
 from connector.times import utc_now
 from connector.warehouse.apply import apply_computed
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import identifier, literal, rows_param, statements
 
 sql = statements(__package__)
@@ -44,9 +44,9 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
         "SELECT org_id FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = $object", names
     ).fetchone()
     same_org = held is not None and held[0] == reading.org_id
-    # Without a checkpoint nobody knows whose rows these are: a full read takes their place.
+    # Without a checkpoint the rows held may be those of another org: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
-    removed = connection.execute(sql("readback_removed", table=table), {"tenant_id": tenant_id}).fetchone()
+    removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
     counts = apply_computed(connection, "computed", table, "Id", tenant_id, keep=same_org)
     connection.execute("DROP TABLE staged")
     connection.execute(
@@ -56,7 +56,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
             "full": bool(reading.full), "fields": reading.fields, "now": utc_now(), "run_id": run_id,
         },
     )  # fmt: skip
-    return StoreCounts(counts.inserted, counts.updated, int(removed[0]) if removed else 0)
+    return StoreCounts(counts.inserted, counts.updated, removed)
 
 
 def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:

@@ -4,8 +4,6 @@ Faults are repeatable (seeded). Those of a profile are bounded: the same request
 a client with sane retries always gets through.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import socket
@@ -98,8 +96,8 @@ class Faults:
             kind = self._queue.popleft()
             self.met += kind != "served"
             return None if kind == "served" else kind
-        at_most = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
-        if self._random.random() >= self._share or at_most:
+        failed_enough = subject is not None and self._in_a_row[subject] >= _MOST_IN_A_ROW
+        if self._random.random() >= self._share or failed_enough:
             self._in_a_row.pop(subject, None)
             return None
         if subject is not None:

@@ -1,7 +1,5 @@
 """Serving ASGI apps on loopback ports from one background thread."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import threading
@@ -43,7 +41,10 @@ class Serving:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self._host, port))
         listener.listen(256)
-        self._servers.append((uvicorn.Server(_config(app)), listener))
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", proxy_headers=False, server_header=False
+        )
+        self._servers.append((uvicorn.Server(config), listener))
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{listener.getsockname()[1]}"
 
@@ -100,9 +101,3 @@ class Serving:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while any(state.connections or state.tasks for state in states):
                     await asyncio.sleep(0.002)
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", proxy_headers=False, server_header=False
-    )

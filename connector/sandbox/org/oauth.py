@@ -1,7 +1,5 @@
 """The token endpoint of the org: client credentials and JWT bearer (docs/facts/salesforce.md section 4)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
@@ -15,7 +13,7 @@ from starlette.routing import Route
 
 from connector.sandbox.kit.oauth import authorization, form_of, oauth_error, oauth_shape, same, site_of
 from connector.sandbox.kit.routes import Call, json_response, open_door
-from connector.sandbox.org.jwt import JWT_GRANT
+from connector.sandbox.org.access import JWT_GRANT
 from connector.sandbox.org.org import Org
 
 _PATH = "/services/oauth2/token"

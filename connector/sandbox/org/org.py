@@ -4,8 +4,6 @@ Follows docs/facts/salesforce.md. Every public method takes the lock, so several
 `table`, `row`, `load`, `stamp` and `write_row` are for callers that hold it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,10 +13,10 @@ from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.instants import org_text, utc_now
+from connector.sandbox.org.access import JwtApp, Sessions
 from connector.sandbox.org.bulk.jobs import BulkJobs
 from connector.sandbox.org.errors import as_entry, no_such_key, not_found, refused
 from connector.sandbox.org.faults import RecordFaults
-from connector.sandbox.org.jwt import JwtApp
 from connector.sandbox.org.query.cursors import Cursors, Page
 from connector.sandbox.org.query.run import run
 from connector.sandbox.org.rest.replication import Replication
@@ -27,7 +25,6 @@ from connector.sandbox.org.rows.upsert import Plan, check_writable, plan_change,
 from connector.sandbox.org.rows.values import evaluate
 from connector.sandbox.org.schema.metadata import load_objects
 from connector.sandbox.org.schema.model import FieldSchema, ObjectSchema
-from connector.sandbox.org.sessions import Sessions
 
 Record = Mapping[str, Any]
 Records = Sequence[Record]

@@ -3,19 +3,19 @@
 No portal has them; only the demo, the tests and people trying the sandbox call them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.routes import json_response, open_door
 from connector.sandbox.portal.context import Call, House
 from connector.sandbox.portal.errors import gateway_error, portal_shape
 from connector.sandbox.portal.schema import STREAMS
+
+_refusal = partial(gateway_error, 400)
 
 
 def control_routes(house: House) -> list[Route]:
@@ -67,7 +67,3 @@ def _body(call: Call) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise _refusal("the body must be a JSON object")
     return body
-
-
-def _refusal(message: str) -> Refusal:
-    return gateway_error(400, message)

@@ -4,8 +4,6 @@ A portal of 200,000 enrollments would hold several times as many of these, and m
 was edited since its inside was last made is brought up to date first, so that both always agree.
 """
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -100,7 +98,9 @@ class DetailStore:
         stamp = canonical(naive_text(moment)) or ""
         self._store(_lesson_lines(_Parent(key, course_id, enrollment, self.outline(course_id), stamp), lessons))
         self.portal.edit([key], changes=_course_changes(enrollment, lessons, moment))
-        self._looked(key)
+        self.portal.write(
+            "INSERT OR REPLACE INTO looked_into SELECT key, date_edited FROM enrollments WHERE key = ?", [(key,)]
+        )
 
     def add_session(self, enrollment_id: str, session_id: str, moment: datetime) -> Row:
         """Put an enrollment into a session; whatever session it was in before is cancelled, and its row vanishes."""
@@ -155,11 +155,6 @@ class DetailStore:
             by_table[table].append(line)
         for table, found in by_table.items():
             self.portal.write(upsert(table, _COLUMNS), found)
-
-    def _looked(self, key: str) -> None:
-        self.portal.write(
-            "INSERT OR REPLACE INTO looked_into SELECT key, date_edited FROM enrollments WHERE key = ?", [(key,)]
-        )
 
 
 def _lesson_lines(parent: _Parent, lessons: Sequence[LessonState]) -> Iterable[tuple[str, _Line]]:

@@ -3,8 +3,6 @@
 Proportions: one real portal held 1,032,549 enrollments in 2,215 courses (docs/facts/absorb.md section 6).
 """
 
-from __future__ import annotations
-
 import random
 import uuid
 from collections.abc import Iterator
@@ -14,10 +12,9 @@ from functools import lru_cache
 from connector.sandbox.kit.instants import canonical
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.enrollments import EnrollmentMaker
-from connector.sandbox.portal.people import make_departments, make_users
-from connector.sandbox.portal.schema import ALL
+from connector.sandbox.portal.people import LEVELS, TOPICS, VENDORS, make_departments, make_users
+from connector.sandbox.portal.schema import ALL, STREAMS
 from connector.sandbox.portal.state import Portal, Row
-from connector.sandbox.portal.vocabulary import LEVELS, TOPICS, VENDORS
 
 ENROLLMENTS_PER_COURSE = 466
 RE_ENROLLED_SHARE = 0.06
@@ -28,7 +25,7 @@ _KEPT_SCALE = 5000
 
 def fill(portal: Portal, *, scale: int, courses: int | None, seed: int, now: datetime) -> None:
     """As ``generate``; a small portal that this process has made before is copied instead of made again."""
-    if scale <= _KEPT_SCALE:
+    if scale <= _KEPT_SCALE and not any(portal.count(stream) for stream in STREAMS):
         portal.copy_from(_made(scale, courses, seed, now))
     else:
         generate(portal, scale=scale, courses=courses, seed=seed, now=now)

@@ -5,15 +5,13 @@ of any field, errors as ``{"error": {"code", "message", "details"}}``. What it s
 and stamps, lists leave deleted records out, and there is no update and no delete.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 import secrets
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -90,7 +88,12 @@ class Records:
 def create_records_app(records: Records) -> Starlette:
     """The ASGI application."""
     table: Table[Call[Records]] = {PATH: {"GET": _listing, "POST": _create}, PATH + "/{id}": {"GET": _get}}
-    door = Door(partial(_admit, records), _shape, other_method=_not_offered, lock=records.lock)
+    door = Door(
+        partial(_admit, records),
+        _shape,
+        other_method=lambda method, _: _refusal(405, "method_not_allowed", f"{method} is not offered"),
+        lock=records.lock,
+    )
     return Starlette(routes=door.routes(table))
 
 
@@ -100,10 +103,6 @@ def _admit(records: Records, request: Request, body: bytes, _path: str) -> Call[
     if scheme != "bearer" or not same(key, records.api_key):
         raise _refusal(401, "unauthorized", "The API key is missing or not valid")
     return Call(records, request, body)
-
-
-def _not_offered(method: str, _offered: Iterable[str]) -> Refusal:
-    return _refusal(405, "method_not_allowed", f"{method} is not offered")
 
 
 def _listing(call: Call[Records]) -> Response:

@@ -4,8 +4,6 @@ Rules: docs/facts/salesforce.md section 3a. Work is done when somebody asks for 
 question, so that a test sees the same states every time. Wordings of job errors are those that users quote.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -169,7 +167,9 @@ class BulkJobs:
             if result["success"]:
                 rows.successful.append([result["id"], str(result["created"]).lower(), *cells])
             else:
-                rows.failed.append(["", _error_text(result["errors"][0]), *cells])
+                error = result["errors"][0]
+                text = f"{error['statusCode']}:{error['message']}:{', '.join(error['fields'])}--"
+                rows.failed.append(["", text, *cells])
         if self.fail_after is not None:
             self.fail_after -= len(batch)
             if self.fail_after <= 0:
@@ -183,7 +183,3 @@ class BulkJobs:
 def _expect_open(job: Job) -> None:
     if job.state != "Open":
         raise refused("INVALIDJOBSTATE", f"InvalidJobState : Job is in state {job.state}, not Open")
-
-
-def _error_text(error: Mapping[str, Any]) -> str:
-    return f"{error['statusCode']}:{error['message']}:{', '.join(error['fields'])}--"

@@ -1,20 +1,24 @@
-"""sObject resources: describe and single records (docs/facts/salesforce.md sections 3b, 3f and 5)."""
+"""sObject resources: describe, single records, and collections of up to 200 records of one type per call.
 
-from __future__ import annotations
+Rules: docs/facts/salesforce.md sections 3b, 3f and 5.
+"""
 
 from typing import Any
 
 from starlette.responses import Response
 
 from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.instants import org_text
 from connector.sandbox.kit.routes import Table, json_response
-from connector.sandbox.org.call import Call
+from connector.sandbox.org.call import Call, unreadable
 from connector.sandbox.org.errors import no_such_key, not_found, refused
-from connector.sandbox.org.rest.collections import COLLECTIONS, MAX_COLLECTION
-from connector.sandbox.org.rest.replication_routes import REPLICATION
+from connector.sandbox.org.rest.replication import DELETED_DAYS, UPDATED_DAYS
 from connector.sandbox.org.rows.ids import to_18
+from connector.sandbox.org.rows.table import Table as Records
 from connector.sandbox.org.rows.table import address, attributes
 from connector.sandbox.org.schema.model import ObjectSchema
+
+MAX_COLLECTION = 200
 
 
 def _list(call: Call) -> Response:
@@ -95,7 +99,87 @@ def _single(result: dict[str, Any], *, upsert: bool = False) -> Response:
     return Response(status_code=204)
 
 
+def _create_many(call: Call) -> Response:
+    records, all_or_none = _collection(call)
+    name = _one_type(records, "creates")
+    if records:
+        call.house.schema(name)  # 404 for a type that the org has not got
+    call.house.tally.collection_calls += 1
+    results = call.house.insert(name, records, all_or_none, by=call.user) if records else []
+    return json_response(results)
+
+
+def _update_many(call: Call) -> Response:
+    records, all_or_none = _collection(call)
+    name = _one_type(records, "updates")
+    call.house.tally.collection_calls += 1
+    results = call.house.update_many(name, records, all_or_none, by=call.user) if records else []
+    return json_response([{name: value for name, value in result.items() if name != "created"} for result in results])
+
+
+def _upsert_many(call: Call) -> Response:
+    schema = call.schema()
+    key = call.house.external_id(schema, call.path["field"])
+    records, all_or_none = _collection(call)
+    for record in records:
+        if _type_of(record).lower() != schema.name.lower():
+            text = f"The sobject type '{_type_of(record)}' does not match the type '{schema.name}' in the URL"
+            raise refused("INVALID_TYPE", text)
+    call.house.tally.collection_calls += 1
+    return json_response(call.house.upsert(schema.name, key.name, records, all_or_none, by=call.user))
+
+
+def _collection(call: Call) -> tuple[list[dict[str, Any]], bool]:
+    """The records of the body, and ``allOrNone``."""
+    body = call.json_object()
+    records, all_or_none = body.get("records"), body.get("allOrNone", False)
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise unreadable("records must be an array of sobjects")
+    if not isinstance(all_or_none, bool):
+        raise unreadable("allOrNone must be a boolean")
+    if len(records) > MAX_COLLECTION:
+        text = f"record limit reached. cannot submit more than {MAX_COLLECTION} records"
+        raise refused("EXCEEDED_MAX_SIZE_REQUEST", text)
+    return records, all_or_none
+
+
+def _one_type(records: list[dict[str, Any]], verb: str) -> str:
+    names = {_type_of(record).lower() for record in records}
+    if len(names) > 1:
+        raise refused("INVALID_TYPE", f"The sandbox {verb} records of one type per call")
+    return names.pop() if names else ""
+
+
+def _type_of(record: dict[str, Any]) -> str:
+    attributes = record.get("attributes")
+    name = attributes.get("type") if isinstance(attributes, dict) else None
+    if not isinstance(name, str):
+        raise refused("INVALID_TYPE", "Object type not specified: attributes.type is missing")
+    return name
+
+
 # Fixed paths come before those with parameters.
+def _updated(call: Call) -> Response:
+    table, (start, end) = _asked(call, UPDATED_DAYS)
+    ids = [row["Id"] for row in table.rows.values() if start <= row["SystemModstamp"] < end]
+    covered = call.house.replication.covered(end)
+    return json_response({"ids": call.house.replication.capped(ids), "latestDateCovered": covered})
+
+
+def _deleted(call: Call) -> Response:
+    table, (start, end) = _asked(call, DELETED_DAYS)
+    log_from = org_text(call.house.replication.earliest())
+    found = {key: at for key, at in table.deletions().items() if max(start, log_from) <= at < end}
+    records = [{"id": key, "deletedDate": found[key]} for key in call.house.replication.capped(found)]
+    covered = call.house.replication.covered(end)
+    return json_response({"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": covered})
+
+
+def _asked(call: Call, days: int) -> tuple[Records, tuple[str, str]]:
+    table = call.house.table(call.schema().name)
+    return table, call.house.replication.window(call.query.get("start"), call.query.get("end"), days)
+
+
 SOBJECTS: Table[Call] = {
     "/sobjects[/]": {"GET": _list},
     "/sobjects/{object}[/]": {
@@ -103,7 +187,8 @@ SOBJECTS: Table[Call] = {
         "POST": lambda call: _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0]),
     },
     "/sobjects/{object}/describe[/]": {"GET": lambda call: json_response(call.schema().describe(call.version))},
-    **REPLICATION,
+    "/sobjects/{object}/updated[/]": {"GET": _updated},
+    "/sobjects/{object}/deleted[/]": {"GET": _deleted},
     "/sobjects/{object}/{id}": {
         "GET": lambda call: _record(call, _id(call)),
         "PATCH": lambda call: _single(
@@ -116,5 +201,6 @@ SOBJECTS: Table[Call] = {
         "PATCH": _upsert,
         "DELETE": lambda call: _remove(call, _external(call)),
     },
-    **COLLECTIONS,
+    "/composite/sobjects": {"POST": _create_many, "PATCH": _update_many},
+    "/composite/sobjects/{object}/{field}": {"PATCH": _upsert_many},
 }

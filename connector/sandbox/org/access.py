@@ -1,12 +1,11 @@
-"""The JWT bearer side of the sandbox org's app: its key pair, and the judgement of an assertion.
+"""Who is let into the org: its access tokens and daily call allowance, and the app that a JWT is made for.
 
-Facts: docs/facts/salesforce.md section 4. The error texts are those that orgs are publicly seen to answer. How far
-ahead `exp` may lie is not documented; five minutes, the strictest figure in circulation, is held to.
+Facts: docs/facts/salesforce.md sections 3f and 4. The error texts are those that orgs are publicly seen to answer. How
+far ahead `exp` may lie is not documented; five minutes, the strictest figure in circulation, is held to.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +13,60 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.faults import Faults
 from connector.sandbox.kit.oauth import oauth_error
+from connector.sandbox.org.rows.ids import long_form
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LONGEST_SECONDS = 300
 # The sandbox is a production org; only sandbox orgs accept test.salesforce.com as audience.
 PRODUCTION = "https://login.salesforce.com"
+
+
+class Sessions:
+    """Opaque tokens without an announced lifetime, and one counter of calls for all of them."""
+
+    def __init__(self, api_max: int = 100_000) -> None:
+        # Each start is a new org with a new id, as each refresh of a Salesforce sandbox is.
+        self.org_id = long_form("00D5g" + secrets.token_hex(5))
+        self.api_used = 0
+        self.api_max = api_max
+        # Token → the user it acts for; empty for the integration user.
+        self._tokens: dict[str, str] = {}
+        self._faults = Faults()
+
+    def issue(self, user_id: str = "") -> str:
+        """A new token; it lasts until ``expire`` because the response announces no lifetime."""
+        token = f"{self.org_id[:15]}!AQ{secrets.token_urlsafe(60)}"
+        self._tokens[token] = user_id
+        return token
+
+    def expire(self) -> None:
+        """Ends every session at once."""
+        self._tokens.clear()
+
+    def refuse_next(self, refusals: Iterable[tuple[int, str]]) -> None:
+        """Queues answers (HTTP status, error code) for the next calls, in place of serving them."""
+        self._faults.queue(f"{status} {code}" for status, code in refusals)
+
+    def admit(self, scheme: str, token: str) -> str:
+        """Counts one call and returns whom it acts for (empty: the integration user), or says why it is not served."""
+        if scheme not in {"bearer", "oauth"} or token not in self._tokens:
+            raise Refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        fault = self._faults.next()
+        if fault:
+            status, _, code = fault.partition(" ")
+            raise Refusal(int(status), code, "The request was refused by an injected fault")
+        if self.api_used >= self.api_max:
+            raise Refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        self.api_used += 1
+        return self._tokens[token]
+
+    @property
+    def usage(self) -> str:
+        """The value of ``Sforce-Limit-Info``."""
+        return f"api-usage={self.api_used}/{self.api_max}"
 
 
 class JwtApp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.push.outcomes import STATES, RowResult, classify, last_word, tried_again
+from connector.push.outcomes import STATES, RowResult, classify, final_outcome, tried_again
 from mappings import load_mapping
 
 RULES = load_mapping().errors
@@ -117,7 +117,7 @@ def test_how_often_each_outcome_is_tried_again_within_a_run(outcome: str, tries:
     ],
 )
 def test_what_is_left_when_the_tries_of_a_run_are_spent(outcome: str, prior: str | None, last: str) -> None:
-    assert last_word(outcome, "X", prior, 3) == last
+    assert final_outcome(outcome, "X", prior, 3) == last
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_what_is_left_when_the_tries_of_a_run_are_spent(outcome: str, prior: str
 )
 def test_what_is_left_when_a_run_ends_before_the_tries_are_spent(outcome: str, prior: str | None, last: str) -> None:
     """As for the rows of a bulk job that are too many to go again."""
-    assert last_word(outcome, "X", prior, 0) == last
+    assert final_outcome(outcome, "X", prior, 0) == last
