@@ -1,7 +1,7 @@
 """`learnsync doctor`: is everything in place for a sync? One line a check, each with its remedy."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -55,21 +55,21 @@ def healthy(findings: list[Finding]) -> bool:
 
 def examine() -> list[Finding]:
     """Run all checks; one that fails does not keep the others from running."""
-    return asyncio.run(_examine())
-
-
-async def _examine() -> list[Finding]:
     try:
         settings = load_settings()
     except LearnsyncError as failure:
         return [_failed("settings", failure)]
-    findings = [
+    return [
         Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}"),
-        await _checked("mapping", _mapping(settings)),
-        await _checked("warehouse", _warehouse(settings)),
-        *await _absorb(settings),
-        *await _salesforce(settings),
+        # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
+        _guard("mapping", lambda: _mapping(settings)),
+        _guard("warehouse", lambda: _warehouse(settings)),
+        *asyncio.run(_ask(settings)),
     ]
+
+
+async def _ask(settings: Settings) -> list[Finding]:
+    findings = [*await _absorb(settings), *await _salesforce(settings)]
     if settings.learning_records.base_url:
         findings.append(await _checked("learning records", _learning_records(settings)))
     return findings
@@ -87,13 +87,20 @@ async def _checked(check: str, work: Awaitable[Found]) -> Finding:
     return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
 
 
-async def _mapping(settings: Settings) -> Found:
+def _guard(check: str, work: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, "ok", work())
+    except LearnsyncError as failure:
+        return _failed(check, failure)
+
+
+def _mapping(settings: Settings) -> str:
     maps = load_maps(settings)
     where = settings.mapping.dir or "packaged"
     return f"{len(maps.rules)} status rules decide every case, {len(maps.learner_rules)} learner rules ({where})"
 
 
-async def _warehouse(settings: Settings) -> Found:
+def _warehouse(settings: Settings) -> str:
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
