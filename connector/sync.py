@@ -198,7 +198,8 @@ class SyncReport:
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
     """Every stage in its order; match and readback where an org is set, push where any target is.
 
-    An org that cannot be read or pushed to keeps nobody from the rest: the first such failure is raised at the end.
+    Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
+    such failure is raised at the end.
     """
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from connector.absorb.faults import explain
 from connector.absorb.login.oauth import OAuthAuthenticator
@@ -13,7 +12,7 @@ from connector.absorb.login.tokens import Authenticator
 from connector.errors import ProtocolError
 from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
-from connector.http.session import HttpSession, QueryParams
+from connector.http.session import HttpSession, QueryParams, Request
 from connector.settings import OAuthLogin, Settings, require_absorb
 
 GARBLED_TRIES = 3
@@ -38,29 +37,23 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
             return cls(session, OAuthAuthenticator(login))
         return cls(session, PasswordAuthenticator(session, *login))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.session.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self.session.__aexit__()
 
     async def login(self) -> None:
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
         await self._auth.current()
 
-    async def call(
-        self, method: str, path: str, *, params: QueryParams | None = None, json: Any = None, repeatable: bool = True
-    ) -> Answer:
+    async def call(self, method: str, path: str, **request: Unpack[Request]) -> Answer:
         """One authenticated call; raises the ApiError that `faults.explain` finds for anything but a success.
 
-        A write that may have an effect twice is not `repeatable`: see `HttpSession.call`.
+        A write that may have an effect twice is not `repeatable`: see `connector.http.session.Request`.
         """
         token = await self._auth.current()
         tries = 0
         while True:
-            headers = {**self._auth.headers, "authorization": f"Bearer {token.value}"}
-            answer = await self.session.call(
-                method, path, params=params, json=json, headers=headers, repeatable=repeatable
-            )
+            request["headers"] = {**self._auth.headers, "authorization": f"Bearer {token.value}"}
+            answer = await self.session.call(method, path, **request)
             if answer.status != 401:
                 token.accepted = token.accepted or answer.ok
                 break

@@ -1,53 +1,58 @@
-"""Refusals as tables: which error an answer that is no success becomes, row by row; the first row that fits counts."""
+"""Refusals as tables: which error an answer that is no success becomes, row by row; the first row that fits counts.
 
-from collections.abc import Container, Sequence
+Each API has its table in a file refusals.toml beside its client.
+"""
+
+import tomllib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
 
-from connector.errors import ApiError
+from connector import errors
 from connector.http.answers import Answer
-
-SERVER_FAULTS = range(500, 1000)
-REDIRECTS = range(300, 400)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One row. A condition that is None fits every answer; of `words`, any one in the body is enough.
+    """One row. A condition that is empty fits every answer; of `words`, any one in the body is enough.
 
     `message` and `remedy` are templates: {where} is method and path, {status}, {text} (the body's beginning), {code}
     and whatever else the API's `explain` gives to `explained`.
     """
 
-    error: type[ApiError]
+    error: type[errors.ApiError]
     message: str
     remedy: str = ""
-    statuses: Container[int] | None = None
-    codes: Container[str] | None = None
-    words: Sequence[bytes] | None = None
+    statuses: Collection[int] = ()
+    codes: Collection[str] = ()
+    words: Collection[bytes] = ()
 
     def fits(self, answer: Answer, code: str) -> bool:
         """Whether this row is about such an answer."""
         return (
-            (self.statuses is None or answer.status in self.statuses)
-            and (self.codes is None or code in self.codes)
-            and (self.words is None or any(word in answer.body for word in self.words))
+            (not self.statuses or answer.status in self.statuses)
+            and (not self.codes or code in self.codes)
+            and (not self.words or any(word in answer.body for word in self.words))
         )
 
 
-def explained(table: Sequence[Refusal], answer: Answer, code: str = "", **values: str) -> ApiError:
+def read_refusals(package: str | None) -> tuple[Refusal, ...]:
+    """The table `<package>/refusals.toml`: `statuses` as in "404 500-599", `error` a class of connector.errors."""
+    document = tomllib.loads(files(str(package)).joinpath("refusals.toml").read_text("utf-8"))
+    return tuple(_row(**row) for row in document["refusal"])
+
+
+def _row(error: str, *, statuses: str = "", words: Sequence[str] = (), **rest: Any) -> Refusal:
+    spans = (part.partition("-") for part in statuses.split())
+    numbers = {number for first, _, last in spans for number in range(int(first), int(last or first) + 1)}
+    return Refusal(getattr(errors, error), statuses=numbers, words=[word.encode() for word in words], **rest)
+
+
+def explained(table: tuple[Refusal, ...], answer: Answer, code: str = "", **values: str) -> errors.ApiError:
     """The error of the first row that fits; a table ends with a row that fits everything."""
     row = next(row for row in table if row.fits(answer, code))
-    facts = {
-        **values,
-        "where": f"{answer.method} {answer.path}",
-        "status": answer.status,
-        "text": answer.text,
-        "code": code,
-    }
-    return row.error(
-        row.message.format_map(facts),
-        remedy=row.remedy.format_map(facts),
-        status=answer.status,
-        body=answer.text,
-        code=code,
-    )
+    where = f"{answer.method} {answer.path}"
+    facts = {**values, "where": where, "status": answer.status, "text": answer.text, "code": code}
+    message, remedy = row.message.format_map(facts), row.remedy.format_map(facts)
+    return row.error(message, remedy=remedy, status=answer.status, body=answer.text, code=code)

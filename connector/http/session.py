@@ -15,8 +15,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -36,6 +35,25 @@ FIRST_CONTACT_ATTEMPTS = 3
 CHUNK_BYTES = 256 * 1024
 
 QueryParams = Mapping[str, str | int | float | bool | Sequence[str] | None]
+
+
+class Request(TypedDict, total=False):
+    """What a call sends besides method and path, and how.
+
+    Files of any size pass through without being held: `upload` is sent as the body, and the body of a success is
+    written to `sink`, anew by each attempt, so that the answer's own body is empty.
+
+    A call that must not be carried out twice is not `repeatable`: it is tried again only on 429 and when no connection
+    came about, for then nobody can have acted on it.
+    """
+
+    params: QueryParams | None
+    json: Any
+    form: Mapping[str, str]
+    headers: Mapping[str, str]
+    upload: Path | None
+    sink: Path | None
+    repeatable: bool
 
 
 @dataclass(slots=True)
@@ -92,48 +110,21 @@ class HttpSession:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: QueryParams | None = None,
-        json: Any = None,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        upload: Path | None = None,
-        sink: Path | None = None,
-        repeatable: bool = True,
-    ) -> Answer:
+    async def call(self, method: str, path: str, **request: Unpack[Request]) -> Answer:
         """Make one call, trying again on no answer, 429 and 5xx.
-
-        A call that must not be carried out twice says `repeatable=False`: it is tried again only on 429 and when no
-        connection came about, for then nobody can have acted on it.
-
-        Files of any size pass through without being held: `upload` is sent as the body, and the body of a success is
-        written to `sink`, anew by each attempt, so that the answer's own body is empty.
 
         Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
         returned like any other.
         """
-        request: dict[str, Any] = {"params": params, "data": form, "headers": dict(headers or {})}
-        if json is not None:
-            request["content"] = jsonlib.dumps(json, separators=(",", ":")).encode()
-            request["headers"] = {"content-type": "application/json", **dict(headers or {})}
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
         )
         async for attempt in retrying:
             with attempt:
-                number = attempt.retry_state.attempt_number
-                return await self._attempt(
-                    method, path, request, number, upload=upload, sink=sink, repeatable=repeatable
-                )
+                return await self._attempt(method, path, request, attempt.retry_state.attempt_number)
         raise AssertionError("tenacity ended without a result")  # pragma: no cover
 
     def _note_retry(self, state: RetryCallState) -> None:
@@ -142,22 +133,12 @@ class HttpSession:
         pause = state.next_action.sleep if state.next_action else 0.0
         log.info("%s: trying again in %.1f s (attempt %d)", reason, pause, state.attempt_number + 1)
 
-    async def _attempt(
-        self,
-        method: str,
-        path: str,
-        request: dict[str, Any],
-        number: int,
-        *,
-        upload: Path | None,
-        sink: Path | None,
-        repeatable: bool,
-    ) -> Answer:
-        started = time.perf_counter()
+    async def _attempt(self, method: str, path: str, request: Request, number: int) -> Answer:
+        started, repeatable = time.perf_counter(), request.get("repeatable", True)
         try:
             async with self._gate.turn():
                 self.stats.requests += 1
-                answer = await self._exchange(method, path, request, upload, sink)
+                answer = await self._exchange(method, path, request)
         except (httpx.TransportError, httpx.DecodingError) as failure:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
@@ -172,25 +153,16 @@ class HttpSession:
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
         return answer
 
-    async def _exchange(
-        self, method: str, path: str, request: dict[str, Any], upload: Path | None, sink: Path | None
-    ) -> Answer:
-        if upload is not None:
-            # A length in the header, or the body would be sent chunked; read anew because an attempt consumes it.
-            headers = request["headers"] | {"content-length": str(upload.stat().st_size)}
-            request = request | {"content": _read_chunks(upload), "headers": headers}
-        if sink is None:
-            response = await self._client.request(method, path, **request)
-            return Answer(method, path, response.status_code, response.headers, response.content)
-        async with self._client.stream(method, path, **request) as response:
-            body = b""
-            if response.is_success:
+    async def _exchange(self, method: str, path: str, request: Request) -> Answer:
+        async with self._client.stream(method, path, **_sent(request)) as response:
+            body, sink = b"", request.get("sink")
+            if sink is not None and response.is_success:
                 with sink.open("wb") as file:
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         file.write(chunk)
+                self.stats.bytes_received += response.num_bytes_downloaded
             else:
                 body = await response.aread()
-            self.stats.bytes_received += 0 if body else response.num_bytes_downloaded
             return Answer(method, path, response.status_code, response.headers, body)
 
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
@@ -207,6 +179,20 @@ class HttpSession:
 def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the variables that httpx reads
     """Whose certificates are trusted. Reading them takes some 30 ms, so all sessions of a process share them."""
     return httpx.create_ssl_context(trust_env=True)
+
+
+def _sent(request: Request) -> dict[str, Any]:
+    """The request in httpx's words. For each attempt anew: an upload is consumed by it."""
+    headers = dict(request.get("headers", {}))
+    sent: dict[str, Any] = {"params": request.get("params"), "data": request.get("form"), "headers": headers}
+    if request.get("json") is not None:
+        headers.setdefault("content-type", "application/json")
+        sent["content"] = jsonlib.dumps(request["json"], separators=(",", ":")).encode()
+    if upload := request.get("upload"):
+        # A length in the header, or the body would be sent chunked.
+        headers["content-length"] = str(upload.stat().st_size)
+        sent["content"] = _read_chunks(upload)
+    return sent
 
 
 async def _read_chunks(path: Path) -> AsyncIterator[bytes]:

@@ -7,15 +7,14 @@ plausible list and error body is read, filters are asked for and never relied up
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 from connector import redact
 from connector.errors import BadRequestError, NotFoundError
 from connector.http.answers import Answer, Reader
 from connector.http.ratelimit import Gate
-from connector.http.session import HttpSession
+from connector.http.session import HttpSession, Request
 from connector.learning_records.models import LearningRecord
 from connector.learning_records.refusals import URL_SETTING, explain
 from connector.settings import Settings, require_learning_records
@@ -45,10 +44,8 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
         """The API these settings name. Raises SettingsError when address or key is missing."""
         return cls(*require_learning_records(settings), settings.learning_records.requests_per_second)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.__aexit__()
 
     @property
     def calls_made(self) -> int:
@@ -102,7 +99,7 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
                 self._filters = False  # an API that refuses filters is read whole
         return await self._call("GET", PATH, params=place)
 
-    async def _call(self, method: str, path: str, **request: Any) -> Answer:
+    async def _call(self, method: str, path: str, **request: Unpack[Request]) -> Answer:
         answer = await self._session.call(method, path, **request)
         if not answer.ok:
             raise explain(answer)

@@ -1,53 +1,13 @@
 """What a LearningRecord API answer that is not a success means, whatever shape its body has."""
 
 from connector import redact
-from connector.errors import (
-    ApiError,
-    AuthenticationError,
-    BadRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    ServerFaultError,
-    ThrottledError,
-)
+from connector.errors import ApiError
 from connector.http.answers import Answer, json_or_none
-from connector.http.refusals import SERVER_FAULTS, Refusal, explained
+from connector.http.refusals import explained, read_refusals
 from connector.settings import variable
 
 URL_SETTING = variable("learning_records", "base_url")
-KEY_SETTING = variable("learning_records", "api_key")
-CHECK_URL = f"Check {URL_SETTING}."
-
-REFUSALS = (
-    Refusal(
-        AuthenticationError, "The LearningRecord API refused the key ({said}).", f"Check {KEY_SETTING}.", statuses={401}
-    ),
-    Refusal(
-        PermissionDeniedError,
-        "The key of the LearningRecord API may not do {where} ({said}).",
-        f"Use a key that may list and create learning records as {KEY_SETTING}.",
-        statuses={403},
-    ),
-    Refusal(
-        NotFoundError, "The LearningRecord API does not know {where} ({status}).", CHECK_URL, statuses={404, 405, 410}
-    ),
-    Refusal(
-        ThrottledError,
-        "The LearningRecord API asks for a longer pause than a run may wait.",
-        "Run again later.",
-        statuses={429},
-    ),
-    Refusal(ProtocolError, "The LearningRecord API sent {where} elsewhere ({status}).", CHECK_URL, statuses=range(400)),
-    # The call may have been carried out, or may be later.
-    Refusal(
-        ServerFaultError,
-        "The LearningRecord API failed on {where} ({status}: {said}).",
-        "Run again later.",
-        statuses=(408, 425, *SERVER_FAULTS),
-    ),
-    Refusal(BadRequestError, "The LearningRecord API refused {where} ({status} {code}: {said})."),
-)
+REFUSALS = read_refusals(__package__)
 
 
 def explain(answer: Answer) -> ApiError:

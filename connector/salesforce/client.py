@@ -7,14 +7,12 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from connector.errors import ApiBudgetError, ProtocolError, SettingsError
 from connector.http.answers import Answer, json_or_none
 from connector.http.ratelimit import Gate
-from connector.http.session import HttpSession, QueryParams
+from connector.http.session import HttpSession, Request
 from connector.push.outcomes import RowResult
 from connector.salesforce.refusals import READER, explain
 from connector.salesforce.session import LOGIN_SETTING, Grant, OrgSession
@@ -45,12 +43,10 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         org = settings.salesforce
         return cls(require_salesforce(settings), org.api_version, org.api_budget_percent)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for session in (self._org.http, self._session):
             if session is not None:
-                await session.__aexit__(kind, error, trace)
+                await session.__aexit__()
 
     @property
     def calls_made(self) -> int:
@@ -116,26 +112,13 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     def _data(self) -> str:
         return f"/services/data/v{self.version}"
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: QueryParams | None = None,
-        json: Any = None,
-        upload: Path | None = None,
-        sink: Path | None = None,
-        repeatable: bool = True,
-    ) -> Answer:
+    async def call(self, method: str, path: str, **request: Unpack[Request]) -> Answer:
         """One authenticated call within the day's budget. Raises ApiBudgetError before it would be passed.
 
         `upload` and `sink` are CSV files: the body to send, and where to put the body of the answer.
         """
         grant = await self.grant()
         self._check_budget()
-        request: dict[str, Any] = {
-            "params": params, "json": json, "upload": upload, "sink": sink, "repeatable": repeatable,
-        }  # fmt: skip
         answer = await self._send(grant, method, path, request)
         if answer.status == 401:
             answer = await self._send(await self._org.renewed(grant), method, path, request)
@@ -144,16 +127,15 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             raise explain(answer, self._org.remedy)
         return answer
 
-    async def _send(self, grant: Grant, method: str, path: str, request: dict[str, Any]) -> Answer:
+    async def _send(self, grant: Grant, method: str, path: str, request: Request) -> Answer:
         if self._session is None or self._session.base_url != grant.instance_url.rstrip("/"):
             self._session = HttpSession(grant.instance_url, self._gate, setting=LOGIN_SETTING)
-        headers = {
-            "authorization": f"Bearer {grant.access_token}",
-            "accept": "text/csv" if request["sink"] else "application/json",
-        }
-        if request["upload"]:
+        accepted = "text/csv" if request.get("sink") else "application/json"
+        headers = {"authorization": f"Bearer {grant.access_token}", "accept": accepted}
+        if request.get("upload"):
             headers["content-type"] = "text/csv"
-        return await self._session.call(method, path, headers=headers, **request)
+        request["headers"] = headers
+        return await self._session.call(method, path, **request)
 
     @property
     def clock(self) -> datetime:

@@ -102,12 +102,8 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, port: int, state: str) -> None:
         self.answers: queue.Queue[str] = queue.Queue()
         self.state = state
-        self._taken = threading.Lock()
+        self.taken = threading.Lock()  # by the first answer
         super().__init__((LOOPBACK_HOST, port), _Callback)
-
-    def take(self) -> bool:
-        """True for the first caller only."""
-        return self._taken.acquire(blocking=False)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print nothing when a browser hangs up."""
@@ -131,7 +127,7 @@ class _Callback(BaseHTTPRequestHandler):
         if parts.path != CALLBACK_PATH:
             self._page(HTTPStatus.NOT_FOUND, "Nothing here", "This port waits for the answer of an Absorb login.")
             return
-        if not self.server.take():
+        if not self.server.taken.acquire(blocking=False):
             self._page(HTTPStatus.GONE, "Already answered", "This login has had its answer.")
             return
         try:

@@ -8,8 +8,8 @@ from typing import Any
 
 from connector import redact
 from connector.absorb.login.token_endpoint import refresh
-from connector.absorb.login.token_file import LOGIN_REMEDY, StoredTokens, TokenFile, age_seconds
-from connector.absorb.login.tokens import BURST_SECONDS, Account, Authenticator, Token
+from connector.absorb.login.token_file import LOGIN_REMEDY, StoredTokens, TokenFile
+from connector.absorb.login.tokens import Account, Authenticator, Token
 from connector.errors import AuthenticationError
 from connector.settings import OAuthLogin
 from connector.times import utc_now
@@ -41,6 +41,18 @@ class OAuthAuthenticator(Authenticator):
     the lock, still holds the token that is of no use: however many processes notice, one refreshes.
     """
 
+    refused_at_once = (
+        "Absorb's gateway refuses a token that the portal has just issued.",
+        (
+            "Check that LEARNSYNC_ABSORB__BASE_URL (or __REGION) is the gateway of the portal in"
+            " LEARNSYNC_ABSORB__PORTAL_URL, and that the account which logged in is an active admin."
+        ),
+    )
+    refused_often = (
+        "Absorb's gateway refused {times} tokens before their time within {minutes}.",
+        "Find out who withdraws them (an admin, or another client), then `learnsync auth login`.",
+    )
+
     def __init__(self, login: OAuthLogin) -> None:
         super().__init__(login.api_key, Account())
         self._login = login
@@ -54,7 +66,7 @@ class OAuthAuthenticator(Authenticator):
             self._stored = await self._usable()
         token = self._account.token
         if token is None or token.value != self._stored.access_token:
-            token = Token(self._stored.access_token, time.monotonic() - age_seconds(self._stored))
+            token = Token(self._stored.access_token, time.monotonic() - self._stored.age)
             self._account.token = token
         return token
 
@@ -84,21 +96,6 @@ class OAuthAuthenticator(Authenticator):
                 save(stored)
             log.info("refreshed the login of %s", self._login.portal_url)
             return stored
-
-    def _refused_at_once(self) -> AuthenticationError:
-        return AuthenticationError(
-            "Absorb's gateway refuses a token that the portal has just issued.",
-            remedy="Check that LEARNSYNC_ABSORB__BASE_URL (or __REGION) is the gateway of the portal in"
-            " LEARNSYNC_ABSORB__PORTAL_URL, and that the account which logged in is an active admin.",
-            status=401,
-        )
-
-    def _refused_often(self, times: int) -> AuthenticationError:
-        return AuthenticationError(
-            f"Absorb's gateway refused {times} tokens before their time within {BURST_SECONDS / 60:.0f} minutes.",
-            remedy="Find out who withdraws them (an admin, or another client), then `learnsync auth login`.",
-            status=401,
-        )
 
 
 async def _completed(work: Coroutine[Any, Any, StoredTokens]) -> StoredTokens:

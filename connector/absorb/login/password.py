@@ -7,9 +7,9 @@ import logging
 import time
 
 from connector import redact
-from connector.absorb.faults import explain, is_wrong_path
-from connector.absorb.login.tokens import BURST_SECONDS, LIFETIME_SECONDS, Account, Authenticator, Token
-from connector.errors import ApiError, AuthenticationError
+from connector.absorb.faults import explain
+from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticator, Token
+from connector.errors import ApiError, AuthenticationError, WrongPathError
 from connector.http.answers import Answer
 from connector.http.session import HttpSession
 
@@ -24,8 +24,17 @@ _accounts: dict[tuple[str, str], Account] = {}
 class PasswordAuthenticator(Authenticator):
     """Logs in by POST /authenticate. Every login counts as a renewal, the first one too."""
 
+    refused_at_once = (
+        "The portal refuses a token that it has just issued.",
+        "Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
+    )
+    refused_often = (
+        "The portal revoked {times} tokens of {user} within {minutes}: another client logs in with the same account.",
+        "Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
+    )
+
     def __init__(self, session: HttpSession, api_key: str, username: str, password: str) -> None:
-        super().__init__(api_key, _accounts.setdefault((session.base_url, username.lower()), Account()))
+        super().__init__(api_key, _accounts.setdefault((session.base_url, username.lower()), Account(username)))
         self._session = session
         self._username = username
         self._password = password
@@ -55,21 +64,6 @@ class PasswordAuthenticator(Authenticator):
         log.info("logged in to %s as %s", self._session.base_url, self._username)
         return token
 
-    def _refused_at_once(self) -> AuthenticationError:
-        return AuthenticationError(
-            "The portal refuses a token that it has just issued.",
-            remedy="Check that LEARNSYNC_ABSORB__USERNAME is an active admin that no other client uses.",
-            status=401,
-        )
-
-    def _refused_often(self, times: int) -> AuthenticationError:
-        return AuthenticationError(
-            f"The portal revoked {times} tokens of {self._username} within {BURST_SECONDS / 60:.0f} minutes:"
-            " another client logs in with the same account.",
-            remedy="Absorb keeps one token per user: give learnsync its own admin (LEARNSYNC_ABSORB__USERNAME).",
-            status=401,
-        )
-
 
 def _token_in(answer: Answer) -> str:
     """The token of a login's answer: a JSON string, or the bare text."""
@@ -88,13 +82,13 @@ def _token_in(answer: Answer) -> str:
 
 def _refusal(answer: Answer) -> ApiError:
     """Name the setting that a failed login points at; the gateway and the portal refuse in different ways."""
-    if answer.status in {400, 401} or (
-        answer.status == 403 and b"Forbidden" not in answer.body and not is_wrong_path(answer)
-    ):
-        return AuthenticationError(
-            f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
-            remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
-            " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
-            status=answer.status,
-        )
-    return explain(answer)
+    found = explain(answer)
+    role_refused = answer.status == 403 and b"Forbidden" not in answer.body and not isinstance(found, WrongPathError)
+    if answer.status not in {400, 401} and not role_refused:
+        return found
+    return AuthenticationError(
+        f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
+        remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
+        " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
+        status=answer.status,
+    )

@@ -12,20 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from connector import redact
-from connector.absorb.faults import WRONG_PATH
 from connector.absorb.login.token_file import LOGIN_REMEDY, StoredTokens
 from connector.absorb.login.tokens import LIFETIME_SECONDS
-from connector.errors import (
-    ApiError,
-    AuthenticationError,
-    ProtocolError,
-    ServerFaultError,
-    ThrottledError,
-    WrongPathError,
-)
+from connector.errors import ApiError, AuthenticationError, ProtocolError
 from connector.http.answers import Answer, json_or_none
 from connector.http.ratelimit import Gate
-from connector.http.refusals import REDIRECTS, SERVER_FAULTS, Refusal, explained
+from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession
 from connector.settings import OAuthLogin
 from connector.times import utc_now
@@ -40,41 +32,19 @@ CLIENT_REMEDY = (
 PORTAL_REMEDY = (
     "Check LEARNSYNC_ABSORB__PORTAL_URL: the portal's own host, such as https://company.myabsorb.com, not the gateway."
 )
-_NO_ENDPOINT = "{status}: there is no OAuth endpoint at {where} of this host."
-# Refused grants (RFC 6749 section 5.2) by their `error`, and what a host answers that is no token endpoint.
-REFUSALS = (
-    Refusal(
-        AuthenticationError,
-        "The portal no longer accepts the {grant} (invalid_grant): it ended or was withdrawn.",
-        LOGIN_REMEDY,
-        codes={"invalid_grant"},
-    ),
-    Refusal(
-        AuthenticationError,
-        "The portal does not know this OAuth client ({code}).",
-        CLIENT_REMEDY,
-        codes={"invalid_client", "unauthorized_client"},
-    ),
-    Refusal(
-        AuthenticationError,
-        "The portal does not know this OAuth client ({status}).",
-        CLIENT_REMEDY,
-        statuses={401},
-        codes={""},
-    ),
-    Refusal(ThrottledError, "The portal throttles {where}.", "Run again later.", statuses={429}),
-    Refusal(ServerFaultError, "The portal failed on {where} ({status}).", "{again}", statuses=SERVER_FAULTS),
-    Refusal(WrongPathError, _NO_ENDPOINT, PORTAL_REMEDY, statuses=(404, 405, *REDIRECTS)),
-    Refusal(WrongPathError, _NO_ENDPOINT, PORTAL_REMEDY, words=WRONG_PATH),
-    Refusal(AuthenticationError, "The portal refused {where} ({status}: {text:.200}).", CLIENT_REMEDY),
-)
+REFUSALS = read_refusals(__package__)
 
 
 async def exchange(login: OAuthLogin, code: str, redirect_uri: str) -> StoredTokens:
     """Tokens for a code. Sent once: the portal takes a code once, and a repeat would only hide what went wrong."""
     redact.register(code)
     # Public clients send a nonce, as the vendor's page has it; a server that knows none ignores it (RFC 6749 3.2).
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "nonce": _nonce()}
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "nonce": secrets.token_urlsafe(16),
+    }
     return _tokens(login, await _ask(login, form, repeatable=False), None)
 
 
@@ -85,10 +55,6 @@ async def refresh(login: OAuthLogin, stored: StoredTokens) -> StoredTokens:
     form = {"grant_type": "refresh_token", "refresh_token": stored.refresh_token}
     # Repeatable: where the portal spent the token and its answer was lost, the login is lost with or without a repeat.
     return _tokens(login, await _ask(login, form, repeatable=True), stored)
-
-
-def _nonce() -> str:
-    return secrets.token_urlsafe(16)
 
 
 async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) -> Answer:
@@ -106,23 +72,22 @@ async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) 
 
 def _tokens(login: OAuthLogin, answer: Answer, before: StoredTokens | None) -> StoredTokens:
     body = _document(answer)
-    access, successor = body.get("access_token"), body.get("refresh_token")
+    access, successor, now = body.get("access_token"), body.get("refresh_token"), utc_now()
     if not isinstance(access, str) or not access:
         raise ProtocolError(
             f"POST {TOKEN_PATH} did not answer with a token.", remedy=PORTAL_REMEDY, status=answer.status
         )
-    if not isinstance(successor, str) or not successor:
-        successor = None
-    now = utc_now()
-    kept = successor is None and before is not None
+    refresh_token, refresh_since = (before.refresh_token, before.refresh_obtained_at) if before else (None, now)
+    if isinstance(successor, str) and successor:
+        refresh_token, refresh_since = successor, now
     stored = StoredTokens(
         portal=login.portal_url,
         client_id=login.client_id,
         access_token=access,
-        refresh_token=before.refresh_token if kept and before else successor,
+        refresh_token=refresh_token,
         obtained_at=now,
         expires_at=now + timedelta(seconds=_lifetime(body.get("expires_in"))),
-        refresh_obtained_at=before.refresh_obtained_at if kept and before else now,
+        refresh_obtained_at=refresh_since,
     )
     stored.register()
     return stored
@@ -147,4 +112,5 @@ def _refusal(answer: Answer, grant: str) -> ApiError:
     code = str(_document(answer).get("error") or "")
     # A code is good for one try only; a refresh may be asked for again.
     kind, again = ("login", "Run again.") if grant == "refresh_token" else ("code of this login", LOGIN_REMEDY)
-    return explained(REFUSALS, answer, code, grant=kind, again=again)
+    remedies = {"log_in": LOGIN_REMEDY, "check_client": CLIENT_REMEDY, "check_portal": PORTAL_REMEDY, "again": again}
+    return explained(REFUSALS, answer, code, grant=kind, **remedies)

@@ -50,6 +50,11 @@ class StoredTokens(BaseModel):
         return now < self.expires_at - timedelta(seconds=early)
 
     @property
+    def age(self) -> float:
+        """Seconds since the access token was issued."""
+        return max(0.0, (utc_now() - self.obtained_at).total_seconds())
+
+    @property
     def login_ends(self) -> datetime:
         """When somebody has to log in again, as far as the documentation tells."""
         return self.expires_at if self.refresh_token is None else self.refresh_obtained_at + REFRESH_LIFETIME
@@ -161,8 +166,3 @@ class TokenFile:
             f"{VARIABLE} = {self.path}: {what} ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         )
-
-
-def age_seconds(stored: StoredTokens) -> float:
-    """How long ago the access token was issued."""
-    return max(0.0, (utc_now() - stored.obtained_at).total_seconds())

@@ -7,8 +7,8 @@ refusal is repeated with the same token before anything is renewed.
 
 import asyncio
 import time
-from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from connector import redact
 from connector.errors import AuthenticationError
@@ -39,14 +39,22 @@ class Token:
 
 @dataclass(slots=True)
 class Account:
-    """One login's token, and when it was renewed (seconds of the monotonic clock)."""
+    """One login's token, and when it was renewed (seconds of the monotonic clock); `user` where the login has one."""
 
+    user: str = ""
     token: Token | None = None
     renewals: list[float] = field(default_factory=list)
 
 
 class Authenticator(SharedCredential[Token]):
-    """Hands out a login's token and replaces it when the portal refuses it."""
+    """Hands out a login's token and replaces it when the portal refuses it.
+
+    Message and remedy for a token that was never accepted: `refused_at_once`, just after it was issued; for {times}
+    renewals within {minutes}: `refused_often`. {user} is the account's.
+    """
+
+    refused_at_once: ClassVar[tuple[str, str]]
+    refused_often: ClassVar[tuple[str, str]]
 
     def __init__(self, api_key: str, account: Account) -> None:
         super().__init__()
@@ -74,15 +82,8 @@ class Authenticator(SharedCredential[Token]):
         now = time.monotonic()
         recent = [moment for moment in self._account.renewals if now - moment < BURST_SECONDS]
         self._account.renewals = recent
-        if len(recent) > usual and not refused.accepted:
-            raise self._refused_at_once()
-        if len(recent) >= BURST_RENEWALS:
-            raise self._refused_often(len(recent))
-
-    @abstractmethod
-    def _refused_at_once(self) -> AuthenticationError:
-        """The error for a token that was never accepted, just after it was issued."""
-
-    @abstractmethod
-    def _refused_often(self, times: int) -> AuthenticationError:
-        """The error for `times` renewals within BURST_SECONDS."""
+        at_once = len(recent) > usual and not refused.accepted
+        if at_once or len(recent) >= BURST_RENEWALS:
+            message, remedy = self.refused_at_once if at_once else self.refused_often
+            facts = {"times": len(recent), "minutes": f"{BURST_SECONDS / 60:.0f} minutes", "user": self._account.user}
+            raise AuthenticationError(message.format_map(facts), remedy=remedy, status=401)

@@ -95,10 +95,7 @@ class Learnings(OrgDestination):
             body = self._create(item) if there is None else self._update(item, there)
         except ValidationError as wrong:
             return RowResult.refused(INVALID_PAYLOAD, _first_problem(wrong))
-        if isinstance(body, CreateLearning):
-            result = await self._graph.create(body)
-        else:
-            result = await self._graph.update(body)
+        result = await self._graph.write(body)
         if result.remote_id:
             self._known[item.external_id] = result.remote_id
         return result

@@ -64,7 +64,7 @@ USER = Readable(
     "User", "users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp"),
     deletable=False, logged=False,
 )  # fmt: skip
-# A contact without an email address can match nobody; one that loses it comes along with the changes.
+# No rule can match a contact without an email address; one that loses its address comes along with the changes.
 CONTACT = Readable(
     "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
     where="Email != null", expected='h."Email" IS NOT NULL',
