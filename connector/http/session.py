@@ -10,9 +10,8 @@ import os
 import random
 import ssl
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
@@ -62,8 +61,6 @@ class CallStats:
 
     requests: int = 0
     retries: int = 0
-    bytes_received: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
 
 
 class _TryAgainError(Exception):
@@ -143,8 +140,6 @@ class HttpSession:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
         self._answered = True
-        self.stats.statuses[answer.status] += 1
-        self.stats.bytes_received += len(answer.body)
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
         self._gate.note(answer.status, answer.retry_after if within_reason else None)
@@ -156,13 +151,12 @@ class HttpSession:
     async def _exchange(self, method: str, path: str, request: Request) -> Answer:
         async with self._client.stream(method, path, **_sent(request)) as response:
             body, sink = b"", request.get("sink")
-            if sink is not None and response.is_success:
+            if sink is None or not response.is_success:
+                body = await response.aread()
+            else:
                 with sink.open("wb") as file:
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         file.write(chunk)
-                self.stats.bytes_received += response.num_bytes_downloaded
-            else:
-                body = await response.aread()
             return Answer(method, path, response.status_code, response.headers, body)
 
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
