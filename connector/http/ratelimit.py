@@ -16,7 +16,7 @@ class TokenBucket:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._configured = rate
-        self.rate = rate  # at the moment
+        self.rate = rate  # at the moment: lower than configured after the host has throttled us
         self._slowed_at = float("-inf")
         self._burst = float(burst)
         self._clock = clock
@@ -57,11 +57,6 @@ class Gate:
         self._bucket = TokenBucket(rate, burst)
         self._slots = asyncio.Semaphore(concurrency)
         self._closed_until = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Calls a second at the moment: lower than configured after the host has throttled us."""
-        return self._bucket.rate
 
     def note(self, status: int, retry_after: float | None) -> None:
         """Learn from an answer: a throttled call slows all down, and nobody calls before the server allows it."""

@@ -12,10 +12,11 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import httpx
 
@@ -69,18 +70,10 @@ class _TryAgainError(Exception):
         super().__init__(reason)
 
 
-class HttpSession:
+class HttpSession(AbstractAsyncContextManager["HttpSession"]):
     """Calls to one host. Use as an async context manager; `setting` is the variable that a wrong host points at."""
 
-    def __init__(
-        self,
-        base_url: str,
-        gate: Gate,
-        *,
-        setting: str,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, base_url: str, gate: Gate, *, setting: str, headers: Mapping[str, str] | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.stats = CallStats()
         self._gate = gate
@@ -89,16 +82,12 @@ class HttpSession:
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
             timeout=TIMEOUT,
-            transport=transport,
             verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
             headers={"user-agent": f"learnsync/{__version__}", **(headers or {})},
         )
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
@@ -151,7 +140,8 @@ class HttpSession:
             return Answer(method, path, response.status_code, response.headers, body)
 
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
-        reason = f"{method} {self.base_url}{path} got no answer ({_describe(failure)})"
+        said = ": ".join(filter(None, (type(failure).__name__, str(failure).strip())))
+        reason = f"{method} {self.base_url}{path} got no answer ({said})"
         verdict = retry.decide(number, None)
         if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
@@ -184,8 +174,3 @@ async def _read_chunks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
-
-
-def _describe(failure: Exception) -> str:
-    text = str(failure).strip()
-    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
