@@ -4,8 +4,6 @@ A destination is an API with the targets that stand or fall together: if one of 
 is, while other destinations still are. The warehouse is open only to compute the difference and to write outcomes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import shutil
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from connector.canonical.maps import load_maps
 from connector.errors import LearnsyncError
@@ -47,7 +45,7 @@ class Run:
     folder: Path
 
     @classmethod
-    def of(cls, settings: Settings, run_id: str, options: PushOptions, progress: Progress | None) -> Run:
+    def of(cls, settings: Settings, run_id: str, options: PushOptions, progress: Progress | None) -> Self:
         """The push these settings and options mean. Raises MappingError."""
         folder = settings.warehouse.outbox / run_id
         maps = load_maps(settings)
