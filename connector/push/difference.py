@@ -1,7 +1,5 @@
 """The temp table `pushable`: every record of a target as it should be, and what the ledger says of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field

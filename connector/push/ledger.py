@@ -1,7 +1,5 @@
 """salesforce.push_ledger: what is about to be sent, what became of it, and the counts that a report shows."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

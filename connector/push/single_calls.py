@@ -4,8 +4,6 @@ The intent is in the ledger before the call. A write whose answer was lost is no
 the record first. What is not known in the end waits for the next push.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ A run's row is written in an opening of the file that its stage needs anyway: `n
 `finish` in its last one. So a run that is killed before it first wrote anything leaves no row.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.absorb.walk.overlap import page_reaching
-from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page
+from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -248,7 +248,7 @@ def test_quiet_sorted_portal_costs_one_request_per_page():
 
     _, outcome, _ = walk(portal, None, 10, count)
     assert isinstance(outcome, Done)
-    assert outcome.mode is Mode.KEYSET
+    assert not outcome.overlapping
     assert asked == 12  # 95 rows by 10, each later page holding the last row of the one before; and a count
 
 
@@ -294,7 +294,7 @@ def test_refused_sort_starts_over_without_it():
     again = steps.refuse()
     assert again is not None
     assert not again.sort
-    assert steps.mode is Mode.OVERLAP
+    assert steps.overlapping
 
 
 def test_a_block_longer_than_a_page_is_asked_for_in_one_answer():

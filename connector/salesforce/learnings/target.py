@@ -5,8 +5,6 @@ updated instead: a push that was killed, an answer that was lost, a new warehous
 Source of the rules: docs/facts/salesforce.md section 6.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import ValidationError

@@ -1,7 +1,5 @@
 """Bulk jobs in the push ledger: entered before the upload, settled from the result files, taken up after a kill."""
 
-from __future__ import annotations
-
 import csv
 import logging
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a re
 was written) does no harm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

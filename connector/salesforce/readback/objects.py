@@ -1,7 +1,5 @@
 """Which objects are read back, and into which columns. Facts: docs/facts/salesforce.md sections 0 and 5."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

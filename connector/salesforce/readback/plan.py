@@ -1,7 +1,5 @@
 """Whether an object may be read by its changes or must be read in full: decided without I/O."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

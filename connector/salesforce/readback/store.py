@@ -1,7 +1,5 @@
 """Spooled readings into the tables of the schema `salesforce`, and the checkpoint with the rows that it covers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from connector.salesforce.readback.objects import SQL_TYPES
