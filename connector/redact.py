@@ -25,8 +25,7 @@ def register(*secrets: str | None) -> None:
 def scrub(text: str) -> str:
     """Return `text` with registered secrets and secret-looking fields masked."""
     for secret in sorted(_known, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, MASK)
+        text = text.replace(secret, MASK)
     return _SECRET_FIELDS.sub(rf"\1{MASK}", text)
 
 

@@ -1,9 +1,12 @@
 """What several maps share: the checks of their cells, and cells as SQL."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mappings.errors import MappingError
+
+# Rows of a CSV file: number of the line, and cell by column.
+Rows = Iterable[tuple[int, dict[str, str]]]
 
 YES_NO = ("yes", "no")
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")

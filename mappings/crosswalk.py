@@ -1,10 +1,10 @@
 """learning_items.csv: which LearningItem of Salesforce a course of Absorb is, where the names do not say so."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mappings.cells import quote
+from mappings.cells import Rows, quote
 from mappings.errors import MappingError
 
 FILE = "learning_items.csv"
@@ -24,7 +24,7 @@ class ItemRule:
     item: str
 
 
-def item_rules(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[ItemRule, ...]:
+def item_rules(rows: Rows) -> tuple[ItemRule, ...]:
     """The rows as rules. Raises MappingError, which names the line, or the course that is named twice in one way."""
     rules = tuple(_rule(row, number) for number, row in rows)
     seen: set[tuple[str, str]] = set()

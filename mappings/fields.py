@@ -1,13 +1,10 @@
 """salesforce_fields.csv and salesforce_errors.csv: which field is filled from which column, and what an error means."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mappings.cells import NAME, YES_NO, check_unique
+from mappings.cells import NAME, YES_NO, Rows, check_unique
 from mappings.errors import MappingError
-
-Rows = Iterable[tuple[int, dict[str, str]]]
 
 FILE = "salesforce_fields.csv"
 ERRORS_FILE = "salesforce_errors.csv"

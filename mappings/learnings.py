@@ -1,10 +1,9 @@
 """Checks learnings_fields.csv: which field of a Learning is filled from which column of sql/push_learnings.sql."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mappings.cells import NAME, check_unique
+from mappings.cells import NAME, Rows, check_unique
 from mappings.errors import MappingError
 
 FILE = "learnings_fields.csv"
@@ -34,7 +33,7 @@ class LearningField:
         return name if head == CUSTOM else None
 
 
-def learning_fields(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[LearningField, ...]:
+def learning_fields(rows: Rows) -> tuple[LearningField, ...]:
     """The rows as fields. Raises MappingError, which names the line, or the row that is missing."""
     fields = tuple(_field(row, number) for number, row in rows)
     check_unique(FILE, [entry.field for entry in fields])

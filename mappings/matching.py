@@ -1,9 +1,9 @@
 """learner_matching.csv: by which fields a learner of Absorb is found among the people of Salesforce."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mappings.cells import YES_NO, check_name, check_unique, quote
+from mappings.cells import YES_NO, Rows, check_name, check_unique, quote
 from mappings.errors import MappingError
 
 FILE = "learner_matching.csv"
@@ -22,7 +22,7 @@ class LearnerRule:
     active_only: bool
 
 
-def learner_rules(rows: Iterable[tuple[int, dict[str, str]]]) -> tuple[LearnerRule, ...]:
+def learner_rules(rows: Rows) -> tuple[LearnerRule, ...]:
     """The rows as rules. Raises MappingError, which names the line."""
     rules = tuple(_rule(row, number) for number, row in rows)
     check_unique(FILE, [rule.name for rule in rules])

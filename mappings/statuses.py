@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mappings.cells import YES_NO, check_name, check_unique, quote
+from mappings.cells import YES_NO, Rows, check_name, check_unique, quote
 from mappings.errors import MappingError
 
 FILE = "progress_status.csv"
@@ -64,7 +64,7 @@ class StatusRule:
         return " AND ".join(parts) or "true"
 
 
-def status_rules(rows: Iterable[tuple[int, dict[str, str]]], statuses: Collection[int]) -> tuple[StatusRule, ...]:
+def status_rules(rows: Rows, statuses: Collection[int]) -> tuple[StatusRule, ...]:
     """The rows as rules, first match wins. Raises MappingError, which names the line, or the case left undecided."""
     rules = tuple(_rule(row, number, statuses) for number, row in rows)
     check_unique(FILE, [rule.name for rule in rules])

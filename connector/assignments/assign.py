@@ -22,6 +22,7 @@ from connector.progress import Progress, Silent
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings, require_absorb, require_salesforce, variable
 from connector.times import utc_now
+from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import rows_param, statements
 
@@ -106,6 +107,7 @@ class _Assign:
             ]
             due = [Assignment(*row) for row in connection.execute(sql("due")).fetchall()]
             if options.apply:
+                runs.end_killed(connection, self.settings.tenant_id, "assign", self.run_id)
                 connection.execute(sql("settle"), self._written())
         report.read = sum(report.outcomes.values())
         report.left_out = len(due[options.limit :]) if options.apply and options.limit is not None else 0

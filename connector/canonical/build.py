@@ -1,7 +1,5 @@
 """Warehouse → learning_record and learning_item_progress: every row evaluated, only differences written."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The maps that the settings name."""
 
-from __future__ import annotations
-
 import mappings
 from connector.errors import MappingError
 from connector.settings import Settings, variable

@@ -3,8 +3,6 @@
 The rules are mappings/learner_matching.csv and mappings/learning_items.csv. Nothing else writes the two tables.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from connector.warehouse.apply import apply_computed

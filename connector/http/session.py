@@ -4,7 +4,6 @@ It knows nothing of Absorb or Salesforce. A call returns an `Answer` whatever it
 what a status means. Only "no answer at all" is an error here.
 """
 
-import asyncio
 import json as jsonlib
 import logging
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__
 from connector.errors import UnreachableError
@@ -70,6 +70,13 @@ class _TryAgainError(Exception):
         super().__init__(reason)
 
 
+def _pause(state: RetryCallState) -> float:
+    failure = state.outcome.exception() if state.outcome else None
+    if not isinstance(failure, _TryAgainError):
+        return 0.0
+    return max(failure.wait.at_least, random.uniform(0, failure.wait.backoff))  # noqa: S311 - jitter, not a secret
+
+
 class HttpSession(AbstractAsyncContextManager["HttpSession"]):
     """Calls to one host. Use as an async context manager; `setting` is the variable that a wrong host points at."""
 
@@ -98,17 +105,19 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
         returned like any other.
         """
-        number = 1
-        while True:
-            try:
-                return await self._attempt(method, path, request, number)
-            except _TryAgainError as failure:
-                number += 1
-                self.stats.retries += 1
-                jitter = random.uniform(0, failure.wait.backoff)  # noqa: S311 - no secret
-                pause = max(failure.wait.at_least, jitter)
-                log.info("%s: trying again in %.1f s (attempt %d)", failure, pause, number)
-            await asyncio.sleep(pause)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
+        )
+        async for attempt in retrying:
+            with attempt:
+                return await self._attempt(method, path, request, attempt.retry_state.attempt_number)
+        raise AssertionError("tenacity ended without a result")  # pragma: no cover
+
+    def _note_retry(self, state: RetryCallState) -> None:
+        self.stats.retries += 1
+        reason = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        log.info("%s: trying again in %.1f s (attempt %d)", reason, pause, state.attempt_number + 1)
 
     async def _attempt(self, method: str, path: str, request: Request, number: int) -> Answer:
         started, repeatable = time.perf_counter(), request.get("repeatable", True)

@@ -1,7 +1,5 @@
 """What a LearningRecord says, in a form in which two records can be compared. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ by what it says, among the person's records that the ledger does not already acc
 interchangeable, so it does not matter which of them is whose.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The temp table `pushable`: every record of a target as it should be, and what the ledger says of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -105,12 +103,10 @@ def read(path: Path) -> Iterator[Item]:
             yield Item(row["external_id"], row["payload_hash"], json.loads(row["payload"]), row.get("prior_code"))
 
 
-def append(path: Path, items: Iterable[Item]) -> int:
-    """Add records to a spool file; returns how many."""
-    lines = [json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items]
+def append(path: Path, items: Iterable[Item]) -> None:
+    """Add records to a spool file."""
     with path.open("a", encoding="utf-8") as kept:
-        kept.writelines(lines)
-    return len(lines)
+        kept.writelines(json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

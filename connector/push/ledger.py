@@ -1,9 +1,7 @@
 """salesforce.push_ledger: what is about to be sent, what became of it, and the counts that a report shows."""
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.push.reports import TargetReport
@@ -27,31 +25,30 @@ class Ledger:
         self.key = {"tenant_id": tenant_id, "org_id": place, "object": object_name}
         self.run_id = run_id
 
-    def intend(self, rows: Iterable[Row]) -> None:
+    def intend(self, rows: Sequence[Row]) -> None:
         """Note what a call that must not be repeated is about to send: external_id, payload_hash, content."""
-        with self.warehouse.transaction() as connection:
-            self.write(connection, "ledger_intend", _given(rows), job_id=None)
+        self._write_given("ledger_intend", rows, job_id=None)
 
     def put(self, rows: Sequence[Row]) -> None:
         """Note what became of records: see outcomes.ledger_row."""
-        if rows:
-            with self.warehouse.transaction() as connection:
-                self.write(connection, "ledger_put", _given(rows))
+        self._write_given("ledger_put", rows)
 
     def found(self, rows: Sequence[Row]) -> None:
         """Note records that the target was found to have: external_id, payload_hash, content, salesforce_id.
 
         They do not count as sent by this run.
         """
+        self._write_given("ledger_found", rows)
+
+    def _write_given(self, name: str, rows: Sequence[Row], **values: Any) -> None:
         if rows:
             with self.warehouse.transaction() as connection:
-                self.write(connection, "ledger_found", _given(rows))
+                self.write(connection, name, sql("ledger_rows"), rows=rows_param(rows), **values)
 
-    def write(self, connection: Connection, name: str, rows: tuple[str, Row], **values: Any) -> None:
-        """Run one of the statements ledger_*.sql over rows: a query and its parameters."""
-        query, parameters = rows
+    def write(self, connection: Connection, name: str, query: str, **values: Any) -> None:
+        """Run one of the statements ledger_*.sql over the rows of a query, in the caller's transaction."""
         named = {"now": utc_now(), "run_id": self.run_id}
-        connection.execute(sql(name, rows=query), {**self.key, **named, **parameters, **values})
+        connection.execute(sql(name, rows=query), self.key | named | values)
 
     def remote_ids(self, connection: Connection) -> dict[str, str | None]:
         """External id of every record in the ledger → the id that the target gave it, None where there is none yet."""
@@ -71,7 +68,3 @@ class Ledger:
         report.accepted, report.rejected, report.deferred = (
             states[state] for state in ("accepted", "rejected", "deferred")
         )
-
-
-def _given(rows: Iterable[Row]) -> tuple[str, Row]:
-    return sql("ledger_rows"), {"rows": rows_param(rows)}

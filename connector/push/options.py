@@ -1,7 +1,5 @@
 """How a push is asked to go, and how long it waits between calls."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Sequence

@@ -3,10 +3,8 @@
 The classes are those of docs/facts/salesforce.md section 3e.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from connector.errors import IncompleteError
 from mappings import ErrorRule
@@ -35,7 +33,7 @@ class RowResult:
     text: str | None
 
     @classmethod
-    def refused(cls, code: str, text: str) -> RowResult:
+    def refused(cls, code: str, text: str) -> Self:
         """A result without success."""
         return cls(success=False, created=False, remote_id=None, code=code, text=text)
 

@@ -1,7 +1,5 @@
 """What a push did, or would do: counts per target, and how single records would change."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -4,8 +4,6 @@ The intent is in the ledger before the call. A write whose answer was lost is no
 the record first. What is not known in the end waits for the next push.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
@@ -67,7 +65,7 @@ class SingleCalls:
     async def send(self, items: Iterable[Item]) -> None:
         """Send them in order. Raises LearnsyncError for what concerns every call; outcomes by then are recorded."""
         for batch in batches(items, self.batch):
-            self.ledger.intend(map(self.intent, batch))
+            self.ledger.intend([self.intent(item) for item in batch])
             outcomes: list[dict[str, Any]] = []
             try:
                 await self._send_batch(batch, outcomes)

@@ -4,8 +4,6 @@ What an org keeps is decided in two places: in Python for the samples of a dry r
 read-back. Both forms stand here, side by side, and tests/push/test_values.py holds them together.
 """
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime
 from typing import Any

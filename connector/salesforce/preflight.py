@@ -1,7 +1,5 @@
 """Does the org have what the field map needs? Asked by describe before anything is sent; all problems named at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from collections.abc import Mapping as MappingType
 from typing import Any

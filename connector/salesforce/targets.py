@@ -1,7 +1,5 @@
 """The objects that learnsync writes, in the order their lookups need, and the SQL of their payloads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

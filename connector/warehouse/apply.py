@@ -1,7 +1,5 @@
 """Making a table equal to a computed one, touching only the rows that differ."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """An open DuckDB file: its type and settings, transactions on it, and what every written row is stamped with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -4,12 +4,11 @@ Facts: docs/facts/duckdb.md section C5. A second process, read-only or not, is r
 operating system drops the lock when a process dies, so waiting always ends.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
@@ -36,7 +35,7 @@ class Warehouse:
         self._migrated = False
 
     @classmethod
-    def of(cls, settings: Settings) -> Warehouse:
+    def of(cls, settings: Settings) -> Self:
         """The warehouse these settings name."""
         return cls(settings.warehouse.path, lock_timeout_seconds=settings.warehouse.lock_timeout_seconds)
 

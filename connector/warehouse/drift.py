@@ -1,7 +1,5 @@
 """Fields that no model knows: noticed once, kept from then on in each row's `_extra`, never in the way of a run."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Iterable
 

@@ -1,7 +1,5 @@
 """How far behind a stream's watermarks are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

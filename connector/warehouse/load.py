@@ -3,13 +3,11 @@
 DuckDB parses and casts; pydantic is asked only about rows that do not fit, to say why.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from connector.streams import MODELS
 from connector.warehouse import drift
@@ -38,7 +36,7 @@ class LoadCounts:
         """Rows that were read and already stood in the warehouse (or came twice)."""
         return self.read - self.inserted - self.updated - self.quarantined
 
-    def add(self, other: LoadCounts) -> None:
+    def add(self, other: Self) -> None:
         """Sum in place."""
         self.read += other.read
         self.inserted += other.inserted

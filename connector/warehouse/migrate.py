@@ -1,7 +1,5 @@
 """Numbered SQL migrations: those that a file lacks are applied and recorded in one transaction."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from importlib.resources import files

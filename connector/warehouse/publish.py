@@ -1,7 +1,5 @@
 """The analysts' file: a whole copy, put in place atomically, so that readers never meet the writer's lock."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

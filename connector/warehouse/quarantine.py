@@ -1,7 +1,5 @@
 """ops.quarantine: rows that cannot be used, whole, with the field at fault and the reason."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A run's row is written in an opening of the file that its stage needs anyway: `n
 `finish` in its last one. So a run that is killed before it first wrote anything leaves no row.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -33,7 +31,7 @@ class Run:
 # What a stage calls in its last opening of the file, with its report: the run is ended there.
 Closing = Callable[[Connection, Any], None]
 
-# Runs of this process that have not ended, by id. One that nobody records (a dry run) is not among them.
+# Runs of this process that have not ended, by id. A dry run is not recorded and is not among them.
 _open: dict[str, Run] = {}
 
 
@@ -49,8 +47,13 @@ def begin(tenant_id: str, command: str) -> Run:
     return run
 
 
+def is_open(run: Run) -> bool:
+    """True until `finish` has written how it ended."""
+    return run.run_id in _open
+
+
 def note_begun(connection: Connection, run_id: str) -> None:
-    """Write the row of a run that has begun; nothing where it stands already, or where nobody records the run."""
+    """Write the row of a run that has begun, unless it stands already or the run is not recorded."""
     if run := _open.get(run_id):
         values = {"run_id": run_id, "tenant_id": run.tenant_id, "command": run.command, "started_at": run.started_at}
         connection.execute(sql("run_begin"), values)

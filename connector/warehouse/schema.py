@@ -1,7 +1,5 @@
 """From the pydantic models to DuckDB: column types, and the expressions that cast a landed row or find it unfit."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import cast

@@ -1,7 +1,5 @@
 """SQL files: each package keeps its statements in its own folder `sql`, one statement a file."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

@@ -1,7 +1,5 @@
 """How far each list has been read: watermarks of lists read to their end, resume points of walks under way."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

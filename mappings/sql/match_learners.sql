@@ -27,7 +27,7 @@ SELECT
   CASE WHEN c.hits = 1 AND c.object = 'User' THEN c.salesforce_id END AS salesforce_user_id,
   CASE WHEN c.hits = 1 AND c.object = 'Contact' THEN c.salesforce_id END AS salesforce_contact_id,
   -- Who they last were: what is in Salesforce already keeps its lookup when the match is lost. A contact that the org
-  -- says is deleted is nobody: the org has cleared the lookup, and would refuse the id.
+  -- says is deleted is left out: the org has cleared the lookup, and would refuse the id.
   CASE WHEN c.hits = 1 THEN CASE c.object WHEN 'User' THEN c.salesforce_id END ELSE held.last_user_id END AS last_user_id,
   CASE WHEN c.hits = 1 THEN CASE c.object WHEN 'Contact' THEN c.salesforce_id END
     WHEN coalesce(gone."IsDeleted", false) THEN NULL ELSE held.last_contact_id END AS last_contact_id

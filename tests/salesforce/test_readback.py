@@ -104,10 +104,10 @@ def ago(sandbox: Sandbox, minutes: int) -> str:
     return (sandbox.org.now() - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
-def age(sandbox: Sandbox, name: str) -> None:
-    """Make every record of an object look an hour old."""
+def age(sandbox: Sandbox, name: str, minutes: int = 60) -> None:
+    """Make every record of an object look an hour old, or as old as said."""
     for row in sandbox.org.table(name).rows.values():
-        row["SystemModstamp"] = ago(sandbox, 60)
+        row["SystemModstamp"] = ago(sandbox, minutes)
 
 
 def how(report: ReadbackReport) -> dict[str, str]:
@@ -260,6 +260,7 @@ def test_too_many_ids_or_a_purged_log_mean_a_full_read(sandbox: Sandbox, pushed:
     with Warehouse.of(pushed).transaction() as connection:
         connection.execute("UPDATE salesforce.checkpoints SET covered_until = covered_until - INTERVAL 2 HOUR")
     sandbox.org.replication.id_limit = 3
+    age(sandbox, "LearningItem", minutes=24 * 60)  # else they come into the window with the next whole minute
     sandbox.org.set_values("LearningItem", sandbox.org.records("LearningItem")[0]["Id"], Type="LearningContent")
     for name in (ENROLLMENT, "LearningItemProgress"):
         age(sandbox, name)

@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support import Row, enrollment, load, query
 
-from connector.cli import rejected
+from connector.cli.commands import rejects as rejected
 from connector.settings import load_settings
 from connector.warehouse import drift
 from connector.warehouse import load as loading

@@ -42,20 +42,24 @@ class LearningsGraph:
         """The learning with this Salesforce id, None where the org has none."""
         return await self._get(learning_id, {})
 
-    async def create(self, learning: CreateLearning) -> RowResult:
-        """Create a learning. Not repeated by itself: whoever gets no answer must look before another try.
+    async def write(self, learning: CreateLearning | UpdateLearning) -> RowResult:
+        """Create or update a learning. Only a change of fields alone is repeated by itself, which is safe.
 
-        Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether the learning was made.
+        Raises UnreachableError, ServerFaultError or ProtocolError when it is not known whether a learning was made or
+        its requirements changed: whoever gets no answer must look before another try.
         """
-        return await self._manage("POST", learning)
-
-    async def update(self, learning: UpdateLearning) -> RowResult:
-        """Update a learning's fields, and add or delete requirements. The fields alone are safe to repeat.
-
-        Raises what `create` raises when requirements were to change and no answer tells whether they did.
-        """
-        fields_only = not (learning.prerequisites or learning.corequisites or learning.recommended)
-        return await self._manage("PATCH", learning, repeatable=fields_only)
+        create = isinstance(learning, CreateLearning)
+        alone = not (create or learning.prerequisites or learning.corequisites or learning.recommended)
+        body, method = {"learnings": [learning.body()]}, "POST" if create else "PATCH"
+        try:
+            answer = await self._client.call(method, self._path, json=body, repeatable=alone)
+        except BadRequestError as refusal:
+            # A refusal of the request is that of its one learning; the body may be a result all the same.
+            return _result(refusal.body, created=False) or RowResult.refused(refusal.code or NO_CODE, refusal.message)
+        result = _result(answer.body, created=create)
+        if result is None:
+            raise READER.error(answer)
+        return result
 
     async def _get(self, name: str, params: dict[str, str]) -> Graph | None:
         try:
@@ -67,20 +71,6 @@ class LearningsGraph:
             return None
         graph = READER.model(answer, Graph, document)
         return graph if graph.learning.learning_id else None
-
-    async def _manage(
-        self, method: str, learning: CreateLearning | UpdateLearning, *, repeatable: bool = False
-    ) -> RowResult:
-        body = {"learnings": [learning.body()]}
-        try:
-            answer = await self._client.call(method, self._path, json=body, repeatable=repeatable)
-        except BadRequestError as refusal:
-            # A refusal of the request is that of its one learning; the body may be a result all the same.
-            return _result(refusal.body, created=False) or RowResult.refused(refusal.code or NO_CODE, refusal.message)
-        result = _result(answer.body, created=method == "POST")
-        if result is None:
-            raise READER.error(answer)
-        return result
 
 
 def _result(body: str | bytes, *, created: bool) -> RowResult | None:

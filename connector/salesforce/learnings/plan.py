@@ -1,7 +1,5 @@
 """Which learnings are to be created or updated: the catalogue against the ledger, prerequisites first."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any

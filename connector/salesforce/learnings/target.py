@@ -5,8 +5,6 @@ updated instead: a push that was killed, an answer that was lost, a new warehous
 Source of the rules: docs/facts/salesforce.md section 6.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import ValidationError
@@ -95,10 +93,7 @@ class Learnings(OrgDestination):
             body = self._create(item) if there is None else self._update(item, there)
         except ValidationError as wrong:
             return RowResult.refused(INVALID_PAYLOAD, _first_problem(wrong))
-        if isinstance(body, CreateLearning):
-            result = await self._graph.create(body)
-        else:
-            result = await self._graph.update(body)
+        result = await self._graph.write(body)
         if result.remote_id:
             self._known[item.external_id] = result.remote_id
         return result

@@ -4,11 +4,10 @@ Jobs go one after another: two at once on one object would meet each other's loc
 (docs/facts/salesforce.md section 3e).
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from connector.errors import ApiError, IncompleteError, LearnsyncError, UnreachableError
 from connector.push.engine import Run
@@ -37,7 +36,7 @@ class BulkPush:
     target: OrgObject
 
     @classmethod
-    def of(cls, run: Run, client: SalesforceClient, org_id: str, target: OrgObject, sent_by: str = "") -> BulkPush:
+    def of(cls, run: Run, client: SalesforceClient, org_id: str, target: OrgObject, sent_by: str = "") -> Self:
         """The bulk jobs of one object of an org. Their rows stay those of the run `sent_by`, if it was another one."""
         ledger = BulkLedger(run.warehouse, run.settings.tenant_id, org_id, target.object, sent_by or run.run_id)
         return cls(run, BulkJobs(client, run.options.pauses), ledger, target)

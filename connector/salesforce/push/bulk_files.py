@@ -1,7 +1,5 @@
 """From the difference to the CSV files of Bulk API 2.0 jobs (docs/facts/salesforce.md section 3a)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

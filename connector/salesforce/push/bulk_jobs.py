@@ -3,8 +3,6 @@
 Facts: docs/facts/salesforce.md section 3a. A job holds one file; its results are kept for seven days.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

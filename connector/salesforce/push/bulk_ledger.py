@@ -1,7 +1,5 @@
 """Bulk jobs in the push ledger: entered before the upload, settled from the result files, taken up after a kill."""
 
-from __future__ import annotations
-
 import csv
 import logging
 from dataclasses import dataclass
@@ -54,9 +52,9 @@ class BulkLedger(Ledger):
 
     def enter(self, job_id: str, rows: Path, part: Part) -> None:
         """Write the job's id to each of its rows."""
-        entered = sql("bulk_sent", rows=literal(rows)), {"part": part.number}
+        query = sql("bulk_sent", rows=literal(rows))
         with self.warehouse.transaction() as connection:
-            self.write(connection, "ledger_intend", entered, job_id=job_id)
+            self.write(connection, "ledger_intend", query, part=part.number, job_id=job_id)
 
     def release(self, job_id: str, code: str, text: str) -> None:
         """Make the rows of a job that came to nothing due again."""
@@ -84,7 +82,7 @@ class BulkLedger(Ledger):
             settled = Settled(*connection.execute(sql("bulk_settled")).fetchone() or (0, 0, 0, None))
             if again and settled.again:
                 connection.execute(sql("bulk_again", rows=literal(again[0]), path=literal(again[1])))
-            self.write(connection, "ledger_put", ("FROM bulk_outcomes", {}))
+            self.write(connection, "ledger_put", "FROM bulk_outcomes")
             connection.execute("DROP TABLE bulk_outcomes")
             connection.execute("DROP TABLE bulk_results")
         return settled

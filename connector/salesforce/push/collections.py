@@ -1,7 +1,5 @@
 """One object by sObject Collections: records from a spool file, 200 a call (docs/facts/salesforce.md section 3b)."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -5,8 +5,6 @@ of the vendor prints Create and Update beside some of its fields, which is no ev
 the default is no, and records are only ever updated by Id: Salesforce itself makes them.
 """
 
-from __future__ import annotations
-
 from connector.errors import NotFoundError, TargetRefusedError
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import PROGRESS

@@ -5,8 +5,6 @@ LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a re
 was written) does no harm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from connector.canonical.match import match
 from connector.errors import PreflightError
 from connector.push import difference
 from connector.push.engine import Destination, Run
+from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
@@ -108,10 +107,10 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
-        self.ledger = run.ledger(org_id, spec.object)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
+        self.ledger: Ledger = self._bulk.ledger
         self._spool: Path = run.folder / f"{spec.name}.ndjson"
         self._jobs: BulkSpool | None = None
 

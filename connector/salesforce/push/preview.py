@@ -1,7 +1,5 @@
 """How sampled records would change: what the org holds now beside what the payload says, field by field."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which objects are read back, and into which columns. Facts: docs/facts/salesforce.md sections 0 and 5."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +62,7 @@ USER = Readable(
     "User", "users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp"),
     deletable=False, logged=False,
 )  # fmt: skip
-# A contact without an email address can match nobody; one that loses it comes along with the changes.
+# No rule can match a contact without an email address; one that loses its address comes along with the changes.
 CONTACT = Readable(
     "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
     where="Email != null", expected='h."Email" IS NOT NULL',

@@ -1,7 +1,5 @@
 """What became of our own records in the org: deleted, or changed by somebody else. Marks them in the ledger."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from connector.push import difference

@@ -4,8 +4,6 @@ A record that was edited, deactivated or deleted comes along, so that matching g
 everybody anew. When a full read is needed, plan.py says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping as MappingType
 from pathlib import Path
 

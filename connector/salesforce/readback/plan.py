@@ -1,16 +1,14 @@
 """Whether an object may be read by its changes or must be read in full: decided without I/O."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 # getUpdated answers for the last 30 days, getDeleted for the last 15 (docs/facts/salesforce.md section 5). A record
 # that left the recycle bin before we looked is named by neither, so the shorter window holds for what can be deleted.
 UPDATED_WINDOW, DELETED_WINDOW = timedelta(days=30), timedelta(days=15)
-# Rows of a transaction bear the stamp of their writing and are seen at its end, up to ten minutes later.
+# A row is stamped when it is written and visible when its transaction ends, up to ten minutes later.
 OVERLAP = timedelta(minutes=15)
-# What no increment can show is put right this often: rows that the run-as user may not see any more.
+# Increments do not show rows that the run-as user may not see any more; a full read this often does.
 FULL_EVERY = timedelta(days=30)
 
 

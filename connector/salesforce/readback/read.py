@@ -5,8 +5,6 @@ is still open holds it back), getDeleted names what has left even the recycle bi
 brings the changed records themselves, deleted ones included. Facts: docs/facts/salesforce.md section 5.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterable

@@ -5,8 +5,6 @@ object, its checkpoint and, for our own records, the marks in the push ledger ar
 does not have are reported and left aside. Facts: docs/facts/salesforce.md sections 0 and 5.
 """
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,7 +1,5 @@
 """What a read-back is asked for, and what it reports."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from connector.progress import Progress

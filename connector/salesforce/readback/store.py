@@ -1,7 +1,5 @@
 """Spooled readings into the tables of the schema `salesforce`, and the checkpoint with the rows that it covers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from connector.salesforce.readback.objects import SQL_TYPES
@@ -44,7 +42,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
         "SELECT org_id FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = $object", names
     ).fetchone()
     same_org = held is not None and held[0] == reading.org_id
-    # Without a checkpoint nobody knows whose rows these are: a full read takes their place.
+    # Without a checkpoint the rows held may be those of another org: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
     removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
     counts = apply_computed(connection, "computed", table, "Id", tenant_id, keep=same_org)

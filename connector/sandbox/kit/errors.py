@@ -1,7 +1,5 @@
 """The one exception that becomes an error answer; each API prints it in its own shape."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

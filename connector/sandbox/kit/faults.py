@@ -4,8 +4,6 @@ Faults are repeatable (seeded). Those of a profile are bounded: the same request
 a client with sane retries always gets through.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import socket

@@ -5,8 +5,6 @@ Comparisons happen on one canonical text: naive UTC with exactly seven digits, w
 seconds.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

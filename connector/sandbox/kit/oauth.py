@@ -1,7 +1,5 @@
 """What the token endpoints and the gates behind them share, whichever house they belong to."""
 
-from __future__ import annotations
-
 import hmac
 from typing import Any
 from urllib.parse import parse_qs

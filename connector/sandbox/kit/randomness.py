@@ -1,7 +1,5 @@
 """Repeatable choices for the generator, and timestamps in the portal's many styles."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -3,8 +3,6 @@
 A path that ends with ``[/]`` is served with and without the slash.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,5 @@
 """Serving ASGI apps on loopback ports from one background thread."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import threading

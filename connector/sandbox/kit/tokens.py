@@ -1,7 +1,5 @@
 """The words of a query, taken one after another by a parser; letter case of words does not matter."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,3 @@
 """The Salesforce org: its objects and rules, and the REST, query, bulk and Learnings Graph resources."""
 
-from connector.sandbox.org.org import Org
-
-__all__ = ["Org"]
+from connector.sandbox.org.org import Org as Org

@@ -4,8 +4,6 @@ Facts: docs/facts/salesforce.md sections 3f and 4. The error texts are those tha
 far ahead `exp` may lie is not documented; five minutes, the strictest figure in circulation, is held to.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import cached_property

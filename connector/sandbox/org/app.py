@@ -3,8 +3,6 @@
 Another API family is one more table of ``RESOURCES``.
 """
 
-from __future__ import annotations
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,11 +13,10 @@ from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.routes import Table, application, json_response, open_door
 from connector.sandbox.org.bulk.routes import BULK
 from connector.sandbox.org.call import NEWEST, OLDEST, PREFIX, Call, door
-from connector.sandbox.org.errors import not_found, org_shape
+from connector.sandbox.org.errors import not_found, org_shape, refused
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.learnings.routes import LEARNINGS
 from connector.sandbox.org.oauth import oauth_routes
-from connector.sandbox.org.query.routes import QUERY
 from connector.sandbox.org.rest.sobjects import SOBJECTS
 
 _NAMES = ("sobjects", "query", "queryAll", "limits", "jobs")
@@ -44,11 +41,36 @@ def _limits(call: Call) -> Response:
     )
 
 
+def _query(call: Call, *, include_deleted: bool) -> Response:
+    soql = call.query.get("q")
+    if not soql:
+        raise refused("MALFORMED_QUERY", "A query string has to be specified")
+    page = call.house.query(soql, version=call.version, batch=_query_batch(call), include_deleted=include_deleted)
+    return json_response(page.as_dict(call.version))
+
+
+def _query_more(call: Call) -> Response:
+    page = call.house.query_more(call.path["locator"], version=call.version, batch=_query_batch(call))
+    return json_response(page.as_dict(call.version))
+
+
+def _query_batch(call: Call) -> int:
+    """``Sforce-Query-Options: batchSize=n``, held to 200–2,000 (docs/facts/salesforce.md section 5)."""
+    for option in call.request.headers.get("sforce-query-options", "").split(","):
+        name, _, value = option.partition("=")
+        if name.strip().lower() == "batchsize" and value.strip().isdigit():
+            return min(2000, max(200, int(value)))
+    return 2000
+
+
 RESOURCES: Table[Call] = {
     "[/]": {"GET": lambda call: json_response({name: f"/services/data/v{call.version}/{name}" for name in _NAMES})},
     "/limits[/]": {"GET": _limits},
     **SOBJECTS,
-    **QUERY,
+    "/query[/]": {"GET": lambda call: _query(call, include_deleted=False)},
+    "/queryAll[/]": {"GET": lambda call: _query(call, include_deleted=True)},
+    "/query/{locator}": {"GET": _query_more},
+    "/queryAll/{locator}": {"GET": _query_more},
     **BULK,
     **LEARNINGS,
 }

@@ -1,7 +1,5 @@
 """What all resources of the org share: sessions, versions, counting, headers (docs/facts/salesforce.md section 3f)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

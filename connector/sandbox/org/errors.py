@@ -1,7 +1,5 @@
 """How the org prints a refusal: of a whole request, and of one record among others."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from connector.sandbox.kit.errors import Refusal

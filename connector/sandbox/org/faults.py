@@ -1,7 +1,5 @@
 """Refusals of single records that a test asks of the org."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any

@@ -7,8 +7,6 @@ Some learning items have nothing to do with the portal. Others bear the name of 
 those agrees with the portal's enrollment, in the words of LearningItemProgress (docs/facts/salesforce.md section 0).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Hooks of the org for tests and the demo: what no API offers, apart from the rules in ``org``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from connector.sandbox.org.org import Org

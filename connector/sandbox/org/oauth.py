@@ -1,7 +1,5 @@
 """The token endpoint of the org: client credentials and JWT bearer (docs/facts/salesforce.md section 4)."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -4,8 +4,6 @@ Follows docs/facts/salesforce.md. Every public method takes the lock, so several
 `table`, `row`, `load`, `stamp` and `write_row` are for callers that hold it.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

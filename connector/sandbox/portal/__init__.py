@@ -1,5 +1,3 @@
 """The Absorb portal: its data, the generator that makes it up, and its Integration API."""
 
-from connector.sandbox.portal.state import Portal
-
-__all__ = ["Portal"]
+from connector.sandbox.portal.state import Portal as Portal

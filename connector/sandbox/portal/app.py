@@ -3,8 +3,6 @@
 Operations: docs/facts/absorb.md section 1. To add one, write a handler and name it in ``ROUTES``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What learners do next: the realistic transitions behind an edit."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta

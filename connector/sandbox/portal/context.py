@@ -1,7 +1,5 @@
 """What every handler of the portal works with, and reading a request's body."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

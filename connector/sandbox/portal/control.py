@@ -3,8 +3,6 @@
 No portal has them; only the demo, the tests and people trying the sandbox call them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -4,8 +4,6 @@ What a portal answers where the vendor's page is silent is reasoned, and marked 
 shapes, never refusals.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container
 from datetime import datetime, timedelta
 from typing import Any

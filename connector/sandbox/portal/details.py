@@ -4,8 +4,6 @@ A portal of 200,000 enrollments would hold several times as many of these, and m
 was edited since its inside was last made is brought up to date first, so that both always agree.
 """
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

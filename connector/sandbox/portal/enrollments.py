@@ -1,7 +1,5 @@
 """Made-up course enrollments (field list: docs/facts/absorb.md section 5) with dates that agree."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

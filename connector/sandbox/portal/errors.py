@@ -1,7 +1,5 @@
 """The portal's refusals and their bodies (docs/facts/absorb.md section 3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from starlette.requests import Request

@@ -1,7 +1,5 @@
 """What stands in front of every call: api key, rate limit, token, and the traffic count."""
 
-from __future__ import annotations
-
 import secrets
 import time
 import uuid

@@ -3,8 +3,6 @@
 Proportions: one real portal held 1,032,549 enrollments in 2,215 courses (docs/facts/absorb.md section 6).
 """
 
-from __future__ import annotations
-
 import random
 import uuid
 from collections.abc import Iterator
@@ -14,10 +12,9 @@ from functools import lru_cache
 from connector.sandbox.kit.instants import canonical
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.enrollments import EnrollmentMaker
-from connector.sandbox.portal.people import make_departments, make_users
+from connector.sandbox.portal.people import LEVELS, TOPICS, VENDORS, make_departments, make_users
 from connector.sandbox.portal.schema import ALL, STREAMS
 from connector.sandbox.portal.state import Portal, Row
-from connector.sandbox.portal.vocabulary import LEVELS, TOPICS, VENDORS
 
 ENROLLMENTS_PER_COURSE = 466
 RE_ENROLLED_SHARE = 0.06

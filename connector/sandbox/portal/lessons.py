@@ -4,8 +4,6 @@ What a real portal does to the parent when a lesson moves is not known (docs/fac
 4); here progress, score and time of the course are those of its lessons.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

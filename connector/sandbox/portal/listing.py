@@ -1,9 +1,7 @@
 """One page of a collection: query parameters in, the envelope's bytes out (docs/facts/absorb.md section 4)."""
 
-from __future__ import annotations
-
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
@@ -26,7 +24,7 @@ class Lister:
 
     portal: Portal
     profile: Profile
-    _turn: itertools.count[int] = field(default_factory=itertools.count)
+    _turn: Iterator[int] = field(default_factory=itertools.count)
 
     def answer(
         self, stream_name: str, query: Mapping[str, str], scope: Condition, *, collection: str | None = None

@@ -1,7 +1,5 @@
 """Malformed enrollment rows: broken ids and dates, missing fields, wrong types."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from connector.sandbox.portal.state import Portal

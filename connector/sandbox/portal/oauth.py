@@ -5,8 +5,6 @@ admin. Codes work once and for a minute; a refresh spends its token and hands ou
 the two behaviours that the documentation leaves open. Error answers follow RFC 6749 sections 4.1.2.1 and 5.2.
 """
 
-from __future__ import annotations
-
 import html
 import secrets
 from collections import Counter

@@ -3,8 +3,6 @@
 Syntax: docs/facts/absorb.md section 4. Anything else is refused with a 422.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Kuzilek, Hlosta, Zdrahal, "Open University Learning Analytics dataset", Scientif
 Dates are days relative to a presentation's start: 1 October (J) or 1 February (B) of the code's year.
 """
 
-from __future__ import annotations
-
 import csv
 import random
 from collections.abc import Iterator
@@ -15,10 +13,9 @@ from pathlib import Path
 
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.generator import make_courses, stable_guid
-from connector.sandbox.portal.people import department, user
+from connector.sandbox.portal.people import FIRST_NAMES, LAST_NAMES, department, user
 from connector.sandbox.portal.schema import enrollment_row
 from connector.sandbox.portal.state import Portal, Row
-from connector.sandbox.portal.vocabulary import FIRST_NAMES, LAST_NAMES
 
 _STUDENT = ("code_module", "code_presentation", "id_student")
 _FILES = {

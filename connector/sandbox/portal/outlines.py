@@ -1,7 +1,5 @@
 """What a course is made of: chapters with lessons, or sessions. A pure function of the course, so nothing is stored."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,15 +1,25 @@
 """Made-up departments and users (field list: docs/facts/absorb.md section 5)."""
 
-from __future__ import annotations
-
+import tomllib
+from importlib import resources
 from typing import Any
 
 from connector.sandbox.kit.randomness import Dice
 from connector.sandbox.portal.schema import ALL
 from connector.sandbox.portal.state import Row
-from connector.sandbox.portal.vocabulary import CITIES, DEPARTMENTS, FIRST_NAMES, JOB_TITLES, LAST_NAMES
 
 ACCOUNT = "integration.admin"
+# The words that people, courses and departments are made of.
+_WORDS = tomllib.loads(resources.files("connector.sandbox.portal").joinpath("vocabulary.toml").read_text("utf-8"))
+FIRST_NAMES: list[str] = _WORDS["first_names"]
+LAST_NAMES: list[str] = _WORDS["last_names"]
+JOB_TITLES: list[str] = _WORDS["job_titles"]
+CITIES: list[str] = _WORDS["cities"]
+TOPICS: list[str] = _WORDS["topics"]
+LEVELS: list[str] = _WORDS["levels"]
+VENDORS: list[str] = _WORDS["vendors"]
+# Department → the one above it; the root comes first, above none.
+DEPARTMENTS: dict[str, str] = _WORDS["departments"]
 
 
 def make_departments(dice: Dice, now: int) -> list[Row]:

@@ -4,8 +4,6 @@
 sort for the field of the default order, and closed for one that neither filters nor sorts (section 4).
 """
 
-from __future__ import annotations
-
 import csv
 from collections import defaultdict
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Writing operations of the Absorb API: creating, updating and removing enrollments."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from typing import Any

@@ -5,8 +5,6 @@ of any field, errors as ``{"error": {"code", "message", "details"}}``. What it s
 and stamps, lists leave deleted records out, and there is no update and no delete.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 import secrets

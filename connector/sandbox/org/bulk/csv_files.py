@@ -1,7 +1,5 @@
 """The CSV files of ingest jobs: what is uploaded, and what each row means (docs/facts/salesforce.md section 3a)."""
 
-from __future__ import annotations
-
 import csv
 import io
 import zlib

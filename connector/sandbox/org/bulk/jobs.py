@@ -4,8 +4,6 @@ Rules: docs/facts/salesforce.md section 3a. Work is done when somebody asks for 
 question, so that a test sees the same states every time. Wordings of job errors are those that users quote.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

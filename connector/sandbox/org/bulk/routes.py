@@ -1,7 +1,5 @@
 """Bulk API 2.0 ingest resources of the sandbox org, ``/jobs/ingest`` (docs/facts/salesforce.md section 3a)."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The Learnings Graph itself: creating and changing learnings with their requirements, and showing one."""
 
-from __future__ import annotations
-
 from connector.sandbox.org.errors import missing, no_such_record, refused
 from connector.sandbox.org.org import Org
 from connector.sandbox.org.rows.ids import long_form, to_18

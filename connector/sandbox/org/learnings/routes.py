@@ -7,8 +7,6 @@ Slips are those of the documents: the counter of successes is misspelt, and GET 
 Messages begin with an error code, as those of other Salesforce resources do; the documents show none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

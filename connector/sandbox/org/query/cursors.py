@@ -1,7 +1,5 @@
 """Pages of a query result, by locator (docs/facts/salesforce.md section 5)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

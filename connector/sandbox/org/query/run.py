@@ -4,8 +4,6 @@ Text compares without regard to case; a null differs
 from every value and is neither below nor above one, as in SOQL.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

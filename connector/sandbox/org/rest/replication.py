@@ -4,12 +4,9 @@ Seconds of both ends are ignored. What may be asked for goes back 30 days for up
 answer never names more than 600,000 ids. The codes of refusals are those of the API's list; the wordings are ours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from connector.sandbox.kit.errors import Refusal
 from connector.sandbox.kit.instants import offset_instant, org_text
 from connector.sandbox.org.errors import refused
 
@@ -35,9 +32,9 @@ class Replication:
         """Both ends as stored stamps."""
         moments = [_minute(start, "start"), _minute(end, "end")]
         if moments[0] >= moments[1]:
-            raise _refusal("start date must be before end date by at least one minute")
+            raise refused("INVALID_REPLICATION_DATE", "start date must be before end date by at least one minute")
         if moments[0] < self._now() - timedelta(days=days):
-            raise _refusal(f"start date is more than {days} days ago")
+            raise refused("INVALID_REPLICATION_DATE", f"start date is more than {days} days ago")
         return org_text(moments[0]), org_text(min(moments[1], self._now()))
 
     def capped(self, ids: Iterable[str]) -> list[str]:
@@ -62,7 +59,3 @@ def _minute(text: str | None, name: str) -> datetime:
     if moment is None:
         raise refused("INVALID_FIELD", f"{name} must be a dateTime with an offset")
     return moment.replace(second=0, microsecond=0)
-
-
-def _refusal(text: str) -> Refusal:
-    return refused("INVALID_REPLICATION_DATE", text)

@@ -3,18 +3,18 @@
 Rules: docs/facts/salesforce.md sections 3b, 3f and 5.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from starlette.responses import Response
 
 from connector.sandbox.kit.errors import Refusal
+from connector.sandbox.kit.instants import org_text
 from connector.sandbox.kit.routes import Table, json_response
 from connector.sandbox.org.call import Call, unreadable
 from connector.sandbox.org.errors import no_such_key, not_found, refused
-from connector.sandbox.org.rest.replication_routes import REPLICATION
+from connector.sandbox.org.rest.replication import DELETED_DAYS, UPDATED_DAYS
 from connector.sandbox.org.rows.ids import to_18
+from connector.sandbox.org.rows.table import Table as Records
 from connector.sandbox.org.rows.table import address, attributes
 from connector.sandbox.org.schema.model import ObjectSchema
 
@@ -159,6 +159,27 @@ def _type_of(record: dict[str, Any]) -> str:
 
 
 # Fixed paths come before those with parameters.
+def _updated(call: Call) -> Response:
+    table, (start, end) = _asked(call, UPDATED_DAYS)
+    ids = [row["Id"] for row in table.rows.values() if start <= row["SystemModstamp"] < end]
+    covered = call.house.replication.covered(end)
+    return json_response({"ids": call.house.replication.capped(ids), "latestDateCovered": covered})
+
+
+def _deleted(call: Call) -> Response:
+    table, (start, end) = _asked(call, DELETED_DAYS)
+    log_from = org_text(call.house.replication.earliest())
+    found = {key: at for key, at in table.deletions().items() if max(start, log_from) <= at < end}
+    records = [{"id": key, "deletedDate": found[key]} for key in call.house.replication.capped(found)]
+    covered = call.house.replication.covered(end)
+    return json_response({"deletedRecords": records, "earliestDateAvailable": log_from, "latestDateCovered": covered})
+
+
+def _asked(call: Call, days: int) -> tuple[Records, tuple[str, str]]:
+    table = call.house.table(call.schema().name)
+    return table, call.house.replication.window(call.query.get("start"), call.query.get("end"), days)
+
+
 SOBJECTS: Table[Call] = {
     "/sobjects[/]": {"GET": _list},
     "/sobjects/{object}[/]": {
@@ -166,7 +187,8 @@ SOBJECTS: Table[Call] = {
         "POST": lambda call: _single(call.house.insert(call.schema().name, [call.json_object()], by=call.user)[0]),
     },
     "/sobjects/{object}/describe[/]": {"GET": lambda call: json_response(call.schema().describe(call.version))},
-    **REPLICATION,
+    "/sobjects/{object}/updated[/]": {"GET": _updated},
+    "/sobjects/{object}/deleted[/]": {"GET": _deleted},
     "/sobjects/{object}/{id}": {
         "GET": lambda call: _record(call, _id(call)),
         "PATCH": lambda call: _single(

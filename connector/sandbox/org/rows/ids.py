@@ -1,7 +1,5 @@
 """Salesforce record ids: key prefix, 15 case-sensitive characters, and the suffix of the long form."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from string import ascii_uppercase, digits
 

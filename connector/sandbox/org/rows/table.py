@@ -1,7 +1,5 @@
 """Records of one object, held in memory and indexed by id and by every external id."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

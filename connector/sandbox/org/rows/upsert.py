@@ -4,8 +4,6 @@ Rules and codes: docs/facts/salesforce.md sections 3b and 3e. Planning writes no
 can judge every record before it touches one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -7,8 +7,6 @@ Formula fields are evaluated on reading, by the text of the shipped formula: whe
 not, the field reads as null and a test fails, instead of the sandbox computing something that the org does not.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from datetime import datetime

@@ -12,8 +12,6 @@ unless they are open. LearningItemAssignment's AssignmentStatus begins as under 
 insert; what a new record really says is not documented.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections import defaultdict

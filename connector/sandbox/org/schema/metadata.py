@@ -3,8 +3,6 @@
 So the sandbox judges what an administrator would deploy.
 """
 
-from __future__ import annotations
-
 import xml.etree.ElementTree as ET
 from importlib import resources
 from importlib.resources.abc import Traversable
