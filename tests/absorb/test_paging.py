@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from connector.absorb.walk.overlap import page_reaching
 from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Page
@@ -151,7 +152,8 @@ def changes(portal: Portal, plan):
     return between
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(400), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
@@ -181,7 +183,8 @@ def test_no_row_is_lost_or_stale_whatever_moves(
     two_pulls(portal, limit, changes(portal, plan), largest)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(200), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
