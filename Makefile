@@ -35,7 +35,7 @@ test: $(STAMP) ## Run the test suite
 	@$(BIN)/python -m pytest -m "not soak" -n auto --dist worksteal
 
 soak: $(STAMP) ## Run the long tests
-	@$(BIN)/python -m pytest -m soak
+	@EXAMPLES=10 $(BIN)/python -m pytest -m "soak or property"
 
 lint: $(STAMP) ## Check style, types and formatting
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The stages that the CLI and Dagster call, each recorded in ops.runs.
+"""The stages that the CLI and Dagster call, each recorded in ops.runs, and the registry of targets of a push.
 
 A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
 """
@@ -6,10 +6,11 @@ A sync: pull → match (read people and learning items) → build → push → r
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connector.absorb.pull.options import ORDER, PullOptions, PullReport
@@ -17,15 +18,22 @@ from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
-from connector.destinations import chosen, configured, push_all
-from connector.errors import ApiBudgetError, LearnsyncError, ThrottledError, WarehouseError
+from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError, WarehouseError
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
+from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
+from connector.push.engine import Destination, Run, push
 from connector.push.options import PushOptions
 from connector.push.reports import PushReport
+from connector.salesforce.client import SalesforceClient
+from connector.salesforce.learnings.plan import SWITCH
+from connector.salesforce.learnings.plan import TARGET as LEARNINGS
+from connector.salesforce.learnings.target import Learnings
+from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.readback.readback import check_own, match_org, readback
 from connector.salesforce.readback.report import READ_CHANGES, ReadbackOptions, ReadbackReport
-from connector.settings import Settings, require_absorb, require_salesforce
+from connector.salesforce.targets import ALL_TARGETS, TARGETS
+from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.publish import PublishReport, publish
@@ -39,23 +47,7 @@ log = logging.getLogger(__name__)
 Report = TypeVar("Report", bound="DataclassInstance")
 # Reads what an orchestrator shows of a stage, in the opening of the warehouse that ends the stage.
 Look = Callable[[Connection], None]
-
-
-@dataclass(slots=True)
-class _Recording:
-    """The row in ops.runs of a stage that is under way."""
-
-    run: runs.Run
-    look: Look | None = None
-    closed: bool = False
-
-    def close(self, connection: Connection, report: "DataclassInstance") -> None:
-        """Write that the stage ended, and with what."""
-        stats = as_stats(report)
-        runs.finish(connection, self.run, "complete" if stats["complete"] else "incomplete", stats=stats)
-        self.closed = True
-        if self.look:
-            self.look(connection)
+TARGET_NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)  # in the order they are pushed to
 
 
 def stage(settings: Settings, command: str, work: Callable[[str, Closing], Report], look: Look | None = None) -> Report:
@@ -63,17 +55,25 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
 
     `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.
     """
-    recording = _Recording(runs.begin(settings.tenant_id, command), look)
+    run = runs.begin(settings.tenant_id, command)
+    close = partial(_close, run, look)
     try:
-        report = work(recording.run.run_id, recording.close)
+        report = work(run.run_id, close)
     except BaseException as failure:
-        if not recording.closed:
-            _record_failure(settings, recording.run, failure)
+        if runs.is_open(run):
+            _record_failure(settings, run, failure)
         raise
-    if not recording.closed:
+    if runs.is_open(run):
         with Warehouse.of(settings).connect() as connection:
-            recording.close(connection, report)
+            close(connection, report)
     return report
+
+
+def _close(run: runs.Run, look: Look | None, connection: Connection, report: "DataclassInstance") -> None:
+    stats = as_stats(report)
+    runs.finish(connection, run, "complete" if stats["complete"] else "incomplete", stats=stats)
+    if look:
+        look(connection)
 
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
@@ -124,18 +124,58 @@ def run_build(settings: Settings, table: str | None = None, look: Look | None = 
     return stage(settings, "build", lambda run_id, close: build(settings, run_id, tables, close), look)
 
 
+def configured(settings: Settings) -> list[str]:
+    """Names of the targets that the settings turn on, in the order they are pushed to."""
+    names: list[str] = []
+    if settings.salesforce.login_url:
+        names += [*TARGETS, LEARNINGS] if settings.salesforce.learnings_graph else [*TARGETS]
+    if settings.learning_records.base_url:
+        names.append(LEARNING_RECORDS)
+    return names
+
+
+def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
+    """The targets of one push. Raises SettingsError for an unknown one, and for one that is not configured."""
+    unknown = [name for name in asked or () if name not in TARGET_NAMES]
+    if unknown:
+        known = ", ".join(TARGET_NAMES)
+        raise SettingsError(f"--target {unknown[0]!r} is not a target.", remedy=f"Use any of {known}.")
+    names = [name for name in TARGET_NAMES if name in asked] if asked is not None else configured(settings)
+    if LEARNING_RECORDS in names:
+        require_learning_records(settings)
+    if set(names) - {LEARNING_RECORDS} or not names:
+        require_salesforce(settings)
+    if LEARNINGS in names and not settings.salesforce.learnings_graph:
+        raise SettingsError(
+            f"{SWITCH} is false: the target {LEARNINGS} is off.",
+            remedy=f"Set {SWITCH}=true where the org has Education Cloud (docs/learnings-graph.md).",
+        )
+    return names
+
+
+def _destinations(run: Run, names: Sequence[str]) -> Iterator[Destination]:
+    if set(names) - {LEARNING_RECORDS}:
+        client = SalesforceClient.of(run.settings)  # one session for all targets of the org
+        if objects := [name for name in names if name in ALL_TARGETS]:
+            yield OrgObjects(run, client, objects)
+        if LEARNINGS in names:
+            yield Learnings(run, client)
+    if LEARNING_RECORDS in names:
+        yield LearningRecords(run)
+
+
 def run_push(
-    settings: Settings,
-    options: PushOptions | None = None,
-    progress: Progress | None = None,
-    look: Look | None = None,
+    settings: Settings, options: PushOptions | None = None, progress: Progress | None = None, look: Look | None = None
 ) -> PushReport:
     """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
-    chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
-    if options.dry_run:
-        return push_all(settings, runs.new_run_id(), options, progress)
-    return stage(settings, "push", lambda run_id, close: push_all(settings, run_id, options, progress, close), look)
+    names = chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
+
+    def work(run_id: str, close: Closing | None = None) -> PushReport:
+        run = Run.of(settings, run_id, options, progress)
+        return push(run, list(_destinations(run, names)), close)
+
+    return work(runs.new_run_id()) if options.dry_run else stage(settings, "push", work, look)
 
 
 def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
@@ -174,8 +214,8 @@ def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
 
 @dataclass(slots=True)
 class SyncReport:
-    """All stages of one sync. `push` is None when no target is set, `match` without an org; so is `readback`, and where
-    it failed.
+    """All stages of one sync. Without a target `push` is None, without an org `match` and `readback`; the latter also
+    where it failed.
     """
 
     pull: PullReport
@@ -185,8 +225,7 @@ class SyncReport:
     publish: PublishReport
     seconds: dict[str, float]
     readback: ReadbackReport | None = None
-    # Why the read-back could not be done; the push before it stands.
-    readback_error: str = ""
+    readback_error: str = ""  # why it could not be done; the push before it stands
 
     @property
     def complete(self) -> bool:
@@ -224,12 +263,12 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     return SyncReport(pulled, matched, built, pushed, published, sync.seconds, read, read_error)
 
 
+@dataclass(slots=True)
 class _Sync:
     """How long each stage of a sync took, and what could not be read of the org or sent to a target."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.failures: dict[str, LearnsyncError] = {}
+    seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, LearnsyncError] = field(default_factory=dict)
 
     @property
     def out_of_calls(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -19,6 +20,11 @@ Row = dict[str, Any]
 
 COURSE = "c0000000-0000-4000-8000-000000000001"
 USER = "a0000000-0000-4000-8000-000000000001"
+
+
+def examples(count: int) -> int:
+    """How many examples a property test draws: `count`, or a multiple of it where EXAMPLES says so (`make soak`)."""
+    return count * int(os.environ.get("EXAMPLES", "1"))
 
 
 def new_id() -> str:

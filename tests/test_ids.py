@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from support import examples
 
 from mappings import load_mapping
 from tests.ulid import CROCKFORD, learning_record_id
@@ -35,7 +36,8 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @given(st.lists(st.tuples(tenants, st.uuids(), moments), min_size=1, max_size=15))
-@hypothesis_settings(max_examples=40)
+@pytest.mark.property
+@hypothesis_settings(max_examples=examples(15))
 def test_sql_and_python_make_the_same_ids(
     connection: duckdb.DuckDBPyConnection, rows: list[tuple[str, uuid.UUID, datetime]]
 ) -> None:

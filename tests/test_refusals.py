@@ -23,7 +23,7 @@ from connector.errors import (
 )
 from connector.http.answers import Answer
 from connector.http.refusals import Refusal
-from connector.learning_records import refusals as records
+from connector.learning_records import client as records
 from connector.salesforce import refusals as salesforce
 
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -111,24 +112,22 @@ def _slim(collection: str) -> TypeAdapter[Any]:
 def parse_page(answer: Answer, collection: str) -> Page:
     """What the walk needs of a page body. Raises ProtocolError when it is not the documented envelope."""
     try:
-        slim = _slim(collection).validate_json(answer.body, strict=True)
+        document = _slim(collection).validate_json(answer.body, strict=True)
     except ValidationError:
-        return _parse_odd_page(answer, collection)
-    rows = slim[collection]
-    return Page([row["id"].lower() for row in rows], [_moment(row["dateEdited"]) for row in rows],
-                _count(slim["totalItems"]), _count(slim["limit"]))  # fmt: skip
+        document = _odd_page(answer, collection)
+    rows = document[collection]
+    ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in rows]
+    edited = [_moment(row.get("dateEdited")) for row in rows]
+    return Page(ids, edited, _count(document.get("totalItems")), _count(document.get("limit")))
 
 
-def _parse_odd_page(answer: Answer, collection: str) -> Page:
-    """The same for a page with rows or envelope out of the ordinary, or no page at all."""
+def _odd_page(answer: Answer, collection: str) -> dict[str, Any]:
+    """A page with rows or envelope out of the ordinary. Raises ProtocolError for what is no page at all."""
     document = _PAGES.document(answer)
     rows = document.get(collection) if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise _PAGES.error(answer, f"there is no list {collection!r}")
-    known = [row if isinstance(row, dict) else {} for row in rows]
-    ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in known]
-    return Page(ids, [_moment(row.get("dateEdited")) for row in known], _count(document.get("totalItems")),
-                _count(document.get("limit")))  # fmt: skip
+    return {**document, collection: [row if isinstance(row, dict) else {} for row in rows]}
 
 
 def _count(value: object) -> int | None:
@@ -142,8 +141,7 @@ def _moment(value: object) -> datetime | None:
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
-        try:
+        with suppress(ValueError):
             return parse_instant(value)
-        except ValueError:
-            return None
+        return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -2,18 +2,50 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
-from connector.cli.bar import Bar
-from connector.cli.console import print_json, set_up_logging
+from connector.cli.console import err, print_json, set_up_logging
 from connector.settings import Settings, load_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr.")]
+
+
+class Bar:
+    """Progress on stderr: a bar on a terminal, a line per stage elsewhere. Drawn from the first stage on."""
+
+    def __init__(self) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn()
+        self._bars = Bars(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal)
+        self._task: TaskID | None = None
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bars.stop()
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """Begin a stage."""
+        self._bars.start()
+        if not err.is_terminal:
+            amount = "" if total is None or total <= 1 else f" ({total:,})"
+            err.print(f"learnsync: {name}{amount}")
+        if self._task is not None:
+            self._bars.update(self._task, visible=False)
+        self._task = self._bars.add_task(name, total=total)
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Move the bar on."""
+        if self._task is not None:
+            self._bars.update(self._task, advance=steps)
+        if note:
+            err.print(note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +71,33 @@ class Run:
 
 
 Work = Callable[..., Outcome | None]
+_OPTION = inspect.Parameter.KEYWORD_ONLY
 
 
-def new_app(**settings: Any) -> typer.Typer:
-    """The typer app of one command, or of a group of them, with the same behaviour everywhere."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings)
-
-
-def command(app: typer.Typer, name: str | None = None, *, has_verbose: bool = True) -> Callable[[Work], Work]:
-    """Make a function a command of `app`: its docstring is the help, its keyword parameters are the options.
+def command(*, has_verbose: bool = True) -> Callable[[Work], Work]:
+    """Make a function a command: its docstring is the help, its keyword parameters are the options.
 
     The function gets the Run as its first argument, and returns an Outcome, or None where it has printed everything
     itself. The command also has --json and, unless told otherwise, --verbose; these the function does not see.
     """
+    shared = {"as_json": Json} | ({"verbose": Verbose} if has_verbose else {})
 
     def register(work: Work) -> Work:
         def call(*, as_json: bool = False, verbose: bool = False, **options: Any) -> None:
             set_up_logging(verbose)
-            with Bar() as bar:
+            with closing(Bar()) as bar:
                 outcome = work(Run(as_json, bar), **options)
             if outcome is not None:
                 _leave(outcome, as_json=as_json)
 
         call.__name__, call.__doc__ = work.__name__, work.__doc__
-        shared = {"as_json": Json} | ({"verbose": Verbose} if has_verbose else {})
-        call.__signature__ = _signature(work, shared)  # type: ignore[attr-defined]
-        app.command(name)(call)
+        # What typer reads the options from: those of the function without its Run, then the shared ones.
+        _, *own = inspect.signature(work).parameters.values()
+        added = [inspect.Parameter(name, _OPTION, default=False, annotation=kind) for name, kind in shared.items()]
+        call.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]
         return call
 
     return register
-
-
-def _signature(work: Work, shared: Mapping[str, Any]) -> inspect.Signature:
-    """What typer reads the options from: those of the function without its Run, then the shared ones."""
-    _, *own = inspect.signature(work, eval_str=True).parameters.values()
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in shared.items()
-    ]
-    return inspect.Signature([*own, *added])
 
 
 def _leave(outcome: Outcome, *, as_json: bool) -> None:
@@ -85,5 +105,4 @@ def _leave(outcome: Outcome, *, as_json: bool) -> None:
         print_json(outcome.document)
     else:
         outcome.show()
-    if outcome.exit_code:
-        raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(outcome.exit_code)

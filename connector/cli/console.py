@@ -3,18 +3,24 @@
 import json
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import typer
 from rich.console import Console
+from rich.markup import escape
 
 from connector import redact
 from connector.errors import LearnsyncError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    """The typer app of a command, or of a group of them, with the same behaviour everywhere."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings)
 
 
 def set_up_logging(verbose: bool) -> None:
@@ -40,18 +46,13 @@ def plain(value: object) -> object:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(document, default=plain, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    print(json.dumps(document, default=plain, ensure_ascii=False), flush=True)
 
 
 def complain(failure: LearnsyncError, *, as_json: bool) -> None:
     """One clear message: what happened, and what to do."""
     if as_json:
         print_json({"error": failure.message, "remedy": failure.remedy, "exit_code": failure.exit_code})
-    err.print(f"[bold red]learnsync:[/] {_safe(failure.message)}", soft_wrap=True)
+    err.print(f"[bold red]learnsync:[/] {escape(failure.message)}", soft_wrap=True)
     if failure.remedy:
-        err.print(f"  → {_safe(failure.remedy)}", soft_wrap=True)
-
-
-def _safe(text: str) -> str:
-    return text.replace("[", "\\[")
+        err.print(f"  → {escape(failure.remedy)}", soft_wrap=True)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from connector.cli.commands import SUMMARIES
-from connector.cli.console import complain, err, print_json
+from connector.cli.console import complain, err, new_app, print_json
 from connector.errors import LearnsyncError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -23,7 +23,12 @@ def load(name: str) -> Any:
     Only the command that is called is imported: importing all of them, with DuckDB and the HTTP client, takes half a
     second, which `--help` and a mistyped option need not wait for.
     """
-    return typer.main.get_command(import_module(f"connector.cli.commands.{name}").app)
+    module = import_module(f"connector.cli.commands.{name}")
+    app = getattr(module, "app", None)  # a group has its own, with its subcommands
+    if app is None:
+        app = new_app()
+        app.command()(getattr(module, name))
+    return typer.main.get_command(app)
 
 
 class Commands(TyperGroup):
@@ -39,16 +44,13 @@ class Commands(TyperGroup):
         return name, load(name) if name and listed else None, rest
 
 
-app = typer.Typer(
+app = new_app(
     name="learnsync",
     cls=Commands,
     help="Carries learner enrollments from Absorb LMS into DuckDB and Salesforce, incrementally and without loss."
     "\n\nSettings come from LEARNSYNC_… variables, .env or learnsync.toml; `learnsync doctor` checks them."
     "\n\nExit codes: 0 done and complete, 1 ran but something was rejected or is incomplete, 2 could not run.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 
 

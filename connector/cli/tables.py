@@ -1,12 +1,12 @@
-"""Rows, figures and reports as tables that a person likes to read, and as JSON."""
+"""Reports of stages as tables for a person, and as JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from connector.cli.command import Outcome
 from connector.cli.console import out
@@ -41,18 +41,44 @@ def records(connection: Connection, statement: str, values: dict[str, Any]) -> l
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def table(title: str, *columns: str, numbers: bool = True) -> Table:
-    """A table whose first column is text and whose others are numbers, unless told otherwise."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", expand=False)
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object] | None], *, numbers: bool = True
+) -> Table:
+    """A table whose first column is text and whose others are numbers, unless told otherwise.
+
+    A row of None is a line across. Text is shown as it is, never read as markup; rich's Text brings its own style.
+    """
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", show_header=any(columns))
     for number, column in enumerate(columns):
         # Ids are to be copied: they wrap, and are never cut.
         made.add_column(column, justify="right" if numbers and number else "left", overflow="fold")
+    for row in rows:
+        if row is None:
+            made.add_section()
+        else:
+            made.add_row(*map(_cell, row))
     return made
 
 
-def count(value: int | None) -> str:
-    """A figure, or a dash for nothing."""
-    return f"{value:,}" if value else "–"
+def _cell(value: object) -> Text:
+    """A figure or a text, or a dash for nothing."""
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, datetime):
+        return Text(f"{value:%Y-%m-%d %H:%M:%S}")
+    if isinstance(value, float):
+        return Text(f"{value:.1f}")
+    if isinstance(value, int):
+        return Text(f"{value:,}" if value else "–")
+    return Text("–" if value is None else str(value))
+
+
+def bars(figures: dict[str, int]) -> list[tuple[str, int, Text]]:
+    """Rows of a table, largest first: a name, its figure, and a bar as long as the figure is large."""
+    ordered = sorted(figures.items(), key=lambda item: -item[1])
+    largest = max(figures.values(), default=1)
+    lengths = {name: max(1, round(24 * rows / largest)) for name, rows in ordered}
+    return [(name, rows, Text("█" * lengths[name], "cyan", justify="left")) for name, rows in ordered]
 
 
 def ago(moment: datetime | None) -> str:
@@ -64,16 +90,6 @@ def ago(moment: datetime | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit} ago"
     return f"{max(0, seconds):.0f} s ago"
-
-
-def show_pairs(title: str, pairs: dict[str, Any]) -> None:
-    """A small two-column table."""
-    made = Table(title=title, title_justify="left", title_style="bold", show_header=False)
-    made.add_column(style="dim")
-    made.add_column()
-    for key, value in pairs.items():
-        made.add_row(key, "–" if value is None else escape(str(value)))
-    out.print(made)
 
 
 def show_drift(drift: dict[str, int]) -> None:

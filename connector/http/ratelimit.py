@@ -16,7 +16,7 @@ class TokenBucket:
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._configured = rate
-        self._rate = rate
+        self.rate = rate  # at the moment: lower than configured after the host has throttled us
         self._slowed_at = float("-inf")
         self._burst = float(burst)
         self._clock = clock
@@ -27,34 +27,27 @@ class TokenBucket:
     def delay(self) -> float:
         """Take one token and return the seconds to wait before using it (pure but for the clock)."""
         now = self._clock()
-        self._level = min(self._burst, self._level + (now - self._stamp) * self._rate) - 1.0
+        self._level = min(self._burst, self._level + (now - self._stamp) * self.rate) - 1.0
         self._stamp = now
-        return max(0.0, -self._level / self._rate)
-
-    @property
-    def rate(self) -> float:
-        """Calls a second at the moment."""
-        return self._rate
+        return max(0.0, -self._level / self.rate)
 
     def slow_down(self) -> None:
         """Throttled: half the rate, once a second at the most, for one burst of refusals is one refusal."""
         now = self._clock()
         if now - self._slowed_at >= 1.0:
             self._slowed_at = now
-            self._rate = max(self._configured * LEAST_RATE, self._rate / 2)
+            self.rate = max(self._configured * LEAST_RATE, self.rate / 2)
             self._level = min(self._level, 1.0)
 
     def speed_up(self) -> None:
         """A success: back towards the configured rate, step by step."""
-        self._rate = min(self._configured, self._rate + self._configured * RECOVERY)
+        self.rate = min(self._configured, self.rate + self._configured * RECOVERY)
 
-    async def take(self) -> float:
-        """Wait for a token; returns the seconds waited."""
+    async def take(self) -> None:
+        """Wait for a token."""
         async with self._turn:
-            pause = self.delay()
-            if pause:
+            if pause := self.delay():
                 await asyncio.sleep(pause)
-            return pause
 
 
 class Gate:
@@ -63,13 +56,7 @@ class Gate:
     def __init__(self, rate: float, burst: int, concurrency: int) -> None:
         self._bucket = TokenBucket(rate, burst)
         self._slots = asyncio.Semaphore(concurrency)
-        self.waited_seconds = 0.0
         self._closed_until = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Calls a second at the moment: lower than configured after the host has throttled us."""
-        return self._bucket.rate
 
     def note(self, status: int, retry_after: float | None) -> None:
         """Learn from an answer: a throttled call slows all down, and nobody calls before the server allows it."""
@@ -86,6 +73,5 @@ class Gate:
             closed = self._closed_until - time.monotonic()
             if closed > 0:
                 await asyncio.sleep(closed)
-                self.waited_seconds += closed
-            self.waited_seconds += await self._bucket.take()
+            await self._bucket.take()
             yield

@@ -10,12 +10,12 @@ import os
 import random
 import ssl
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -62,8 +62,6 @@ class CallStats:
 
     requests: int = 0
     retries: int = 0
-    bytes_received: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
 
 
 class _TryAgainError(Exception):
@@ -79,18 +77,10 @@ def _pause(state: RetryCallState) -> float:
     return max(failure.wait.at_least, random.uniform(0, failure.wait.backoff))  # noqa: S311 - jitter, not a secret
 
 
-class HttpSession:
+class HttpSession(AbstractAsyncContextManager["HttpSession"]):
     """Calls to one host. Use as an async context manager; `setting` is the variable that a wrong host points at."""
 
-    def __init__(
-        self,
-        base_url: str,
-        gate: Gate,
-        *,
-        setting: str,
-        headers: Mapping[str, str] | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, base_url: str, gate: Gate, *, setting: str, headers: Mapping[str, str] | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.stats = CallStats()
         self._gate = gate
@@ -99,16 +89,12 @@ class HttpSession:
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
             timeout=TIMEOUT,
-            transport=transport,
             verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
             headers={"user-agent": f"learnsync/{__version__}", **(headers or {})},
         )
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
@@ -143,8 +129,6 @@ class HttpSession:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
         self._answered = True
-        self.stats.statuses[answer.status] += 1
-        self.stats.bytes_received += len(answer.body)
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
         self._gate.note(answer.status, answer.retry_after if within_reason else None)
@@ -156,17 +140,17 @@ class HttpSession:
     async def _exchange(self, method: str, path: str, request: Request) -> Answer:
         async with self._client.stream(method, path, **_sent(request)) as response:
             body, sink = b"", request.get("sink")
-            if sink is not None and response.is_success:
+            if sink is None or not response.is_success:
+                body = await response.aread()
+            else:
                 with sink.open("wb") as file:
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         file.write(chunk)
-                self.stats.bytes_received += response.num_bytes_downloaded
-            else:
-                body = await response.aread()
             return Answer(method, path, response.status_code, response.headers, body)
 
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
-        reason = f"{method} {self.base_url}{path} got no answer ({_describe(failure)})"
+        said = ": ".join(filter(None, (type(failure).__name__, str(failure).strip())))
+        reason = f"{method} {self.base_url}{path} got no answer ({said})"
         verdict = retry.decide(number, None)
         if again and isinstance(verdict, retry.Wait) and (self._answered or number < FIRST_CONTACT_ATTEMPTS):
             return _TryAgainError(verdict, reason)
@@ -199,8 +183,3 @@ async def _read_chunks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
-
-
-def _describe(failure: Exception) -> str:
-    text = str(failure).strip()
-    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__

@@ -11,19 +11,21 @@ from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 from connector import redact
-from connector.errors import BadRequestError, NotFoundError
-from connector.http.answers import Answer, Reader
+from connector.errors import ApiError, BadRequestError, NotFoundError
+from connector.http.answers import Answer, Reader, json_or_none
 from connector.http.ratelimit import Gate
+from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession, Request
 from connector.learning_records.models import LearningRecord
-from connector.learning_records.refusals import URL_SETTING, explain
-from connector.settings import Settings, require_learning_records
+from connector.settings import Settings, require_learning_records, variable
 
 PATH = "/api/v1/performance/learning-records"
 PAGE_ROWS = 100
 CONCURRENCY = 4
 _ROWS = ("items", "data", "results", "records")
 _CURSORS = ("next_cursor", "nextCursor", "cursor")
+URL_SETTING = variable("learning_records", "base_url")
+REFUSALS = read_refusals(__package__)
 READER = Reader(
     "answered with something that is no LearningRecord answer", f"Check {URL_SETTING} and any proxy between."
 )
@@ -129,3 +131,24 @@ def _record(answer: Answer) -> LearningRecord:
     if isinstance(document, dict) and isinstance(document.get("data"), dict):
         document = document["data"]
     return READER.model(answer, LearningRecord, document)
+
+
+def explain(answer: Answer) -> ApiError:
+    """The error for an unsuccessful answer."""
+    code, said = _first_error(answer)
+    return explained(REFUSALS, answer, code, said=said)
+
+
+def _first_error(answer: Answer) -> tuple[str, str]:
+    """(code, text) of an error body: {error: {code, message}}, {code, message}, {detail}, {errors: [...]} or text."""
+    document = json_or_none(answer)
+    if isinstance(document, dict):
+        inner = document.get("error") if isinstance(document.get("error"), dict) else document
+        if isinstance(document.get("errors"), list) and document["errors"]:
+            inner = document["errors"][0]
+        if isinstance(inner, dict):
+            said = next((inner[name] for name in ("message", "detail", "error") if inner.get(name)), answer.text)
+            fields = inner.get("details")
+            shown = f"{said} {fields}" if fields else str(said)
+            return str(inner.get("code") or f"HTTP_{answer.status}"), redact.scrub(shown)[:500]
+    return f"HTTP_{answer.status}", answer.text[:200]

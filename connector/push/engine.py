@@ -105,12 +105,12 @@ def push(run: Run, destinations: Sequence[Destination], close: Closing | None = 
     warehouse, not by a dry run.
     """
     if run.options.dry_run:
-        return asyncio.run(_push(run, destinations))[0]
+        return asyncio.run(_push(run, destinations))
     with push_lock(run.settings, run.run_id):
-        report, sent = asyncio.run(_push(run, destinations))
+        report = asyncio.run(_push(run, destinations))
         with run.warehouse.connect() as connection:
-            for ledger, outcome in sent:
-                ledger.count(connection, outcome)
+            for target in (target for destination in destinations for target in destination.targets):
+                target.ledger.count(connection, report.targets[target.name])
             if close:
                 close(connection, report)
         return report
@@ -131,12 +131,8 @@ def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
         yield
 
 
-Sent = list[tuple[Ledger, TargetReport]]
-
-
-async def _push(run: Run, destinations: Sequence[Destination]) -> tuple[PushReport, Sent]:
-    """The report, and the parts of it whose records are to be counted."""
-    report, sent = PushReport(run.options.dry_run), Sent()
+async def _push(run: Run, destinations: Sequence[Destination]) -> PushReport:
+    report = PushReport(run.options.dry_run)
     failures: list[LearnsyncError] = []
     try:
         async with AsyncExitStack() as clients:
@@ -150,13 +146,13 @@ async def _push(run: Run, destinations: Sequence[Destination]) -> tuple[PushRepo
                     ready.append(destination)
             for destination in ready:
                 with _kept(failures, destination):
-                    sent += await _carry_out(run, destination, report)
+                    await _carry_out(run, destination, report)
                 destination.add_calls(report)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
     if failures:
         raise failures[0]
-    return report, sent
+    return report
 
 
 @contextmanager
@@ -170,7 +166,7 @@ def _kept(failures: list[LearnsyncError], destination: Destination) -> Iterator[
         failures.append(failure)
 
 
-async def _carry_out(run: Run, destination: Destination, report: PushReport) -> Sent:
+async def _carry_out(run: Run, destination: Destination, report: PushReport) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     if not run.options.dry_run:
         with run.warehouse.transaction() as connection:
@@ -186,8 +182,11 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
     report.targets |= {outcome.target: outcome for outcome in planned}
     if run.options.dry_run:
         await destination.preview(planned)
-        return []
-    return await _send(run, destination, planned)
+        return
+    for target, outcome in zip(destination.targets, planned, strict=True):
+        if records := run.options.within_limit(outcome.due):
+            run.progress.stage(target.object, records)
+            await target.send(outcome)
 
 
 @contextmanager
@@ -197,13 +196,3 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
-
-
-async def _send(run: Run, destination: Destination, planned: Sequence[TargetReport]) -> Sent:
-    sent = Sent()
-    for target, outcome in zip(destination.targets, planned, strict=True):
-        if records := run.options.within_limit(outcome.due):
-            run.progress.stage(target.object, records)
-            await target.send(outcome)
-            sent.append((target.ledger, outcome))
-    return sent

@@ -7,7 +7,9 @@ call answers 401, and is then asked for again in the same way. A private key is 
 import logging
 import os
 import stat
+import tomllib
 from datetime import datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,22 +50,7 @@ JWT_REMEDY = (
     "Check LEARNSYNC_SALESFORCE__LOGIN_URL (the org's My Domain URL), __CLIENT_ID, __USERNAME and __PRIVATE_KEY_FILE,"
     " and that the app has the JWT bearer flow enabled (docs/salesforce-setup.md)."
 )
-# What the answers to a JWT mean: words of `error: error_description` → remedy; the first that is there counts.
-_JWT_REFUSALS = {
-    "hasn't approved this consumer": "Let the app's policy admit admin-approved users, add the profile or a permission"
-    " set of the user in LEARNSYNC_SALESFORCE__USERNAME to it, and see that the username is of this org.",
-    "not admin approved": "Add the profile or a permission set of the user in LEARNSYNC_SALESFORCE__USERNAME to the"
-    " app's policy.",
-    "audience is invalid": f"Set LEARNSYNC_SALESFORCE__AUDIENCE: {PRODUCTION} for a production org, {TEST} for a"
-    " sandbox, or the org's My Domain URL.",
-    "app_not_found": "Set LEARNSYNC_SALESFORCE__AUDIENCE to the org's My Domain URL, and check"
-    " LEARNSYNC_SALESFORCE__CLIENT_ID.",
-    "expired": "Set this machine's clock: the assertion is valid for three minutes from its time.",
-    "invalid assertion": f"{_KEY} must be the key of the certificate that is uploaded to the app in"
-    " LEARNSYNC_SALESFORCE__CLIENT_ID.",
-    "inactive": "Activate the user in LEARNSYNC_SALESFORCE__USERNAME, or name another.",
-    "invalid_client": "Check LEARNSYNC_SALESFORCE__CLIENT_ID: the app's consumer key.",
-}
+_JWT_REFUSALS: dict[str, str] = tomllib.loads(files(__package__).joinpath("jwt_refusals.toml").read_text("utf-8"))
 
 
 def token_form(login: SecretLogin | KeyLogin, now: datetime) -> dict[str, str]:

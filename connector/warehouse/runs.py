@@ -47,6 +47,11 @@ def begin(tenant_id: str, command: str) -> Run:
     return run
 
 
+def is_open(run: Run) -> bool:
+    """True until `finish` has written how it ended."""
+    return run.run_id in _open
+
+
 def note_begun(connection: Connection, run_id: str) -> None:
     """Write the row of a run that has begun, unless it stands already or the run is not recorded."""
     if run := _open.get(run_id):

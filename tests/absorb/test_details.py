@@ -12,7 +12,7 @@ from support import COURSE, USER, Row, enrollment, new_id, query, records
 from support import load as load_pages
 
 from connector.absorb.client import AbsorbClient
-from connector.absorb.pull import details_loading
+from connector.absorb.pull import details
 from connector.absorb.pull.options import Limits, PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.canonical.build import build
@@ -279,7 +279,7 @@ def test_a_run_cut_short_leaves_the_rest_due(
     settings: Settings, sandbox: Sandbox, store: DetailStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads = iter(range(100))
-    original = details_loading.load_together
+    original = details.load_together
 
     def cut(*args: Any, **more: Any) -> Any:
         if next(loads) == 2:
@@ -287,7 +287,7 @@ def test_a_run_cut_short_leaves_the_rest_due(
         return original(*args, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(details_loading, "load_together", cut)
+        patched.setattr(details, "load_together", cut)
         with pytest.raises(RuntimeError, match="cut"):
             pull(settings, "cut", PullOptions(limits=Limits(detail_pairs=10)))
     assert SCALE - 30 < due(settings) <= SCALE - 20
@@ -300,7 +300,7 @@ def test_a_run_cut_short_leaves_the_rest_due(
 def test_what_was_noted_again_meanwhile_stays_due(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     again = "UPDATE ops.details_due SET date_edited = date_edited + INTERVAL 1 DAY WHERE enrollment_id = ?"
     noted: list[str] = []
-    original = details_loading.load_together
+    original = details.load_together
 
     def meddling(*args: Any, **more: Any) -> Any:
         if not noted:
@@ -308,7 +308,7 @@ def test_what_was_noted_again_meanwhile_stays_due(settings: Settings, monkeypatc
             query(Warehouse.of(settings), again, noted)
         return original(*args, **more)
 
-    monkeypatch.setattr(details_loading, "load_together", meddling)
+    monkeypatch.setattr(details, "load_together", meddling)
     assert pull(settings, "first").complete
     assert query(Warehouse.of(settings), "SELECT enrollment_id::VARCHAR FROM ops.details_due") == [(noted[0],)]
 

@@ -543,7 +543,7 @@ def test_the_rate_backs_off_when_throttled_and_comes_back(
 
         def note(self, status: int, retry_after: float | None) -> None:
             super().note(status, retry_after)
-            rates.append(self.rate)
+            rates.append(self._bucket.rate)
 
     monkeypatch.setattr(client, "Gate", Watched)
     stage.script = times(1, reply(429))

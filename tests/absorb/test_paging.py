@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import examples
 
 from connector.absorb.walk.overlap import page_reaching
-from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Mode, Page
+from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -151,7 +152,8 @@ def changes(portal: Portal, plan):
     return between
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(400), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
@@ -181,7 +183,8 @@ def test_no_row_is_lost_or_stale_whatever_moves(
     two_pulls(portal, limit, changes(portal, plan), largest)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.property
+@settings(max_examples=examples(200), deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
@@ -248,7 +251,7 @@ def test_quiet_sorted_portal_costs_one_request_per_page():
 
     _, outcome, _ = walk(portal, None, 10, count)
     assert isinstance(outcome, Done)
-    assert outcome.mode is Mode.KEYSET
+    assert not outcome.overlapping
     assert asked == 12  # 95 rows by 10, each later page holding the last row of the one before; and a count
 
 
@@ -294,7 +297,7 @@ def test_refused_sort_starts_over_without_it():
     again = steps.refuse()
     assert again is not None
     assert not again.sort
-    assert steps.mode is Mode.OVERLAP
+    assert steps.overlapping
 
 
 def test_a_block_longer_than_a_page_is_asked_for_in_one_answer():

@@ -12,8 +12,8 @@ import pytest
 from support import query
 from typer.testing import CliRunner
 
-from connector.cli import rejected
 from connector.cli.commands import doctor, explain
+from connector.cli.commands import rejects as rejected
 from connector.cli.commands import status as reporting
 from connector.cli.main import app
 from connector.sandbox.server import Sandbox, SandboxOptions

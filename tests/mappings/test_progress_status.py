@@ -19,7 +19,7 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from support import Row, enrollment, load, new_id, query, records
+from support import Row, enrollment, examples, load, new_id, query, records
 
 from connector.canonical.build import BuildReport, build
 from connector.settings import Settings, load_settings
@@ -498,8 +498,11 @@ def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str]]:
     return timezone, as_of, rows, removed
 
 
+@pytest.mark.property
 @given(portals())
-@hypothesis_settings(max_examples=12, phases=[Phase.explicit, Phase.generate])  # the differing rows alone tell enough
+@hypothesis_settings(
+    max_examples=examples(6), phases=[Phase.explicit, Phase.generate]
+)  # the differing rows alone tell enough
 def test_every_column_is_what_the_contract_says(
     warehouse: Warehouse, portal: tuple[str, datetime, list[Row], set[str]]
 ) -> None:

@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 from support import query, records
 
-from connector.destinations import chosen
 from connector.errors import PreflightError, SettingsError, TargetRefusedError
 from connector.push.options import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_match, run_pull, run_push
+from connector.sync import chosen, run_build, run_match, run_pull, run_push
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]

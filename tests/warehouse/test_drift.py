@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from support import Row, enrollment, load, query
+from support import Row, enrollment, examples, load, query
 
-from connector.cli import rejected
+from connector.cli.commands import rejects as rejected
 from connector.settings import load_settings
 from connector.warehouse import drift
 from connector.warehouse import load as loading
@@ -251,7 +251,8 @@ JSON = st.recursive(
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.property
+@hypothesis_settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(st.dictionaries(NAMES, JSON, max_size=4), min_size=1, max_size=5))
 def test_any_json_object_is_kept_as_it_came(shared: Warehouse, values: list[Row]) -> None:
     drift._known_shapes.clear()

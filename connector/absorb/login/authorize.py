@@ -96,7 +96,9 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable())[:200]
 
 
-class _Server(ThreadingHTTPServer):
+class Receiver(ThreadingHTTPServer):
+    """Takes the portal's answer on a port of this machine: one request to /callback, whatever it brings."""
+
     daemon_threads = True
 
     def __init__(self, port: int, state: str) -> None:
@@ -104,13 +106,48 @@ class _Server(ThreadingHTTPServer):
         self.state = state
         self.taken = threading.Lock()  # by the first answer
         super().__init__((LOOPBACK_HOST, port), _Callback)
+        self.redirect_uri = f"http://{LOOPBACK_HOST}:{self.server_address[1]}{CALLBACK_PATH}"
+
+    @classmethod
+    @contextmanager
+    def listening(cls, port: int, state: str) -> Iterator[Self]:
+        """Listen while the context lasts; port 0 takes a free one. Raises SettingsError when the port is taken."""
+        try:
+            server = cls(port, state)
+        except OSError as failure:
+            raise SettingsError(
+                f"{PORT_VARIABLE} = {port}: cannot listen there ({failure.strerror or failure}).",
+                remedy="Stop the program that uses the port, or set another one and register its redirect URI.",
+            ) from None
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="oauth-redirect", daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join(timeout=1.0)
+
+    def wait(self, seconds: float) -> str:
+        """The code. Raises AuthenticationError when the answer is none, is another login's, or does not come."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                # In short waits: on some platforms Ctrl-C does not interrupt a long one.
+                return read_answer(self.answers.get(timeout=min(0.5, seconds)), self.state)
+            except queue.Empty:
+                continue
+        raise AuthenticationError(
+            f"No answer came from the portal within {seconds:g} s.",
+            remedy=f"{LOGIN_REMEDY} The client's registered redirect URI must be {self.redirect_uri}.",
+        )
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print nothing when a browser hangs up."""
 
 
 class _Callback(BaseHTTPRequestHandler):
-    server: _Server
+    server: Receiver
     timeout = SILENCE_SECONDS
     server_version = "learnsync"
     sys_version = ""
@@ -158,46 +195,3 @@ class _Callback(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
         """Nothing: the request line holds the code."""
-
-
-class Receiver:
-    """Takes the portal's answer on a port of this machine: one request to /callback, whatever it brings."""
-
-    def __init__(self, server: _Server, state: str) -> None:
-        self._server = server
-        self._state = state
-        self.redirect_uri = f"http://{LOOPBACK_HOST}:{server.server_address[1]}{CALLBACK_PATH}"
-
-    @classmethod
-    @contextmanager
-    def listening(cls, port: int, state: str) -> Iterator[Self]:
-        """Listen while the context lasts; port 0 takes a free one. Raises SettingsError when the port is taken."""
-        try:
-            server = _Server(port, state)
-        except OSError as failure:
-            raise SettingsError(
-                f"{PORT_VARIABLE} = {port}: cannot listen there ({failure.strerror or failure}).",
-                remedy="Stop the program that uses the port, or set another one and register its redirect URI.",
-            ) from None
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="oauth-redirect", daemon=True)
-        thread.start()
-        try:
-            yield cls(server, state)
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join(timeout=1.0)
-
-    def wait(self, seconds: float) -> str:
-        """The code. Raises AuthenticationError when the answer is none, is another login's, or does not come."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                # In short waits: on some platforms Ctrl-C does not interrupt a long one.
-                return read_answer(self._server.answers.get(timeout=min(0.5, seconds)), self._state)
-            except queue.Empty:
-                continue
-        raise AuthenticationError(
-            f"No answer came from the portal within {seconds:g} s.",
-            remedy=f"{LOGIN_REMEDY} The client's registered redirect URI must be {self.redirect_uri}.",
-        )

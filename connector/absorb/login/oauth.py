@@ -63,7 +63,8 @@ class OAuthAuthenticator(Authenticator):
 
     async def _live(self) -> Token:
         if self._account.token is None or self._stored is None or not self._stored.fresh(utc_now()):
-            self._stored = await self._usable()
+            stored = stored_login(self._login)
+            self._stored = stored if self._is_usable(stored) else await _completed(self._refreshed())
         token = self._account.token
         if token is None or token.value != self._stored.access_token:
             token = Token(self._stored.access_token, time.monotonic() - self._stored.age)
@@ -77,10 +78,6 @@ class OAuthAuthenticator(Authenticator):
             self._account.renewals.append(time.monotonic())
             self._refused = refused.value
             self._account.token = None
-
-    async def _usable(self) -> StoredTokens:
-        stored = stored_login(self._login)
-        return stored if self._is_usable(stored) else await _completed(self._refreshed())
 
     def _is_usable(self, stored: StoredTokens) -> bool:
         return stored.access_token != self._refused and stored.fresh(utc_now())

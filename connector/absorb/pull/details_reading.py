@@ -73,6 +73,12 @@ class Array:
     text: str
     rows: list[Any]
 
+    @property
+    def ids(self) -> list[str] | None:
+        """The ids of its rows; None when a row has none that can be read, so that it could be any of ours."""
+        known = [row_id for row in self.rows if (row_id := _guid(row, "id")) is not None]
+        return known if len(known) == len(self.rows) else None
+
 
 class DetailReader:
     """Asks for the lists of `reports`, which count the calls; `missing` of the lists `asked` for answered 404."""
@@ -95,9 +101,9 @@ class DetailReader:
             return
         if answer.rows:
             found.lists.append((stream, answer.text))
-        ids = _ids(answer.rows)
-        if ids is not None:
-            found.whole.append(WholeList(stream, ids, _guids(answer.rows, "courseEnrollmentId")))
+        if answer.ids is not None:
+            named = {parent for row in answer.rows if (parent := _guid(row, "courseEnrollmentId")) is not None}
+            found.whole.append(WholeList(stream, answer.ids, sorted(named)))
         if stream == "lesson_enrollments" and "attempts" in self._reports:
             for lesson in answer.rows:
                 await self._attempts(lesson, found)
@@ -117,9 +123,8 @@ class DetailReader:
             return
         if answer.rows:
             found.lists.append(("attempts", _placed_text(answer.rows, found.pair, lesson_id)))
-        ids = _ids(answer.rows)
-        if enrollment_id and ids is not None:
-            found.attempted.append(Attempted(enrollment_id, lesson_id, ids))
+        if enrollment_id and answer.ids is not None:
+            found.attempted.append(Attempted(enrollment_id, lesson_id, answer.ids))
 
     async def _array(self, stream: str, pair: Pair, lesson_id: str = "") -> Array | None:
         """One list of a pair; None when the portal knows none (404). Raises ApiError."""
@@ -161,14 +166,3 @@ def _guid(row: Any, name: str) -> str | None:
         return str(UUID(value)) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _guids(rows: Sequence[Any], name: str) -> list[str]:
-    return sorted({value for row in rows if (value := _guid(row, name)) is not None})
-
-
-def _ids(rows: Sequence[Any]) -> list[str] | None:
-    """The ids of an answer; None when a row has none that can be read, so that it could be any of ours."""
-    ids = [_guid(row, "id") for row in rows]
-    known = [row_id for row_id in ids if row_id is not None]
-    return known if len(known) == len(ids) else None

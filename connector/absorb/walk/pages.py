@@ -12,13 +12,6 @@ MAX_PASSES = 8
 _SECOND = timedelta(seconds=1)  # a portal may read modifiedSince to the second only
 
 
-class Mode(Enum):
-    """How the walk pages at the moment."""
-
-    KEYSET = "keyset"
-    OVERLAP = "overlap"
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One page to ask for: `offset` counts pages of `limit` rows."""
@@ -49,8 +42,7 @@ class Done:
     """Every row of the list was held at some moment after the walk began; `high` is the greatest dateEdited seen."""
 
     high: datetime | None
-    mode: Mode
-    passes: int
+    overlapping: bool  # as in Walk
 
 
 @dataclass(frozen=True, slots=True)

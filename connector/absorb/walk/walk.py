@@ -25,7 +25,6 @@ from connector.absorb.walk.pages import (
     Done,
     Held,
     Incomplete,
-    Mode,
     Page,
     State,
     Turn,
@@ -60,9 +59,9 @@ class Walk:
         self.next = self._keyset.begin()
 
     @property
-    def mode(self) -> Mode:
-        """How the walk pages at the moment."""
-        return Mode.OVERLAP if self._overlap else Mode.KEYSET
+    def overlapping(self) -> bool:
+        """True while the walk asks for overlapping pages: it no longer pages by key."""
+        return self._overlap is not None
 
     @property
     def verified(self) -> datetime | None:
@@ -132,7 +131,7 @@ class Walk:
         return self._done() if step is Turn.DONE else self._doubt()
 
     def _done(self) -> Done:
-        return Done(self.high, self.mode, self.state.passes)
+        return Done(self.high, self.overlapping)
 
     def _doubt(self) -> Ask:
         """Nothing read so far proves anything: the whole list, with overlapping pages."""

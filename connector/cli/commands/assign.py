@@ -6,12 +6,11 @@ import typer
 from rich.markup import escape
 
 from connector.assignments import AssignOptions, AssignReport
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import count, reported, table
+from connector.cli.tables import reported, table
 from connector.sync import run_assign
 
-app = new_app()
 # Outcome of the plan → what it means, in the order in which a person asks.
 MEANINGS = {
     "enroll": "due: not enrolled yet",
@@ -28,7 +27,7 @@ MEANINGS = {
 }
 
 
-@command(app)
+@command()
 def assign(
     run: Run,
     *,
@@ -45,13 +44,14 @@ def assign(
 
 def show(report: AssignReport) -> None:
     """Assignments by what is to be done about them, some of each, and what became of those that were due."""
-    made = table("Assignments of Salesforce", "outcome", "assignments", "", numbers=False)
-    for outcome, meaning in MEANINGS.items():
-        if report.outcomes.get(outcome):
-            made.add_row(outcome, count(report.outcomes[outcome]), meaning)
-    made.add_row("read", f"{report.read:,}", "")
-    out.print(made)
-    _show_samples(report)
+    rows = [(name, report.outcomes[name], meaning) for name, meaning in MEANINGS.items() if report.outcomes.get(name)]
+    read = ("read", f"{report.read:,}", "")
+    out.print(table("Assignments of Salesforce", ("outcome", "assignments", ""), [*rows, read], numbers=False))
+    if report.samples:
+        columns = ("outcome", "assignment", "learner", "course", "refused with")
+        keys = ("outcome", "assignment_id", "learner", "course", "error_text")
+        samples = [[sample[key] or None for key in keys] for sample in report.samples]
+        out.print(table("For example", columns, samples, numbers=False))
     if report.dry_run:
         out.print("  dry run: nothing was written; --apply enrolls who is due")
         return
@@ -60,17 +60,5 @@ def show(report: AssignReport) -> None:
         f" {report.deferred:,} put off, {report.left_out:,} left to a later run."
     )
     for failure in report.failures:
-        out.print(
-            f"  [red]{failure['state']}[/] {failure['assignment_id']}: {escape(str(failure['error_text']))}",
-            soft_wrap=True,
-        )
-
-
-def _show_samples(report: AssignReport) -> None:
-    if not report.samples:
-        return
-    made = table("For example", "outcome", "assignment", "learner", "course", "refused with", numbers=False)
-    for sample in report.samples:
-        cells = (sample[name] or "–" for name in ("outcome", "assignment_id", "learner", "course", "error_text"))
-        made.add_row(*(escape(str(cell)) for cell in cells))
-    out.print(made)
+        text = escape(str(failure["error_text"]))
+        out.print(f"  [red]{failure['state']}[/] {failure['assignment_id']}: {text}", soft_wrap=True)

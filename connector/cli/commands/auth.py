@@ -2,11 +2,12 @@
 
 import asyncio
 import webbrowser
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,9 +15,9 @@ from connector.absorb.login.authorize import TIMEOUT_SECONDS, Receiver, authoriz
 from connector.absorb.login.oauth import stored_login
 from connector.absorb.login.token_endpoint import exchange
 from connector.absorb.login.token_file import StoredTokens, TokenFile
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.commands import SUMMARIES
-from connector.cli.console import err, out
+from connector.cli.console import err, new_app, out
 from connector.errors import AuthenticationError, LearnsyncError, SettingsError
 from connector.settings import OAuthLogin, Settings, check_url, require_absorb, require_oauth
 from connector.times import utc_now
@@ -39,7 +40,8 @@ class LoginState:
     remedy: str = ""
 
 
-@command(app)
+@app.command()
+@command()
 def login(
     run: Run,
     *,
@@ -57,23 +59,23 @@ def login(
     client = require_oauth(run.settings)
     _refuse_to_displace(client)
     if redirect_uri is None:
-        code, used = _by_loopback(client, run.settings.absorb.redirect_port, timeout, browse=not no_browser)
+        code, redirect_uri = _by_loopback(client, run.settings.absorb.redirect_port, timeout, browse=not no_browser)
     else:
-        used = _checked(redirect_uri)
-        code = _by_hand(client, used, browse=not no_browser)
-    stored = asyncio.run(_store(client, code, used))
-    state = _state(client, stored)
+        code = _by_hand(client, redirect_uri, browse=not no_browser)
+    state = _state(client, asyncio.run(_store(client, code, redirect_uri)))
     return Outcome(asdict(state), partial(_show, state))
 
 
-@command(app)
+@app.command()
+@command()
 def status(run: Run) -> Outcome:
     """How learnsync logs in, and until when the stored login lasts; exit code 1 where it cannot log in."""
     state = state_of(run.settings)
     return Outcome(asdict(state), partial(_show, state), 0 if state.ready else 1)
 
 
-@command(app)
+@app.command()
+@command()
 def logout(run: Run) -> Outcome:
     """Delete the stored login. At the portal its tokens stay valid until they expire."""
     path = run.settings.absorb.token_file
@@ -97,17 +99,10 @@ def state_of(settings: Settings) -> LoginState:
 
 
 def _state(client: OAuthLogin, stored: StoredTokens) -> LoginState:
-    state = LoginState(
-        "oauth",
-        client.portal_url,
-        True,
-        token_file=client.token_file,
-        access_token_expires_at=stored.expires_at.replace(microsecond=0),
-        login_ends_at=stored.login_ends.replace(microsecond=0),
-    )
-    if utc_now() >= stored.login_ends:
-        return replace(state, ready=False, problem="The login has ended.", remedy="Run `learnsync auth login`.")
-    return state
+    ended = utc_now() >= stored.login_ends
+    expires, ends = (moment.replace(microsecond=0) for moment in (stored.expires_at, stored.login_ends))
+    problem = ("The login has ended.", "Run `learnsync auth login`.") if ended else ("", "")
+    return LoginState("oauth", client.portal_url, not ended, None, client.token_file, expires, ends, *problem)
 
 
 def _refuse_to_displace(client: OAuthLogin) -> None:
@@ -129,19 +124,15 @@ def _by_loopback(client: OAuthLogin, port: int, timeout: float, *, browse: bool)
 
 
 def _by_hand(client: OAuthLogin, redirect_uri: str, *, browse: bool) -> str:
+    try:
+        check_url(redirect_uri)
+    except ValueError as wrong:
+        raise SettingsError(f"--redirect-uri {wrong}.", remedy="Give the URI as it is registered.") from None
     state = new_state()
     _send_to(authorize_url(client, redirect_uri, state), browse=browse)
     # Hidden, because the address holds the code.
     address = typer.prompt("Address that the browser ended on (not shown)", hide_input=True, err=True)
     return read_answer(address.strip().partition("?")[2].partition("#")[0], state)
-
-
-def _checked(redirect_uri: str) -> str:
-    try:
-        check_url(redirect_uri)
-    except ValueError as wrong:
-        raise SettingsError(f"--redirect-uri {wrong}.", remedy="Give the URI as it is registered.") from None
-    return redirect_uri
 
 
 def _send_to(address: str, *, browse: bool) -> None:
@@ -168,22 +159,17 @@ async def _delete(path: Path) -> bool:
 
 
 def _show(state: LoginState) -> None:
-    for name, value in _lines(state):
-        out.print(f"{name:<10} {value}", soft_wrap=True, markup=False)
+    how = {"login": state.mode, "portal": state.portal or "not set", "account": state.account}
+    ends = {"stored in": state.token_file, **dict(_validity(state)), "problem": state.problem, "remedy": state.remedy}
+    for name, value in {**how, **ends}.items():
+        if value:
+            out.print(f"{name:<10} {value}", soft_wrap=True, markup=False)
 
 
-def _lines(state: LoginState) -> list[tuple[str, Any]]:
-    lines: list[tuple[str, Any]] = [("login", state.mode), ("portal", state.portal or "not set")]
-    if state.account:
-        lines.append(("account", state.account))
-    if state.token_file:
-        lines.append(("stored in", state.token_file))
+def _validity(state: LoginState) -> Iterator[tuple[str, str]]:
     if state.access_token_expires_at and state.login_ends_at:
         lasting = state.login_ends_at > state.access_token_expires_at
         note = "refreshed by itself" if lasting else "and no longer: the portal gave no refresh token"
-        lines.append(("token", f"until {state.access_token_expires_at:%Y-%m-%d %H:%M} UTC, {note}"))
+        yield "token", f"until {state.access_token_expires_at:%Y-%m-%d %H:%M} UTC, {note}"
         if lasting:
-            lines.append(("log in", f"again by {state.login_ends_at:%Y-%m-%d} (a year, as documented)"))
-    if state.problem:
-        lines += [("problem", state.problem), ("remedy", state.remedy)]
-    return lines
+            yield "log in", f"again by {state.login_ends_at:%Y-%m-%d} (a year, as documented)"

@@ -16,23 +16,36 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import duckdb
 import typer
-from rich.table import Table
 
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
+from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
+from connector.cli.tables import bars, records, sql, table
 from connector.errors import IncompleteError
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession
+from connector.times import utc_now
+from connector.warehouse.database import Warehouse
 
-app = new_app()
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60
 JOB = "incremental_sync"
+STAGES = ("pull", "match", "build", "push", "readback", "publish")
+FIGURES = {
+    "portal requests": "requests",
+    "enrollments read": "read",
+    "· new": "inserted",
+    "· changed": "updated",
+    "· quarantined": "quarantined",
+    "records pushed": "pushed",
+    "· created": "created",
+    "· rejected": "rejected",
+    "org API calls": "api_calls",
+}
 
 
-@command(app, has_verbose=False)
+@command(has_verbose=False)
 def demo(
     run: Run,
     *,
@@ -77,7 +90,7 @@ def _fresh(folder: Path) -> None:
 
 @contextmanager
 def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
-    """A sandbox process; yields the settings it prints."""
+    """A sandbox process, yields the settings it prints: one portal and one org, without the LearningRecord API."""
     command = [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(scale)]
     with (folder / "sandbox.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
@@ -92,12 +105,8 @@ def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
 
 
 def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
-    """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller.
-
-    The demo shows one portal and one org: the LearningRecord API is left out.
-    """
+    """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEARNSYNC_")}
-    settings = {name: value for name, value in settings.items() if "LEARNING_RECORDS" not in name}
     return {
         **inherited,
         **settings,
@@ -108,65 +117,21 @@ def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
 
 
 def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, Any]:
-    """One Dagster run of the incremental job; returns what it recorded in ops.runs."""
+    """One Dagster run of the incremental job; returns the sums of what its stages recorded in ops.runs."""
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.definitions", "-j", JOB]
     log = folder / "dagster.log"
     err.print(f"learnsync: sync {title} (Dagster job {JOB}, log {log})", soft_wrap=True)
-    started = time.monotonic()
-    before = _newest_run(folder)
+    started, since = time.monotonic(), utc_now()
     with log.open("a") as stream:
         done = subprocess.run(  # noqa: S603 - our own command line
             command, env=environment, stdout=stream, stderr=stream, check=False
         )
     if done.returncode:
         raise IncompleteError(f"The Dagster run failed (exit code {done.returncode}).", remedy=f"See {log}.")
-    return {"title": title, "seconds": time.monotonic() - started, **_figures(folder, before)}
-
-
-def _newest_run(folder: Path) -> str:
-    if not (folder / "warehouse.duckdb").is_file():
-        return ""
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        found = connection.execute("SELECT coalesce(max(run_id), '') FROM ops.runs").fetchone()
-    return str(found[0]) if found else ""
-
-
-def _figures(folder: Path, after: str) -> dict[str, Any]:
-    """Sums over the stages recorded since run `after`."""
-    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        rows = connection.execute(
-            "SELECT command, stats, epoch(finished_at - started_at) FROM ops.runs WHERE run_id > ? ORDER BY run_id",
-            [after],
-        ).fetchall()
-        statuses = connection.execute(
-            'SELECT "ProgressStatus", count(*) FROM learning_item_progress GROUP BY ALL ORDER BY 2 DESC'
-        ).fetchall()
-    figures: dict[str, Any] = {
-        "requests": 0, "read": 0, "inserted": 0, "updated": 0, "quarantined": 0, "pushed": 0, "created": 0,
-        "rejected": 0, "blocked": {}, "statuses": dict(statuses), "stages": {}, "api_calls": 0,
-    }  # fmt: skip
-    for stage, stats, seconds in rows:
-        figures["stages"][stage] = figures["stages"].get(stage, 0.0) + (seconds or 0.0)
-        _add(figures, stage, json.loads(stats))
-    return figures
-
-
-def _add(figures: dict[str, Any], stage: str, stats: dict[str, Any]) -> None:
-    if stage == "pull":
-        for stream in stats["streams"].values():
-            figures["requests"] += stream["requests"]
-            if stream["stream"] == "enrollments":
-                for key in ("read", "inserted", "updated", "quarantined"):
-                    figures[key] += stream["counts"][key]
-    if stage in {"match", "push", "readback"}:
-        figures["api_calls"] += stats["calls"]
-    if stage == "push":
-        for target in stats["targets"].values():
-            figures["pushed"] += target["accepted"]
-            figures["created"] += target["created"]
-            figures["rejected"] += target["rejected"] + target["deferred"]
-            for reason, rows in target["blocked"].items():
-                figures["blocked"][reason] = figures["blocked"].get(reason, 0) + rows
+    seconds = time.monotonic() - started
+    with Warehouse(folder / "warehouse.duckdb").connect() as connection:
+        [figures] = records(connection, sql("demo_figures"), {"since": since})
+    return {"title": title, "seconds": seconds, **figures}
 
 
 async def _change(base_url: str) -> dict[str, list[str]]:
@@ -178,42 +143,16 @@ async def _change(base_url: str) -> dict[str, list[str]]:
 
 
 def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
-    out.print(_syncs_table(syncs))
+    figures = [(label, *(f"{sync[key]:,}" for sync in syncs)) for label, key in FIGURES.items()]
+    stages = [(f"{stage}, s", *(float(sync["stages"].get(stage, 0)) for sync in syncs)) for stage in STAGES]
+    in_all = ("in all, s", *(sync["seconds"] for sync in syncs))
+    titles = ("", *(sync["title"] for sync in syncs))
+    out.print(table("\nThree syncs, run by Dagster", titles, [*figures, None, *stages, in_all]))
     last = syncs[-1]
-    _show_statuses(last["statuses"])
-    reasons = {"unmatched": "nobody in Salesforce has their external id or email",
-               "ambiguous": "several people in Salesforce match"}  # fmt: skip
-    for reason, rows in sorted(last["blocked"].items()):
-        out.print(f"Blocked: {rows:,} enrollments, learner {reason}: {reasons.get(reason, '')}", soft_wrap=True)
+    out.print(table("Where learners stand (ProgressStatus)", ("", "", ""), bars(last["statuses"])))
+    for reason, rows in last["blocked"].items():
+        out.print(f"Blocked: {rows:,} enrollments, {reason}: {REASONS.get(reason, reason)}", soft_wrap=True)
     prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
     out.print("\n[bold]Try next[/]")
     for line in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
         out.print(f"  {line}", soft_wrap=True)
-
-
-def _syncs_table(syncs: list[dict[str, Any]]) -> Table:
-    made = Table(title="\nThree syncs, run by Dagster", title_justify="left", title_style="bold", header_style="dim")
-    made.add_column("")
-    for sync in syncs:
-        made.add_column(sync["title"], justify="right")
-    for label, key in (
-        ("portal requests", "requests"), ("enrollments read", "read"), ("· new", "inserted"),
-        ("· changed", "updated"), ("· quarantined", "quarantined"), ("records pushed", "pushed"),
-        ("· created", "created"), ("· rejected", "rejected"), ("org API calls", "api_calls"),
-    ):  # fmt: skip
-        made.add_row(label, *(f"{sync[key]:,}" for sync in syncs))
-    made.add_section()
-    for stage in ("pull", "match", "build", "push", "readback", "publish"):
-        made.add_row(f"{stage}, s", *(f"{sync['stages'].get(stage, 0):.1f}" for sync in syncs))
-    made.add_row("in all, s", *(f"{sync['seconds']:.1f}" for sync in syncs))
-    return made
-
-
-def _show_statuses(statuses: dict[str, int]) -> None:
-    made = Table(
-        title="Where learners stand (ProgressStatus)", title_justify="left", title_style="bold", show_header=False
-    )
-    largest = max(statuses.values(), default=1)
-    for status, rows in statuses.items():
-        made.add_row(status, f"{rows:,}", f"[cyan]{'█' * max(1, round(30 * rows / largest))}[/]")
-    out.print(made)

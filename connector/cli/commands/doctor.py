@@ -10,7 +10,7 @@ from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
 from connector.canonical.maps import load_maps
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
@@ -25,7 +25,8 @@ from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
-app = new_app()
+# What a check that could be made returns: what it found; or, for a warning, what it found and the remedy.
+Found = str | tuple[str, str]
 MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
 
 
@@ -39,7 +40,7 @@ class Finding:
     remedy: str = ""
 
 
-@command(app)
+@command()
 def doctor(_: Run) -> Outcome:
     """Check settings, maps, warehouse, portal and org; one line each, with the remedy."""
     findings = examine()
@@ -52,51 +53,57 @@ def healthy(findings: list[Finding]) -> bool:
     return all(finding.verdict != "fail" for finding in findings)
 
 
-def _failed(check: str, failure: LearnsyncError) -> Finding:
-    return Finding(check, "fail", failure.message, failure.remedy)
-
-
 def examine() -> list[Finding]:
     """Run all checks; one that fails does not keep the others from running."""
     try:
         settings = load_settings()
     except LearnsyncError as failure:
         return [_failed("settings", failure)]
-    findings = [Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}")]
-    findings.append(_guard("mapping", lambda: _mapping(settings)))
-    findings.append(_guard("warehouse", lambda: _warehouse(settings)))
-    findings += asyncio.run(_absorb(settings))
-    findings += asyncio.run(_salesforce(settings))
+    return [
+        Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}"),
+        # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
+        _guard("mapping", lambda: _mapping(settings)),
+        _guard("warehouse", lambda: _warehouse(settings)),
+        *asyncio.run(_ask(settings)),
+    ]
+
+
+async def _ask(settings: Settings) -> list[Finding]:
+    findings = [*await _absorb(settings), *await _salesforce(settings)]
     if settings.learning_records.base_url:
-        findings.append(asyncio.run(_checked("learning records", lambda: _learning_records(settings))))
+        findings.append(await _checked("learning records", _learning_records(settings)))
     return findings
 
 
-def _guard(check: str, work: Callable[[], Finding]) -> Finding:
+def _failed(check: str, failure: LearnsyncError) -> Finding:
+    return Finding(check, "fail", failure.message, failure.remedy)
+
+
+async def _checked(check: str, work: Awaitable[Found]) -> Finding:
     try:
-        return work()
+        found = await work
+    except LearnsyncError as failure:
+        return _failed(check, failure)
+    return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
+
+
+def _guard(check: str, work: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, "ok", work())
     except LearnsyncError as failure:
         return _failed(check, failure)
 
 
-def _mapping(settings: Settings) -> Finding:
+def _mapping(settings: Settings) -> str:
     maps = load_maps(settings)
     where = settings.mapping.dir or "packaged"
-    text = f"{len(maps.rules)} status rules decide every case, {len(maps.learner_rules)} learner rules ({where})"
-    return Finding("mapping", "ok", text)
+    return f"{len(maps.rules)} status rules decide every case, {len(maps.learner_rules)} learner rules ({where})"
 
 
-def _warehouse(settings: Settings) -> Finding:
+def _warehouse(settings: Settings) -> str:
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
-    return Finding("warehouse", "ok", f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}")
-
-
-async def _checked(check: str, work: Callable[[], Awaitable[Finding]]) -> Finding:
-    try:
-        return await work()
-    except LearnsyncError as failure:
-        return _failed(check, failure)
+    return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
 
 
 async def _absorb(settings: Settings) -> list[Finding]:
@@ -104,25 +111,22 @@ async def _absorb(settings: Settings) -> list[Finding]:
         client = AbsorbClient.of(settings)
         # A login ends the session of whoever uses the account: never beside a running pull.
         with pull_lock(settings, "doctor"):
-            return await _ask_portal(settings, client)
+            async with client:
+                return await _ask_portal(settings, client)
     except WarehouseLockedError as busy:
-        return [
-            Finding("absorb", "warn", f"{busy.message} Not asked: a login would end its session.", "Run doctor later.")
-        ]
+        text = f"{busy.message} Not asked: a login would end its session."
+        return [Finding("absorb", "warn", text, "Run doctor later.")]
     except LearnsyncError as failure:
         return [_failed("absorb", failure)]
 
 
 async def _ask_portal(settings: Settings, client: AbsorbClient) -> list[Finding]:
-    async with client:
-        both = settings.absorb.uses_oauth and (settings.absorb.username or settings.absorb.password)
-        said = [_OAUTH_WINS] if both else []
-        login = await _checked("absorb login", lambda: _login(client, settings))
-        if login.verdict == "fail":
-            return [*said, login]
-        users = await _checked("absorb users", lambda: _visible(client, "users"))
-        courses = await _checked("absorb courses", lambda: _visible(client, "courses"))
-        return [*said, login, users, courses]
+    both = settings.absorb.uses_oauth and (settings.absorb.username or settings.absorb.password)
+    findings = [_OAUTH_WINS] if both else []
+    findings.append(await _checked("absorb login", _login(client, settings)))
+    if findings[-1].verdict == "ok":
+        findings += [await _checked(f"absorb {stream}", _visible(client, stream)) for stream in ("users", "courses")]
+    return findings
 
 
 _OAUTH_WINS = Finding(
@@ -133,23 +137,19 @@ _OAUTH_WINS = Finding(
 )
 
 
-async def _login(client: AbsorbClient, settings: Settings) -> Finding:
+async def _login(client: AbsorbClient, settings: Settings) -> Found:
     await client.login()
     if settings.absorb.uses_oauth:
-        text = f"logged in to {settings.absorb.portal_url} by OAuth; `learnsync auth status` says until when"
-        return Finding("absorb login", "ok", text)
-    return Finding("absorb login", "ok", f"{client.session.base_url} accepts key, user and password")
+        return f"logged in to {settings.absorb.portal_url} by OAuth; `learnsync auth status` says until when"
+    return f"{client.session.base_url} accepts key, user and password"
 
 
-async def _visible(client: AbsorbClient, stream: str) -> Finding:
+async def _visible(client: AbsorbClient, stream: str) -> Found:
     ask = Ask(None, 1, 0, sort=False)
     total = (await read_page(client, LIST_PATHS[stream], STREAMS[stream].collection, ask)).page.total
-    if not total:
-        return Finding(
-            f"absorb {stream}", "warn", f"this admin sees no {stream}",
-            "Use a system-wide admin: what its role cannot see is silently missing.",
-        )  # fmt: skip
-    return Finding(f"absorb {stream}", "ok", f"this admin sees {total:,} {stream}; compare with the portal's own count")
+    if total:
+        return f"this admin sees {total:,} {stream}; compare with the portal's own count"
+    return f"this admin sees no {stream}", "Use a system-wide admin: what its role cannot see is silently missing."
 
 
 async def _salesforce(settings: Settings) -> list[Finding]:
@@ -161,20 +161,21 @@ async def _salesforce(settings: Settings) -> list[Finding]:
     except LearnsyncError as failure:
         return [_failed("salesforce", failure)]
     async with client:
-        login = await _checked("salesforce login", lambda: _grant(client))
-        if login.verdict == "fail":
-            return [login]
-        findings = [login, *_key_file(settings)]
-        for target in TARGETS.values():
-            findings.append(await _target(client, target, maps))
-        if settings.salesforce.learnings_graph:
-            findings.append(await _checked("salesforce learnings", lambda: _learnings(client, maps)))
-        return [*findings, await _checked("salesforce LearningItemProgress", lambda: _progress(client))]
+        findings = [await _checked("salesforce login", _grant(client))]
+        if findings[0].verdict == "ok":
+            findings += _key_file(settings)
+            findings += [
+                await _checked(f"salesforce {it.object}", _target(client, it, maps)) for it in TARGETS.values()
+            ]
+            if settings.salesforce.learnings_graph:
+                findings.append(await _checked("salesforce learnings", _learnings(client, maps)))
+            findings.append(await _checked("salesforce LearningItemProgress", _progress(client)))
+    return findings
 
 
-async def _grant(client: SalesforceClient) -> Finding:
+async def _grant(client: SalesforceClient) -> Found:
     grant = await client.grant()
-    return Finding("salesforce login", "ok", f"org {grant.org_id} at {grant.instance_url}")
+    return f"org {grant.org_id} at {grant.instance_url}"
 
 
 def _key_file(settings: Settings) -> list[Finding]:
@@ -183,41 +184,34 @@ def _key_file(settings: Settings) -> list[Finding]:
     return [Finding("salesforce private key", "warn", warning, f"chmod 600 {path}")] if warning else []
 
 
-async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Finding:
-    check = f"salesforce {target.object}"
-    try:
-        fields = await preflight.check(client, target, maps)
-    except LearnsyncError as failure:
-        return _failed(check, failure)
+async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Found:
+    fields = await preflight.check(client, target, maps)
     left_out = len(maps.object_fields(target.object)) - len(fields)
-    text = f"{len(fields)} mapped fields are there and writable"
-    return Finding(check, "ok", text + (f", {left_out} optional left out" if left_out else ""))
+    return f"{len(fields)} mapped fields are there and writable" + (
+        f", {left_out} optional left out" if left_out else ""
+    )
 
 
-async def _learnings(client: SalesforceClient, maps: Mapping) -> Finding:
-    key = await learnings_plan.key_field(client, maps)
-    return Finding("salesforce learnings", "ok", f"LearningCourse is there, learnings are found by {key}")
+async def _learnings(client: SalesforceClient, maps: Mapping) -> Found:
+    return f"LearningCourse is there, learnings are found by {await learnings_plan.key_field(client, maps)}"
 
 
-async def _learning_records(settings: Settings) -> Finding:
+async def _learning_records(settings: Settings) -> Found:
     async with LearningRecordsApi.of(settings) as client:
         async for _ in client.list():
             break
-    return Finding("learning records", "ok", f"{settings.learning_records.base_url} accepts the key")
+    return f"{settings.learning_records.base_url} accepts the key"
 
 
-async def _progress(client: SalesforceClient) -> Finding:
-    check = "salesforce LearningItemProgress"
+async def _progress(client: SalesforceClient) -> Found:
     try:
         describe = await client.describe("LearningItemProgress")
     except NotFoundError:
-        return Finding(check, "ok", "not in this org (it comes with Enablement); nothing needs it")
+        return "not in this org (it comes with Enablement); nothing needs it"
     if describe.get("createable") or describe.get("updateable"):
-        return Finding(
-            check, "warn", "this org calls it writable; learnsync writes it only when told to",
-            f"Leave {SETTING} false unless learnsync may overwrite what Salesforce computed.",
-        )  # fmt: skip
-    return Finding(check, "ok", "read-only, as documented: it is our vocabulary, never a target")
+        text = "this org calls it writable; learnsync writes it only when told to"
+        return text, f"Leave {SETTING} false unless learnsync may overwrite what Salesforce computed."
+    return "read-only, as documented: it is our vocabulary, never a target"
 
 
 def show(findings: list[Finding]) -> None:

@@ -5,16 +5,17 @@ import re
 from functools import partial
 from typing import Any
 
+from rich.text import Text
+
 from connector.canonical.maps import load_maps
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import records, show_pairs, sql
+from connector.cli.tables import records, sql, table
 from connector.errors import IncompleteError, SettingsError
 from connector.settings import Settings
 from connector.streams.rows import GUID_PATTERN
 from connector.warehouse.database import Warehouse
 
-app = new_app()
 SECTIONS = {
     "enrollment": "1. Source row (absorb.enrollments)",
     "quarantine": "   In quarantine",
@@ -26,7 +27,7 @@ SECTIONS = {
 }
 
 
-@command(app)
+@command()
 def explain(run: Run, enrollment_id: str) -> Outcome:
     """One enrollment's way: source row → LearningRecord → the rule that chose its status → last push outcome."""
     found = collect(run.settings, enrollment_id)
@@ -59,7 +60,8 @@ def show(found: dict[str, Any]) -> None:
     for name, title in SECTIONS.items():
         section = found[name]
         if section:
-            show_pairs(title, {key: value for key, value in section.items() if value is not None})
+            known = [(Text(key, "dim"), str(value)) for key, value in section.items() if value is not None]
+            out.print(table(title, ("", ""), known, numbers=False))
         if name == "learning_item_progress" and found.get("rule"):
             out.print(f"   because [bold]{found['rule']['name']}[/] is the first match: {found['rule']['condition']}")
         if name == "push" and not section:

@@ -1,15 +1,13 @@
 """`learnsync publish`: the analysts' copy of the warehouse."""
 
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported
 from connector.sync import run_publish
 from connector.warehouse.publish import PublishReport
 
-app = new_app()
 
-
-@command(app)
+@command()
 def publish(run: Run) -> Outcome:
     """Replace the analysts' file (LEARNSYNC_WAREHOUSE__PUBLISH_PATH) atomically."""
     return reported(run_publish(run.settings), show_publish)

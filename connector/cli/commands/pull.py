@@ -6,19 +6,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.absorb.pull.options import ORDER, PullReport
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.absorb.pull.options import ORDER, PullReport, StreamReport
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import count, reported, table
+from connector.cli.tables import reported, table
 from connector.errors import SettingsError
 from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
 from connector.times import parse_instant
 
-app = new_app()
 
-
-@command(app)
+@command()
 def pull(
     run: Run,
     *,
@@ -50,16 +48,16 @@ def _instant(text: str) -> datetime:
         ) from None
 
 
+def _figures(stream: StreamReport) -> tuple[str | int | float, ...]:
+    c = stream.counts
+    loaded = (c.read, c.inserted, c.updated, c.quarantined)
+    return stream.stream, stream.lists, *loaded, stream.requests, stream.seconds
+
+
 def show_pull(report: PullReport) -> None:
     """Rows and requests per stream, and what could not be read."""
-    made = table("Pulled from Absorb", "stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
-    for stream in report.streams.values():
-        c = stream.counts
-        made.add_row(
-            stream.stream, count(stream.lists), count(c.read), count(c.inserted), count(c.updated),
-            count(c.quarantined), count(stream.requests), f"{stream.seconds:.1f}",
-        )  # fmt: skip
-    out.print(made)
+    columns = ("stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
+    out.print(table("Pulled from Absorb", columns, map(_figures, report.streams.values())))
     for stream in report.streams.values():
         for scope, reason in stream.failures.items():
             out.print(f"  [red]not read[/] {stream.stream} of {scope}: {escape(reason)}", soft_wrap=True)

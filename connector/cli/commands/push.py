@@ -1,23 +1,28 @@
 """`learnsync push`: differences → Salesforce and the LearningRecord API."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import count, reported, table
-from connector.destinations import NAMES
+from connector.cli.tables import reported, table
 from connector.push.options import SAMPLE_ROWS, PushOptions
 from connector.push.reports import PushReport, TargetReport
-from connector.sync import run_push
+from connector.sync import TARGET_NAMES, run_push
 
-app = new_app()
+FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+REASONS = {
+    "unmatched": "no Salesforce person matches the learner",
+    "ambiguous": "several persons match the learner",
+    "no_progress_record": "Salesforce has no record for this learner and learning item",
+    "several_progress_records": "Salesforce has several records for this learner and learning item",
+}
 
 
-@command(app)
+@command()
 def push(
     run: Run,
     *,
@@ -33,7 +38,9 @@ def push(
     ] = SAMPLE_ROWS,
     target: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this target; repeat for several: {', '.join(NAMES)}. Default: all that are set up."),
+        typer.Option(
+            help=f"Only this target; repeat for several: {', '.join(TARGET_NAMES)}. Default: all that are set up."
+        ),
     ] = None,
 ) -> Outcome:
     """Differences → Salesforce, and the LearningRecord API where set. Repeating does no harm."""
@@ -44,18 +51,12 @@ def push(
 def show_push(report: PushReport) -> None:
     """What was, or in a dry run would be, sent per target, and why rows were blocked or refused."""
     title = "Would push to Salesforce (dry run, nothing was written)" if report.dry_run else "Pushed to Salesforce"
-    made = table(title, "", *(target.object for target in report.targets.values()))
-    figures: list[tuple[str, Callable[[TargetReport], int]]] = [
-        ("create", lambda t: t.create), ("update", lambda t: t.update), ("unchanged", lambda t: t.unchanged),
-        ("blocked", lambda t: sum(t.blocked.values())), ("accepted", lambda t: t.accepted),
-        ("rejected", lambda t: t.rejected), ("deferred", lambda t: t.deferred), ("held back", lambda t: t.held),
-    ]  # fmt: skip
-    for label, figure in figures:
-        made.add_row(label, *(count(figure(target)) for target in report.targets.values()))
-    out.print(made)
+    targets = list(report.targets.values())
+    figures = zip(FIGURES, *map(_figures, targets), strict=True)
+    out.print(table(title, ("", *(target.object for target in targets)), figures))
     if report.resumed:
         out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
-    for target in report.targets.values():
+    for target in targets:
         _show_method(target, dry_run=report.dry_run)
         _show_reasons(target)
     if report.api_allowed:
@@ -64,52 +65,53 @@ def show_push(report: PushReport) -> None:
         show_samples(report)
 
 
+def _figures(target: TargetReport) -> tuple[int, ...]:
+    due = (target.create, target.update, target.unchanged, sum(target.blocked.values()))
+    return (*due, target.accepted, target.rejected, target.deferred, target.held)
+
+
 def _show_method(target: TargetReport, *, dry_run: bool) -> None:
-    if target.method == "bulk":
-        jobs = "would go" if dry_run else f"went as {len(target.jobs)} job(s), {', '.join(target.jobs)}"
-        out.print(f"  {target.object} {jobs} by Bulk API 2.0", soft_wrap=True)
-    elif target.method == "collections" and dry_run:
-        out.print(f"  {target.object} would go by collections of 200")
-    elif target.method and dry_run:
-        out.print(f"  {target.object} would go one a call")
+    how = {"bulk": "by Bulk API 2.0", "collections": "by collections of 200"}.get(target.method, "one a call")
+    if dry_run and target.method:
+        out.print(f"  {target.object} would go {how}")
+    elif target.method == "bulk":
+        jobs = f"{len(target.jobs)} job(s), {', '.join(target.jobs)}"
+        out.print(f"  {target.object} went as {jobs} {how}", soft_wrap=True)
 
 
 def _show_reasons(target: TargetReport) -> None:
-    reasons = {
-        "unmatched": "no Salesforce person matches the learner",
-        "ambiguous": "several persons match the learner",
-        "no_progress_record": "Salesforce has no record for this learner and learning item",
-        "several_progress_records": "Salesforce has several records for this learner and learning item",
-    }
     for reason, rows in sorted(target.blocked.items()):
-        out.print(f"  blocked {rows:,} {target.object}: {reason} – {reasons.get(reason, reason)}")
+        out.print(f"  blocked {rows:,} {target.object}: {reason} – {REASONS.get(reason, reason)}")
     for note in target.notes:
         out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
     if target.held:
-        out.print(
-            f"  {target.held:,} {target.object} held: refused before and unchanged since (`learnsync rejects list`)"
-        )
+        held = f"{target.held:,} {target.object} held"
+        out.print(f"  {held}: refused before and unchanged since (`learnsync rejects list`)")
 
 
 def show_samples(report: PushReport) -> None:
     """A few records per action, field by field: what the org holds now, and what it would hold."""
     for target in report.targets.values():
-        shown = [sample for sample in target.samples if _changes(sample)]
-        if shown:
-            made = table(f"{target.object}, for example", "field", "in Salesforce", "would be", numbers=False)
-            for sample in shown:
-                made.add_row(f"[bold]{sample['action']}[/] {escape(sample['external_id'])}")
-                for change in _changes(sample):
-                    made.add_row(f"  {change['field']}", _value(change["old"]), _value(change["new"]))
-                made.add_section()
-            out.print(made)
+        if rows := list(_sample_rows(target)):
+            columns = ("field", "in Salesforce", "would be")
+            out.print(table(f"{target.object}, for example", columns, rows, numbers=False))
         for sample in target.samples:
             if sample["action"] == "update" and sample.get("in_salesforce") is False:
                 out.print(f"  {sample['external_id']} is no longer in the org: it would be created again")
             elif sample.get("changes") == []:
                 out.print(f"  {sample['external_id']}: the org holds all of it already")
+
+
+def _sample_rows(target: TargetReport) -> Iterator[Sequence[str | Text | None] | None]:
+    for sample in target.samples:
+        if changes := _changes(sample):
+            yield Text.assemble((sample["action"], "bold"), f" {sample['external_id']}"), "", ""
+            for change in changes:
+                old, new = (None if value is None else str(value) for value in (change["old"], change["new"]))
+                yield f"  {change['field']}", old, new
+            yield None
 
 
 def _changes(sample: dict[str, Any]) -> list[dict[str, Any]]:
@@ -118,7 +120,3 @@ def _changes(sample: dict[str, Any]) -> list[dict[str, Any]]:
         return list(sample.get("changes", ()))
     sent = sample["payload"].items()
     return [{"field": name, "old": "?", "new": value} for name, value in sent if value is not None]
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else escape(str(value))

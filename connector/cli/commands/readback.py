@@ -5,16 +5,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import count, reported, show_drift, table
+from connector.cli.tables import reported, show_drift, table
 from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
 from connector.sync import run_readback
 
-app = new_app()
 
-
-@command(app)
+@command()
 def readback(
     run: Run,
     *,
@@ -26,22 +24,29 @@ def readback(
 
 def show_readback(report: ReadbackReport) -> None:
     """Rows per object, what is not in the org, the matches, and the drift."""
-    made = table("Read from Salesforce", "object", "read", "new", "changed", "gone", "how")
-    for entry in report.objects.values():
-        how = f"in full: {entry.full}" if entry.full else "changes"
-        made.add_row(
-            entry.object, count(entry.rows), count(entry.inserted), count(entry.updated), count(entry.removed), how
+    rows = [
+        (
+            one.object,
+            one.rows,
+            one.inserted,
+            one.updated,
+            one.removed,
+            f"in full: {one.full}" if one.full else "changes",
         )
-    out.print(made)
+        for one in report.objects.values()
+    ]
+    out.print(table("Read from Salesforce", ("object", "read", "new", "changed", "gone", "how"), rows))
     for name, reason in report.absent.items():
         out.print(f"  {name}: {escape(reason)}; left aside", soft_wrap=True)
-    if report.learners:
-        figures = ", ".join(f"{learners:,} {outcome}" for outcome, learners in report.learners.items())
-        out.print(f"  learners by person: {figures} (mappings/learner_matching.csv)", soft_wrap=True)
-    if report.items:
-        figures = ", ".join(f"{courses:,} {outcome}" for outcome, courses in report.items.items())
-        out.print(f"  courses by LearningItem: {figures} (mappings/learning_items.csv)", soft_wrap=True)
+    _show_matches("learners by person", report.learners, "mappings/learner_matching.csv")
+    _show_matches("courses by LearningItem", report.items, "mappings/learning_items.csv")
     show_drift(report.drift)
     due = sum(counts.due for counts in report.own.values())
     if due:
         out.print(f"  {due:,} record(s) are due again: the next push repairs them")
+
+
+def _show_matches(matched: str, outcomes: dict[str, int], source: str) -> None:
+    if outcomes:
+        figures = ", ".join(f"{rows:,} {outcome}" for outcome, rows in outcomes.items())
+        out.print(f"  {matched}: {figures} ({source})", soft_wrap=True)

@@ -6,16 +6,14 @@ import typer
 from rich.markup import escape
 
 from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.pull import show_pull
 from connector.cli.console import out
 from connector.cli.tables import reported
 from connector.sync import run_reconcile
 
-app = new_app()
 
-
-@command(app)
+@command()
 def reconcile(
     run: Run,
     *,

@@ -1,28 +1,70 @@
-"""`learnsync rejects`: what could not be used on the way in, or was refused on the way out."""
+"""`learnsync rejects`: what could not be used on the way in, or was refused on the way out.
 
+Source rows wait in quarantine, refused pushes in the ledger; both are found, retried and settled here.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from connector.cli.command import Json, Outcome, Run, command, new_app
+from connector.absorb.pull.pull import pull_lock
+from connector.cli.command import Json, Outcome, Run, command
 from connector.cli.commands import SUMMARIES
-from connector.cli.console import out
-from connector.cli.rejected import Filter, RetryReport, clear, collect, retry
-from connector.cli.tables import ago, reported, table
+from connector.cli.console import new_app, out
+from connector.cli.tables import ago, records, reported, sql, table
 from connector.errors import SettingsError
+from connector.settings import Settings
+from connector.streams import MODELS
+from connector.sync import stage
+from connector.times import utc_now
+from connector.warehouse.database import Connection, Stamp, Warehouse, count
+from connector.warehouse.load import Batch, load_batch
 
 app = new_app(help=SUMMARIES["rejects"], no_args_is_help=False, invoke_without_command=True)
 
+PAGE_ROWS = 500
 Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only source rows of this stream; repeatable.")]
 Objects = Annotated[list[str] | None, typer.Option("--object", help="Only pushes to this object; repeatable.")]
 Codes = Annotated[list[str] | None, typer.Option("--code", help="Only pushes refused with this code; repeatable.")]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this source or external id; repeatable.")]
 
 
-@command(app, "list", has_verbose=False)
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rejects are meant; an empty list is any. Streams mean source rows only, objects and codes pushes only."""
+
+    streams: list[str] = field(default_factory=list)
+    objects: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+    def values(self, settings: Settings) -> dict[str, Any]:
+        """Parameters of the queries over rejects."""
+        return {"tenant_id": settings.tenant_id, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryReport:
+    """What a retry did."""
+
+    loaded: dict[str, int]
+    still_unfit: int
+    pushes_due: int
+
+    @property
+    def complete(self) -> bool:
+        """True when no source row is left."""
+        return not self.still_unfit
+
+
+@app.command("list")
+@command(has_verbose=False)
 def list_rejects(
     run: Run,
     *,
@@ -37,20 +79,17 @@ def list_rejects(
     return Outcome(listing, partial(show, listing), 1 if listing["pending"] else 0)
 
 
-@command(app, "retry", has_verbose=False)
+@app.command("retry")
+@command(has_verbose=False)
 def retry_rejects(
-    run: Run,
-    *,
-    stream: Streams = None,
-    name: Objects = None,
-    code: Codes = None,
-    row_id: Ids = None,
+    run: Run, *, stream: Streams = None, name: Objects = None, code: Codes = None, row_id: Ids = None
 ) -> Outcome:
     """Load quarantined rows again, and mark rejected pushes to be sent by the next push."""
     return reported(retry(run.settings, _chosen(stream, name, code, row_id)), show_retry)
 
 
-@command(app, "clear", has_verbose=False)
+@app.command("clear")
+@command(has_verbose=False)
 def clear_rejects(run: Run, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> Outcome:
     """Settle quarantined rows without loading them. They stay in ops.quarantine with resolved_at set."""
     if not yes:
@@ -72,7 +111,70 @@ def _chosen(stream: Streams, name: Objects, code: Codes, row_id: Ids) -> Filter:
             "--stream chooses source rows, --object and --code choose pushes: no row is both.",
             remedy="Give one kind at a time.",
         )
-    return Filter(stream or (), name or (), code or (), row_id or ())
+    return Filter(stream or [], name or [], code or [], row_id or [])
+
+
+def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dict[str, Any]:
+    """Pending source rows and refused pushes, newest first; `pending` counts all that are meant, listed or not."""
+    values = (chosen or Filter()).values(settings)
+    source = f"FROM ({sql('rejects_source')})"
+    pushes = f"FROM ({sql('rejects_pushes')})"
+    with Warehouse.of(settings).connect() as connection:
+        pending = count(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes})", values)
+        source += f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}"
+        pushes += f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}"
+        return {
+            "pending": pending,
+            "source": records(connection, source, values),
+            "pushes": records(connection, f"SELECT * EXCLUDE (tenant_id, org_id) {pushes}", values),
+        }
+
+
+def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
+    """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
+    values = (chosen or Filter()).values(settings)
+    return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, values, run_id))
+
+
+def _retry(settings: Settings, values: dict[str, Any], run_id: str) -> RetryReport:
+    unfit = f"SELECT count(*) FROM ({sql('rejects_source')}) WHERE stage = 'load'"
+    # A pull that starts meanwhile would clear the landing folder.
+    with pull_lock(settings, run_id):
+        loaded = {stream: _reload(settings, {**values, "stream": stream}, run_id) for stream in MODELS}
+        shutil.rmtree(settings.warehouse.landing / run_id, ignore_errors=True)
+    with Warehouse.of(settings).transaction() as connection:
+        due = count(connection, sql("rejects_due", pushes=sql("rejects_pushes")), values)
+        return RetryReport(loaded, count(connection, unfit, values), due)
+
+
+def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
+    """Land a stream's quarantined rows as a pull lands pages, and load them; returns how many fit now."""
+    warehouse, stream = Warehouse.of(settings), values["stream"]
+    folder = settings.warehouse.landing / run_id / stream
+    folder.mkdir(parents=True)
+    with warehouse.connect() as connection:
+        files = list(_land(connection, values, folder))
+    if not files:
+        return 0
+    stamp, note_due = Stamp(settings.tenant_id, run_id, utc_now()), bool(settings.absorb.detail_streams)
+    counts = load_batch(warehouse, Batch(stream, files=files), stamp, note_due=note_due)
+    return counts.read - counts.quarantined
+
+
+def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Iterator[Path]:
+    statement = f"SELECT raw FROM ({sql('rejects_source')}) WHERE stage = 'load' AND stream = $stream"
+    waiting = connection.execute(statement, values)
+    for number, rows in enumerate(iter(partial(waiting.fetchmany, PAGE_ROWS), []), 1):
+        path = folder / f"{number:010d}.json"
+        path.write_text(json.dumps({MODELS[folder.name].collection: [json.loads(raw) for (raw,) in rows]}), "utf-8")
+        yield path
+
+
+def clear(settings: Settings) -> int:
+    """Settle all quarantined rows; returns how many."""
+    with Warehouse.of(settings).transaction() as connection:
+        settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
+        return count(connection, settle, [utc_now(), settings.tenant_id])
 
 
 def show(listing: dict[str, Any]) -> None:
@@ -80,27 +182,17 @@ def show(listing: dict[str, Any]) -> None:
     if not listing["pending"]:
         out.print("Nothing is waiting for a fix.")
         return
-    if listing["source"]:
-        out.print(_source_table(listing["source"]))
-    if listing["pushes"]:
-        out.print(_pushes_table(listing["pushes"]))
+    if rows := listing["source"]:
+        source = [
+            (it["stream"], it["source_id"], it["field"], it["reason"] or "", it["attempts"], ago(it["last_seen"]))
+            for it in rows
+        ]
+        out.print(table("Source rows in quarantine", ("stream", "id", "field", "reason", "tries", "last seen"), source))
+    if rows := listing["pushes"]:
+        keys = ("target_object", "external_id", "state", "error_code", "error_text", "attempts")
+        pushes = [["" if row[key] is None else str(row[key]) for key in keys] for row in rows]
+        out.print(table("Pushes refused", ("object", "external id", "state", "code", "text", "tries"), pushes))
     out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
-
-
-def _source_table(rows: list[dict[str, Any]]) -> Table:
-    made = table("Source rows in quarantine", "stream", "id", "field", "reason", "tries", "last seen")
-    for row in rows:
-        reason, tries = escape(row["reason"] or ""), str(row["attempts"])
-        made.add_row(row["stream"], escape(row["source_id"]), row["field"] or "–", reason, tries, ago(row["last_seen"]))
-    return made
-
-
-def _pushes_table(rows: list[dict[str, Any]]) -> Table:
-    made = table("Pushes refused", "object", "external id", "state", "code", "text", "tries")
-    for row in rows:
-        text, tries = escape(row["error_text"] or ""), str(row["attempts"])
-        made.add_row(row["target_object"], escape(row["external_id"]), row["state"], row["error_code"], text, tries)
-    return made
 
 
 def show_retry(report: RetryReport) -> None:

@@ -1,21 +1,19 @@
 """`learnsync sandbox`: a portal, an org and a LearningRecord API on this machine."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from connector.cli.command import Run, command, new_app
+from connector.cli.command import Run, command
 from connector.cli.console import err, print_json
 from connector.errors import SettingsError
 from connector.sandbox.server import Ports, Sandbox, SandboxOptions
 
-app = new_app()
 _ENV_FILE_MARK = "# Settings of a learnsync sandbox."
 
 
-@command(app)
+@command()
 def sandbox(
     run: Run,
     *,
@@ -44,17 +42,11 @@ def sandbox(
 ) -> None:
     """Serve a local portal, org and LearningRecord API until interrupted, and print the settings that use them."""
     try:
-        box = Sandbox(
-            SandboxOptions(
-                scale=scale,
-                courses=courses,
-                dataset=dataset,
-                faults=faults,
-                ports=Ports(absorb_port, salesforce_port, records_port),
-                learning_records=True,
-                rate_limit=rate_limit,
-            )
+        ports = Ports(absorb_port, salesforce_port, records_port)
+        served = SandboxOptions(
+            scale, courses, dataset, faults, ports=ports, rate_limit=rate_limit, learning_records=True
         )
+        box = Sandbox(served)
         if env_file:
             _refuse_foreign(env_file)
         if jwt_key and jwt_key.exists():
@@ -79,7 +71,7 @@ def _settings(box: Sandbox, *, oauth: bool, learning_records: bool, jwt_key: Pat
 
 
 def _refuse_foreign(env_file: Path) -> None:
-    """Somebody's own settings are not overwritten; the file is made for its owner's eyes before secrets go in."""
+    """A file of the user's own is not overwritten. A new one is readable by its owner only before secrets go in."""
     if env_file.exists() and not env_file.read_text("utf-8").startswith(_ENV_FILE_MARK):
         raise SettingsError(
             f"--env-file {env_file} exists and was not written by a sandbox.", remedy="Name another file, or remove it."
@@ -94,7 +86,6 @@ def _announce(settings: dict[str, str], env_file: Path | None, *, as_json: bool)
     if as_json:
         print_json({"settings": settings})
     else:
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+        print(*lines, sep="\n", flush=True)
         err.print("learnsync: the sandbox serves until you press Ctrl-C. Put the lines above into .env, or:")
         err.print("  learnsync sandbox --env-file .env", soft_wrap=True)

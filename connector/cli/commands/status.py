@@ -1,34 +1,29 @@
 """`learnsync status`: how far each stream is, and where every single enrollment stands between portal and org."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import ago, count, records, reported, show_drift, sql, table
+from connector.cli.tables import ago, records, reported, show_drift, sql, table
 from connector.settings import Settings
 from connector.warehouse.database import Warehouse
+from connector.warehouse.statements import identifier
 
-app = new_app()
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything `learnsync status` shows."""
 
     tenant_id: str
-    watermarks: list[dict[str, Any]] = field(default_factory=list)
-    tables: dict[str, int] = field(default_factory=dict)
-    accounting: list[dict[str, Any]] = field(default_factory=list)
-    balanced: bool = True
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    pending: dict[str, int] = field(default_factory=dict)
-    drift: dict[str, int] = field(default_factory=dict)
-    api_calls: dict[str, Any] = field(default_factory=dict)
+    watermarks: list[dict[str, Any]]
+    tables: dict[str, int]
+    accounting: list[dict[str, Any]]
+    balanced: bool
+    runs: list[dict[str, Any]]
+    pending: dict[str, int]
+    drift: dict[str, int]
+    api_calls: dict[str, Any]
 
     @property
     def complete(self) -> bool:
@@ -40,12 +35,11 @@ TABLES = (
     "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
     "salesforce.lms_courses", "salesforce.lms_enrollments", "salesforce.learning_items",
-    "salesforce.learning_item_progress",
-    "ops.learning_record_ledger",
+    "salesforce.learning_item_progress", "ops.learning_record_ledger",
 )  # fmt: skip
 
 
-@command(app)
+@command()
 def status(run: Run) -> Outcome:
     """Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used."""
     return reported(collect(run.settings), show)
@@ -54,29 +48,32 @@ def status(run: Run) -> Outcome:
 def collect(settings: Settings) -> Status:
     """Read the figures. Raises WarehouseError."""
     mine = {"tenant_id": settings.tenant_id}
-    found = Status(settings.tenant_id)
+    counts = ", ".join(f"(SELECT count(*) FROM {it} WHERE tenant_id = $tenant_id) AS {identifier(it)}" for it in TABLES)
     with Warehouse.of(settings).connect() as connection:
-        found.watermarks = records(connection, sql("watermarks"), mine)
-        for name in TABLES:
-            [counted] = records(connection, f"SELECT count(*) AS n FROM {name} WHERE tenant_id = $tenant_id", mine)
-            found.tables[name] = counted["n"]
-        found.accounting = records(connection, sql("accounting"), mine)
-        found.runs = records(connection, sql("runs"), mine)
-        found.pending = {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)}
-        found.drift = {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)}
-        [found.api_calls] = records(connection, sql("api_calls"), mine)
-    accounted = sum(row["enrollments"] for row in found.accounting)
-    found.balanced = accounted == found.tables["absorb.enrollments"]
-    return found
+        [tables] = records(connection, f"SELECT {counts}", mine)
+        accounting = records(connection, sql("accounting"), mine)
+        return Status(
+            settings.tenant_id,
+            records(connection, sql("watermarks"), mine),
+            tables,
+            accounting,
+            sum(row["enrollments"] for row in accounting) == tables["absorb.enrollments"],
+            records(connection, sql("runs"), mine),
+            {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
+            {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
+            records(connection, sql("api_calls"), mine)[0],
+        )
 
 
 def show(status: Status) -> None:
     """Print the figures as tables."""
-    _show_watermarks(status)
-    rows = table("Rows", "table", "rows")
-    for name, number in status.tables.items():
-        rows.add_row(name, count(number))
-    out.print(rows)
+    marks = [
+        (row["stream"], row["lists"], row["newest"], ago(row["last_read"]), ago(row["first_read"]))
+        for row in status.watermarks
+    ]
+    columns = ("stream", "lists", "newest row", "last read", "longest unread")
+    out.print(table(f"Watermarks of tenant {status.tenant_id}", columns, marks))
+    out.print(table("Rows", ("table", "rows"), status.tables.items()))
     _show_accounting(status)
     _show_runs(status)
     for kind, number in status.pending.items():
@@ -91,35 +88,20 @@ def show(status: Status) -> None:
         )
 
 
-def _show_watermarks(status: Status) -> None:
-    marks = table(
-        f"Watermarks of tenant {status.tenant_id}", "stream", "lists", "newest row", "last read", "longest unread"
-    )
-    for row in status.watermarks:
-        newest: datetime | None = row["newest"]
-        shown = f"{newest:%Y-%m-%d %H:%M:%S}" if newest else "–"
-        marks.add_row(row["stream"], count(row["lists"]), shown, ago(row["last_read"]), ago(row["first_read"]))
-    out.print(marks)
-
-
 def _show_accounting(status: Status) -> None:
-    made = table("Where every enrollment is", "state", "enrollments")
-    for row in status.accounting:
-        made.add_row(row["state"], count(row["enrollments"]))
-    total = sum(row["enrollments"] for row in status.accounting)
-    made.add_section()
-    made.add_row("accounted for", f"{total:,}")
-    made.add_row("in absorb.enrollments", f"{status.tables['absorb.enrollments']:,}")
-    out.print(made)
+    states = [(row["state"], row["enrollments"]) for row in status.accounting]
+    accounted = ("accounted for", f"{sum(row['enrollments'] for row in status.accounting):,}")
+    there = ("in absorb.enrollments", f"{status.tables['absorb.enrollments']:,}")
+    out.print(table("Where every enrollment is", ("state", "enrollments"), [*states, None, accounted, there]))
     if not status.balanced:
         out.print("  [red]these two figures differ[/]: run `learnsync build`, then look again")
 
 
 def _show_runs(status: Status) -> None:
-    made = Table(title="Last runs", title_justify="left", title_style="bold", header_style="dim")
-    for column in ("command", "started", "seconds", "outcome", "message"):
-        made.add_column(column, justify="right" if column == "seconds" else "left")
-    for row in status.runs:
-        seconds = f"{row['seconds']:.1f}" if row["seconds"] is not None else "–"
-        made.add_row(row["command"], ago(row["started_at"]), seconds, row["outcome"], escape(row["message"] or ""))
+    runs = [
+        (row["command"], ago(row["started_at"]), row["seconds"], row["outcome"], row["message"] or "")
+        for row in status.runs
+    ]
+    made = table("Last runs", ("command", "started", "seconds", "outcome", "message"), runs, numbers=False)
+    made.columns[2].justify = "right"
     out.print(made)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.command import Outcome, Run, command, new_app
+from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.build import show_build
 from connector.cli.commands.publish import show_publish
 from connector.cli.commands.pull import show_pull
@@ -14,10 +14,8 @@ from connector.cli.console import out
 from connector.cli.tables import reported
 from connector.sync import SyncReport, run_sync
 
-app = new_app()
 
-
-@command(app)
+@command()
 def sync(
     run: Run,
     *,
