@@ -174,8 +174,7 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
             destination.look_back(connection)
         report.resumed += await destination.resume()  # may wait for long: before people are read
     before_plan = await destination.before_plan()
-    ending = _rolled_back if run.options.dry_run else committed
-    with run.warehouse.connect() as connection, ending(connection):
+    with run.warehouse.connect() as connection, committed(connection, keep=not run.options.dry_run):
         if before_plan:
             before_plan(connection, report)
         planned = [target.plan(connection) for target in destination.targets]
@@ -187,12 +186,3 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
         if records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
-
-
-@contextmanager
-def _rolled_back(connection: Connection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")

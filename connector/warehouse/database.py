@@ -51,15 +51,15 @@ def count(connection: Connection, statement: str, values: object = None) -> int:
 
 
 @contextmanager
-def committed(connection: Connection) -> Iterator[None]:
-    """BEGIN … COMMIT on an open connection; any exception rolls everything back."""
+def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
+    """BEGIN … COMMIT on an open connection; any exception rolls everything back, and so does the end without `keep`."""
     connection.execute("BEGIN")
     try:
         yield
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+    connection.execute("COMMIT" if keep else "ROLLBACK")
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from connector.http.answers import first_complaint
 from connector.push import difference
 from connector.push.difference import Item
 from connector.push.engine import Run
@@ -92,9 +93,7 @@ class Learnings(OrgDestination):
         try:
             body = self._create(item) if there is None else self._update(item, there)
         except ValidationError as wrong:
-            error = wrong.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, error["loc"]))
-            return RowResult.refused(INVALID_PAYLOAD, f"{where}: {error['msg']} (learnings_fields.csv)")
+            return RowResult.refused(INVALID_PAYLOAD, f"{first_complaint(wrong)} (learnings_fields.csv)")
         result = await self._graph.write(body)
         if result.remote_id:
             self._known[item.external_id] = result.remote_id
