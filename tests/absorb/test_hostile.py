@@ -562,8 +562,8 @@ def test_a_portal_with_a_real_rate_limit_is_read_whole_at_its_pace(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.2)
-    stage.show(stage.portal, quiet, requests_per_second=60, burst=10)
-    found = stage.settings(tmp_path / "warehouse.duckdb", page_size=3, concurrency=16)
+    stage.show(stage.portal, quiet, requests_per_second=5, burst=4)  # less than a busy machine asks for
+    found = stage.settings(tmp_path / "warehouse.duckdb", page_size=30, concurrency=16)
     assert pull(found, "first").complete
     assert_truth(found, stage)
     throttled = [call for call in stage.calls if call.status == 429]
