@@ -27,23 +27,16 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
     """
     readable = reading.readable
     table = f"salesforce.{readable.table}"
-    names = {"tenant_id": tenant_id, "object": readable.object}
-    held = connection.execute(
-        "SELECT org_id FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = $object", names
-    ).fetchone()
-    same_org = held is not None and held[0] == reading.org_id
+    held = checkpoints(connection, tenant_id).get(readable.object)
+    same_org = held is not None and held.org_id == reading.org_id
     # Without a checkpoint the rows held may be those of another org: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
     removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
     counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
     connection.execute("DROP TABLE staged")
-    connection.execute(
-        sql("checkpoint_put"),
-        names | {
-            "org_id": reading.org_id, "covered_until": reading.covered_until, "at": reading.at,
-            "full": bool(reading.full), "fields": reading.select, "now": utc_now(), "run_id": run_id,
-        },
-    )  # fmt: skip
+    names = {"tenant_id": tenant_id, "object": readable.object, "org_id": reading.org_id, "run_id": run_id}
+    reach = {"covered_until": reading.covered_until, "fields": reading.select, "full": bool(reading.full)}
+    connection.execute(sql("checkpoint_put"), names | reach | {"at": reading.at, "now": utc_now()})
     return ObjectReport(readable.object, reading.full, reading.rows, counts.inserted, counts.updated, removed)
 
 
