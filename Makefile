@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
+# One more than there are processors: a test waits for files and for the sandbox now and then.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo ui test soak lint format metadata bench clean
@@ -32,7 +34,7 @@ ui: $(STAMP) ## Dagster's web pages and daemon against a local sandbox (http://1
 	@$(BIN)/python -m pipelines.ui
 
 test: $(STAMP) ## Run the test suite
-	@$(BIN)/python -m pytest -m "not soak" -n auto --dist worksteal
+	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist worksteal
 
 soak: $(STAMP) ## Run the long tests
 	@EXAMPLES=10 $(BIN)/python -m pytest -m "soak or property"
