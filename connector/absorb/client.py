@@ -16,6 +16,7 @@ from connector.http.session import HttpSession, QueryParams, Request
 from connector.settings import OAuthLogin, Settings, require_absorb
 
 GARBLED_TRIES = 3
+GARBLED_PAUSE_SECONDS = 0.5  # before the second try; twice that before the third
 T = TypeVar("T")
 
 
@@ -73,5 +74,5 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
             try:
                 return parse(answer)
             except ProtocolError:
-                await asyncio.sleep(0.5 * attempt)
+                await asyncio.sleep(GARBLED_PAUSE_SECONDS * attempt)
         return parse(await self.call("GET", path, params=params))

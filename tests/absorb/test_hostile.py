@@ -73,11 +73,12 @@ def serving() -> Iterator[Stage]:
 
 @pytest.fixture
 def stage(serving: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """Five courses, 120 enrollments; own pauses are short, those that a server asks for are kept."""
+    """Five courses, 60 enrollments; own pauses are short, those that a server asks for are kept."""
     monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.002)
     monkeypatch.setattr(tokens, "STRAY_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(client, "GARBLED_PAUSE_SECONDS", 0.01)
     portal = Portal()
-    generate(portal, scale=120, courses=5, now=datetime.now(UTC) - timedelta(hours=3))
+    generate(portal, scale=60, courses=5, now=datetime.now(UTC) - timedelta(hours=3))
     serving.show(portal)
     return serving
 

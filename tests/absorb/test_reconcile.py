@@ -16,6 +16,7 @@ from hostile import ROLE_REFUSED, Call, Fault, Row, Stage, altered, reply, stage
 from support import USER, enrollment, query, records
 
 from connector import redact
+from connector.absorb import client
 from connector.absorb.login import password
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
@@ -45,6 +46,7 @@ def serving() -> Iterator[Stage]:
 def stage(serving: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A portal of three courses with 60, 30 and 10 enrollments."""
     monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(client, "GARBLED_PAUSE_SECONDS", 0.01)
     portal = Portal()
     name = {"username": "ada", "firstName": "Ada", "lastName": "Park"}
     portal.load("users", [{"id": USER, "dateEdited": STAMP, "dateAdded": STAMP} | name])
