@@ -16,6 +16,7 @@ from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, load_settings
+from connector.warehouse import database
 from connector.warehouse.database import Warehouse, available, migrate
 from connector.warehouse.publish import publish
 from connector.warehouse.statements import fill
@@ -205,3 +206,26 @@ def test_a_publish_clears_what_killed_ones_left_and_nothing_else(tmp_path: Path,
         left.write_text("half")
     publish(settings)
     assert [path.name for path in target.parent.glob(f".{target.name}.*")] == [alive.name]
+
+
+def opened_elsewhere(path: Path) -> bool:
+    """Whether another process can open the file now."""
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1]).close()"
+    return subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False).returncode == 0
+
+
+def test_the_file_is_held_from_the_first_opening_of_a_process_to_its_last_close(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with Warehouse(path).connect() as outer:
+        with Warehouse(path).connect() as inner:
+            inner.execute("CREATE TABLE main.noted AS SELECT 1 AS one")
+        assert outer.execute("SELECT one FROM main.noted").fetchall() == [(1,)]
+        assert not opened_elsewhere(path)
+    assert opened_elsewhere(path)
+
+
+def test_many_files_one_after_another_keep_few_engines(tmp_path: Path) -> None:
+    for number in range(2 * database._Engine.most_kept):
+        with Warehouse(tmp_path / f"{number}.duckdb").connect() as connection:
+            assert connection.execute("SELECT current_database()").fetchone() == ("warehouse",)
+    assert len(database._Engine.kept) <= database._Engine.most_kept + 1
