@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.absorb import faults
-from connector.absorb.login import token_endpoint
+from connector.absorb.login import oauth
 from connector.errors import (
     ApiError,
     AuthenticationError,
@@ -60,7 +60,7 @@ TABLES: dict[str, Table] = {
         ],
     ),
     "OAuth": (
-        token_endpoint.REFUSALS, lambda answer: token_endpoint._refusal(answer, "refresh_token"),
+        oauth.REFUSALS, lambda answer: oauth._refusal(answer, "refresh_token"),
         [
             (400, oauth_error("invalid_grant"), {}, AuthenticationError,
              "The portal no longer accepts the login (invalid_grant): it ended or was withdrawn."),

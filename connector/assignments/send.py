@@ -1,6 +1,6 @@
 """Makes enrollments in Absorb, one at a time. Whether one is there is asked before, and after a call without answer."""
 
-from connector.absorb.api.groups import AbsorbApi
+from connector.absorb.api import AbsorbApi
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call, is_key_refused
 from connector.assignments.report import Assignment, Entry

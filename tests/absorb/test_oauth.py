@@ -27,8 +27,7 @@ from support import query
 from connector import redact
 from connector.absorb.client import AbsorbClient
 from connector.absorb.login.authorize import Receiver, authorize_url, new_state, read_answer
-from connector.absorb.login.oauth import stored_login
-from connector.absorb.login.token_endpoint import exchange, refresh
+from connector.absorb.login.oauth import exchange, refresh, stored_login
 from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.errors import AuthenticationError, LearnsyncError, ServerFaultError, SettingsError, WrongPathError
 from connector.sandbox.kit.errors import Refusal

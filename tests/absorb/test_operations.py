@@ -17,8 +17,8 @@ import httpx
 import pytest
 import respx
 
+from connector.absorb.api import AbsorbApi
 from connector.absorb.api.calls import guid
-from connector.absorb.api.groups import AbsorbApi
 from connector.absorb.api.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.absorb.client import AbsorbClient
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError

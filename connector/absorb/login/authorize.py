@@ -19,7 +19,7 @@ from typing import ClassVar, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from connector import redact
-from connector.absorb.login.token_endpoint import AUTHORIZE_PATH, SCOPE
+from connector.absorb.login.oauth import AUTHORIZE_PATH, SCOPE
 from connector.absorb.login.token_file import LOGIN_REMEDY
 from connector.errors import AuthenticationError, SettingsError
 from connector.settings import OAuthLogin, variable

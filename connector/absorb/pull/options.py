@@ -1,22 +1,26 @@
 """What a pull is asked for, what it reports, and what its parts share while it runs."""
 
+import csv
+import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from connector.absorb.client import AbsorbClient
-from connector.absorb.pull.sweep import Sweep
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.streams import STREAMS
+from connector.streams.rows import GUID_PATTERN
 from connector.warehouse.database import Warehouse
 from connector.warehouse.load import LoadCounts
 
 ALL = "*"  # the scope of a list that is not one course's
 ORDER = tuple(STREAMS)  # departments, users, courses, enrollments: courses must be known before their enrollments
+_GUID = re.compile(GUID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,41 @@ class Limits:
     detail_pairs: int = 200  # learners and courses whose details are loaded together
     largest_page: int = MAX_LIMIT  # rows that one answer may hold
     failures_in_a_row: int = 20  # lists failing one after the other: an outage then, not a bad list
+
+
+class Sweep(ExitStack):
+    """What a full sweep meets, as CSV files in a folder: the ids, and the courses read to their end.
+
+    On disk, because memory must not grow with the portal. Leaving the context closes them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ids = folder / "ids.csv"
+        self.courses = folder / "courses.csv"
+        self.doubtful: set[str] = set()
+        self._seen: dict[str, int] = {}
+        self._id_rows, self._course_rows = (
+            csv.writer(self.enter_context(path.open("w", encoding="utf-8", newline="")))
+            for path in (self.ids, self.courses)
+        )
+
+    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
+        """Note the ids of one page."""
+        known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
+        if len(known) < len(ids):
+            self.doubt(course_id)
+        self._id_rows.writerows((course_id, row_id) for row_id in known)
+        self._seen[course_id] = self._seen.get(course_id, 0) + len(known)
+
+    def doubt(self, course_id: str) -> None:
+        """A row without a usable id could be any of ours, and a count above what was served may be too: no proof."""
+        self.doubtful.add(course_id)
+
+    def finished(self, course_id: str, *, gone: bool = False) -> None:
+        """The course was read to its end, or answered that it is gone (404)."""
+        self._course_rows.writerow((course_id, self._seen.pop(course_id, 0), gone))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport
+from connector.absorb.pull.options import Context, Limits, PullOptions, PullReport, Sweep
 from connector.absorb.pull.pull import pull_lock, run
-from connector.absorb.pull.sweep import Sweep
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now

@@ -36,6 +36,17 @@ class Page:
     total: int | None = None
     limit: int | None = None
 
+    def breaks_promise(self, ask: Ask) -> bool:
+        """True when the page shows that `modifiedSince` or `_sort=dateEdited` was not honoured."""
+        moments = [moment for moment in self.edited if moment is not None]
+        if ask.modified_since is not None and any(moment < ask.modified_since - _SECOND for moment in moments):
+            return True
+        return any(later < earlier for earlier, later in pairwise(moments))
+
+    def is_short(self, ask: Ask) -> bool:
+        """True when the page holds fewer rows than it could: a list ends with such a page."""
+        return len(self.ids) < min(ask.limit, self.limit or ask.limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -127,16 +138,3 @@ class State:
         """From now on ask for no page of more than `rows`."""
         self.cap = self.largest = rows
         self.limit = min(self.limit, rows)
-
-
-def breaks_promise(ask: Ask, page: Page) -> bool:
-    """True when the page shows that `modifiedSince` or `_sort=dateEdited` was not honoured."""
-    moments = [moment for moment in page.edited if moment is not None]
-    if ask.modified_since is not None and any(moment < ask.modified_since - _SECOND for moment in moments):
-        return True
-    return any(later < earlier for earlier, later in pairwise(moments))
-
-
-def is_short(ask: Ask, page: Page) -> bool:
-    """True when the page holds fewer rows than it could: a list ends with such a page."""
-    return len(page.ids) < min(ask.limit, page.limit or ask.limit)

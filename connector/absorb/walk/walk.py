@@ -18,19 +18,7 @@ from functools import partial
 
 from connector.absorb.walk.keyset import Keyset
 from connector.absorb.walk.overlap import Overlap
-from connector.absorb.walk.pages import (
-    MAX_LIMIT,
-    MAX_PASSES,
-    Ask,
-    Done,
-    Held,
-    Incomplete,
-    Page,
-    State,
-    Turn,
-    breaks_promise,
-    is_short,
-)
+from connector.absorb.walk.pages import MAX_LIMIT, MAX_PASSES, Ask, Done, Held, Incomplete, Page, State, Turn
 from connector.times import floor_millisecond
 
 PATIENCE = 10  # pages asked for per page of the list, before a walk is called endless
@@ -92,7 +80,7 @@ class Walk:
         state = self.state
         if self._is_endless(ask, page):
             return Incomplete("the list kept moving for longer than a walk may take")
-        if not self._overlap and breaks_promise(ask, page):
+        if not self._overlap and page.breaks_promise(ask):
             return self._doubt()
         if self._question:
             return self._question(ask, page)
@@ -103,7 +91,7 @@ class Walk:
             self._met.update(object() if row_id is None else row_id for row_id in page.ids)
         if page.limit is not None and 0 < page.limit < ask.limit:
             state.take_cap(page.limit)
-        short = is_short(ask, page)
+        short = page.is_short(ask)
         if short and page.ids and not state.total_disagrees and ask.start + len(page.ids) < (page.total or 0):
             return self._probe(ask, page)
         return self._step(ask, page, short)

@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 
 from connector.absorb.login.authorize import TIMEOUT_SECONDS, Receiver, authorize_url, new_state, read_answer
-from connector.absorb.login.oauth import stored_login
-from connector.absorb.login.token_endpoint import exchange
+from connector.absorb.login.oauth import exchange, stored_login
 from connector.absorb.login.token_file import StoredTokens, TokenFile
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands import SUMMARIES
