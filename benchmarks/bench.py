@@ -141,14 +141,15 @@ def floor(folder: Path) -> None:
 
 def pull(folder: Path) -> None:
     """The connector's pull of the enrollments, courses beforehand and not counted."""
+    from connector.absorb.pull.options import PullOptions  # noqa: PLC0415
     from connector.settings import load_settings  # noqa: PLC0415
     from connector.sync import run_pull  # noqa: PLC0415
 
     del folder
     settings = load_settings()
-    run_pull(settings, streams=["courses"])
+    run_pull(settings, PullOptions(["courses"]))
     started = time.perf_counter()
-    report = run_pull(settings, streams=["enrollments"]).streams["enrollments"]
+    report = run_pull(settings, PullOptions(["enrollments"])).streams["enrollments"]
     _report(report.counts.read, report.requests, time.perf_counter() - started)
 
 

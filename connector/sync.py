@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from connector.absorb.pull.options import ORDER, PullOptions, PullReport
+from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
@@ -94,17 +93,10 @@ def as_stats(report: "DataclassInstance") -> dict[str, Any]:
 
 
 def run_pull(
-    settings: Settings,
-    *,
-    streams: Sequence[str] = ORDER,
-    full: bool = False,
-    since: datetime | None = None,
-    progress: Progress | None = None,
-    look: Look | None = None,
+    settings: Settings, options: PullOptions | None = None, progress: Progress | None = None, look: Look | None = None
 ) -> PullReport:
     """Absorb → warehouse."""
     require_absorb(settings)
-    options = PullOptions(streams=streams, full=full, since=since)
     return stage(settings, "pull", lambda run_id, close: pull(settings, run_id, options, progress, close), look)
 
 
@@ -242,7 +234,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     """
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
-    pulled = sync.timed("pull", lambda: run_pull(settings, full=full, progress=progress))
+    pulled = sync.timed("pull", lambda: run_pull(settings, PullOptions(full=full), progress))
     matched = sync.attempt("match", lambda: run_match(settings, read_options)) if has_org else None
     built = sync.timed("build", lambda: run_build(settings))
     pushed = read = None

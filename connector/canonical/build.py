@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import mappings
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
@@ -44,38 +44,34 @@ def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close
             runs.note_begun(connection, run_id)
             connection.execute(maps.sql("macros"))
             if "learning_record" in tables:
-                build_learning_record(connection, settings, maps, report)
+                report.tables["learning_record"] = _learning_record(connection, settings, maps)
             if "learning_item_progress" in tables:
-                build_learning_item_progress(connection, settings, maps, report, run_id)
+                progress = _learning_item_progress(connection, settings, maps, report, run_id)
+                report.tables["learning_item_progress"] = progress
         if close:
             close(connection, report)
     return report
 
 
-def build_learning_record(
-    connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport
-) -> None:
+def _learning_record(connection: Connection, settings: Settings, maps: mappings.Mapping) -> TableCounts:
     """Fill learning_record; `updated_at` moves only when another column does."""
-    connection.execute(maps.sql("learning_record"), {"tenant_id": settings.tenant_id, "provider": settings.provider})
-    stamps = {"created_at": False, "updated_at": True}
-    report.tables["learning_record"] = apply_computed(
-        connection, "learning_record", "id", settings.tenant_id, stamps=stamps
-    )
+    tenant_id, stamps = settings.tenant_id, {"created_at": False, "updated_at": True}
+    connection.execute(maps.sql("learning_record"), {"tenant_id": tenant_id, "provider": settings.provider})
+    return apply_computed(connection, "learning_record", "id", tenant_id, stamps=stamps)
 
 
-def build_learning_item_progress(
+def _learning_item_progress(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
-) -> None:
+) -> TableCounts:
     """Fill learning_item_progress, its owners and items from the match tables; quarantine what no rule decides."""
-    values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": report.as_of}
+    tenant = {"tenant_id": settings.tenant_id}
+    values = {**tenant, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
-    report.tables["learning_item_progress"] = apply_computed(
-        connection, "learning_item_progress", "enrollment_id", settings.tenant_id
-    )
-    seen = {"tenant_id": settings.tenant_id, "seen_at": utc_now()}
+    counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
+    seen = {**tenant, "seen_at": utc_now()}
     known = ", ".join(map(str, maps.statuses))
     connection.execute(sql("unmapped_put", known_statuses=known), seen | {"run_id": run_id})
     connection.execute(sql("unmapped_resolve"), seen)
     report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
-    counted = connection.execute(sql("enrollments_by_status"), {"tenant_id": settings.tenant_id})
-    report.statuses = dict(counted.fetchall())
+    report.statuses = dict(connection.execute(sql("enrollments_by_status"), tenant).fetchall())
+    return counts

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.errors import LearnsyncError
 from connector.locks import claim_beside
 from connector.progress import Progress, Silent

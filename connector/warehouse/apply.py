@@ -26,13 +26,7 @@ class TableCounts:
 
 
 def apply_computed(
-    connection: Connection,
-    table: str,
-    key: str,
-    tenant_id: str,
-    *,
-    stamps: Mapping[str, bool] | None = None,
-    keep: bool = False,
+    connection: Connection, table: str, key: str, tenant_id: str, *, stamps: Mapping[str, bool] = {}, keep: bool = False
 ) -> TableCounts:
     """Make `table` equal to the temp table `computed` for one tenant. Call inside a transaction.
 
@@ -45,7 +39,6 @@ def apply_computed(
     connection.execute(sql("apply_changes", **rows_differ, **parts))
     deleted = 0 if keep else count(connection, sql("apply_delete", **parts), {"tenant_id": tenant_id})
     [(rows, new, changed)] = connection.execute(sql("apply_counts")).fetchall()
-    stamps = stamps or {}
     now = {"now": utc_now()} if stamps else {}
     if new:
         stamp = {"stamp_columns": "".join(f", {name}" for name in stamps), "stamp_values": ", $now" * len(stamps)}

@@ -72,11 +72,8 @@ def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
 def available() -> list[tuple[int, str, str]]:
     """(version, name, sql) of every migration, in order."""
     entries = files("connector.warehouse").joinpath("migrations").iterdir()
-    return sorted(
-        (int(named[1]), named[2], entry.read_text("utf-8"))
-        for entry in entries
-        if (named := _MIGRATION.match(entry.name))
-    )
+    named = ((entry, _MIGRATION.match(entry.name)) for entry in entries)
+    return sorted((int(name[1]), name[2], entry.read_text("utf-8")) for entry, name in named if name)
 
 
 def applied_version(connection: Connection) -> int:

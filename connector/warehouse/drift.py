@@ -25,10 +25,8 @@ def known_shapes(stream: str, drifted: Collection[str]) -> set[int]:
 
 def read(connection: Connection, tenant_id: str, stream: str) -> list[str]:
     """The drifted fields of a stream that are kept already."""
-    rows = connection.execute(
-        "SELECT field FROM ops.drift WHERE tenant_id = ? AND stream = ? ORDER BY field", [tenant_id, stream]
-    ).fetchall()
-    return [row[0] for row in rows]
+    query = "SELECT field FROM ops.drift WHERE tenant_id = ? AND stream = ? ORDER BY field"
+    return [row[0] for row in connection.execute(query, [tenant_id, stream]).fetchall()]
 
 
 def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str]) -> list[str]:
@@ -46,11 +44,9 @@ def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str
 
 def record(connection: Connection, stream: str, fields: list[str], stamp: Stamp) -> None:
     """Remember new fields and say so, once. Call inside the transaction that loads their first rows."""
+    insert = "INSERT INTO ops.drift VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     for field in fields:
-        connection.execute(
-            "INSERT INTO ops.drift VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [stamp.tenant_id, stream, field, stamp.now, stamp.run_id],
-        )
+        connection.execute(insert, [stamp.tenant_id, stream, field, stamp.now, stamp.run_id])
         log.warning(
             "%s has a field that learnsync does not know: %r; it is kept in absorb.%s._extra", stream, field, stream
         )

@@ -122,9 +122,8 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCo
     else:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
-    figures = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all")
-    [(read, unfit_rows)] = figures.fetchall()
-    return LoadCounts(read=read, quarantined=unfit_rows), fresh
+    [(read, unfit)] = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all").fetchall()
+    return LoadCounts(read=read, quarantined=unfit), fresh
 
 
 def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
@@ -167,8 +166,7 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: Stamp
     values = {**stamp.names, "loaded_at": stamp.now}
     delta = sql("delta", stream=stream, held=listed(columns, "held."), staged=listed(columns, "staged."))
     connection.execute(delta, {"tenant_id": stamp.tenant_id})
-    figures = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta")
-    [(new, total)] = figures.fetchall()
+    [(new, total)] = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta").fetchall()
     if new:
         connection.execute(sql("merge_new", stream=stream, columns=", ".join(columns)), values)
     if total > new:

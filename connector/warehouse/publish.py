@@ -10,9 +10,9 @@ from pathlib import Path
 from connector.errors import WarehouseError
 from connector.settings import Settings, variable
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Warehouse
 from connector.warehouse.runs import Closing
-from connector.warehouse.statements import identifier, literal
+from connector.warehouse.statements import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
     started = time.monotonic()
     with _draft_of(target) as draft, Warehouse.of(settings).connect() as connection:
         runs.note_begun(connection, run_id)
-        _copy(connection, draft)
+        connection.execute(f"ATTACH {literal(draft)} AS draft")
+        connection.execute("COPY FROM DATABASE warehouse TO draft")
+        connection.execute("DETACH draft")
         draft.replace(target)
         report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
         if close:
@@ -75,12 +77,5 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # somebody else's, but alive
-        return True
+        pass
     return True
-
-
-def _copy(connection: Connection, draft: Path) -> None:
-    (name,) = connection.execute("SELECT current_database()").fetchall()[0]
-    connection.execute(f"ATTACH {literal(draft)} AS draft")
-    connection.execute(f"COPY FROM DATABASE {identifier(name)} TO draft")
-    connection.execute("DETACH draft")

@@ -28,9 +28,8 @@ def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
     """Ask pydantic why a row does not fit: the first field at fault and all reasons."""
     text = raw if raw is not None else "null"
     row = json.loads(text)
-    source_id = (
-        str(row["id"]).lower() if isinstance(row, dict) and row.get("id") else hashlib.sha256(text.encode()).hexdigest()
-    )
+    row_id = row.get("id") if isinstance(row, dict) else None
+    source_id = str(row_id).lower() if row_id else hashlib.sha256(text.encode()).hexdigest()
     try:
         model.model_validate(row)
     except ValidationError as failure:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from connector.absorb.pull.options import StreamReport
+from connector.absorb.pull.options import PullOptions, StreamReport
 from connector.settings import Settings
 from connector.sync import run_pull
 from connector.warehouse.watermarks import StreamLag
@@ -105,7 +105,7 @@ def _pull(
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
     look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
-    reports = run_pull(settings, streams=[stream], full=config.full, look=look).streams
+    reports = run_pull(settings, PullOptions([stream], config.full), look=look).streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
         | _pull_metadata(report, look.lag.get(name) if name == stream else None)

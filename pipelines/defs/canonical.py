@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from connector.canonical import load_maps
 from connector.canonical.build import BuildReport
-from connector.canonical.maps import load_maps
 from connector.settings import Settings
 from connector.sync import run_build
 from pipelines import checks, lineage

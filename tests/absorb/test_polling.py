@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.absorb.pull.polling import Polled, cadence_of, due, is_due, wait_of
+from connector.absorb.pull.plan import Polled, cadence_of, due, is_due, wait_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

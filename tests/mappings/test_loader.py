@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mappings
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.errors import MappingError as ConnectorMappingError
 from connector.settings import load_settings
 from mappings import PROGRESS_STATUSES, MappingError, load_mapping

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from support import enrollment, load, query
 
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.learning_records import target as learning_records
 from connector.learning_records.content import canonical, fingerprint
 from connector.push import difference

@@ -17,6 +17,7 @@ import pytest
 from support import records
 
 import mappings
+from connector.absorb.pull.options import PullOptions
 from connector.errors import IncompleteError
 from connector.push.options import Pauses, PushOptions
 from connector.push.reports import PushReport
@@ -143,7 +144,7 @@ def pulled(box: Sandbox, patch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
     for name, value in box.settings().items():
         patch.setenv(name, value)
     patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-    run_pull(load_settings(), streams=("courses",))
+    run_pull(load_settings(), PullOptions(("courses",)))
     return folder / "warehouse.duckdb"
 
 

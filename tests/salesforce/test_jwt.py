@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from connector.absorb.pull.options import PullOptions
 from connector.cli.commands import doctor
 from connector.cli.commands.doctor import examine
 from connector.errors import AuthenticationError, SettingsError
@@ -84,7 +85,7 @@ def login(**changes: Any) -> KeyLogin:
 
 
 def test_a_push_logs_in_with_a_signed_assertion_alone(org: Org, by_key: Settings) -> None:
-    run_pull(by_key, streams=("courses",))
+    run_pull(by_key, PullOptions(("courses",)))
     report = run_push(by_key, COURSES_ONLY)
     assert report.complete
     assert report.targets["lms_course"].created == 4

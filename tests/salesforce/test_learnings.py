@@ -18,6 +18,7 @@ from support import Row, query, records
 
 import mappings
 from connector import sync
+from connector.absorb.pull.options import PullOptions
 from connector.cli.commands.push import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
 from connector.progress import Progress, Silent
@@ -65,7 +66,7 @@ def sandbox() -> Iterator[Sandbox]:
 def ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The target is on, and the catalogue is in the warehouse."""
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH", "true")
-    run_pull(settings, streams=("courses",))
+    run_pull(settings, PullOptions(("courses",)))
     return load_settings()
 
 
@@ -86,7 +87,7 @@ def change(sandbox: Sandbox, settings: Settings, course_id: str, **values: Any) 
     """Edit a course in the portal and pull it."""
     row = next(row for row in sandbox.portal.rows("courses") if row["id"] == course_id)
     sandbox.portal.put_row("courses", row | values)
-    run_pull(settings, streams=("courses",), full=True)
+    run_pull(settings, PullOptions(("courses",), full=True))
 
 
 def learnings(sandbox: Sandbox) -> dict[str, Row]:
@@ -423,7 +424,7 @@ def test_a_new_warehouse_finds_the_learnings_of_the_old_one(
     send(ready)
     monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "new" / "warehouse.duckdb"))
     new = load_settings()
-    run_pull(new, streams=("courses",))
+    run_pull(new, PullOptions(("courses",)))
     report = send(new)
     assert (report.create, report.accepted, report.created) == (6, 6, 0)
     assert len(learnings(sandbox)) == 6

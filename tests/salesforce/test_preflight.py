@@ -9,6 +9,7 @@ import pytest
 from support import query
 
 import mappings
+from connector.absorb.pull.options import PullOptions
 from connector.errors import PreflightError
 from connector.push.options import PushOptions
 from connector.sandbox.org import Org
@@ -92,7 +93,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def ready(settings: Settings) -> Settings:
     """Eight courses wait to be pushed."""
-    run_pull(settings, streams=("courses",))
+    run_pull(settings, PullOptions(("courses",)))
     return settings
 
 

@@ -212,8 +212,8 @@ class Attempts(Operations):
     async def finish(self, attempt_id: Id, result: AttemptResult) -> AttemptFinished:
         """Close an attempt by its own id."""
         # The path is sourced; the method could be POST.
-        body = result.body()
-        return await self._write("PUT", "/attempts/{attemptId}", AttemptFinished, body=body, attempt=attempt_id)
+        path = "/attempts/{attemptId}"
+        return await self._write("PUT", path, AttemptFinished, body=result.body(), attempt=attempt_id)
 
     async def finish_in_lesson(
         self, user_id: Id, course_id: Id, lesson_id: Id, attempt_id: Id, result: AttemptResult

@@ -74,12 +74,9 @@ class DetailPull:
             return count(connection, due, tenant)
 
     def _next(self, last: Pair | None) -> list[Pair]:
-        values = {
-            "tenant_id": self._context.settings.tenant_id,
-            "user_id": last.user_id if last else None,
-            "course_id": last.course_id if last else None,
-            "size": self._context.options.limits.detail_pairs,
-        }
+        user_id, course_id = (last.user_id, last.course_id) if last else (None, None)
+        tenant_id, size = self._context.settings.tenant_id, self._context.options.limits.detail_pairs
+        values = {"tenant_id": tenant_id, "user_id": user_id, "course_id": course_id, "size": size}
         with self._context.warehouse.connect() as connection:
             return [Pair(*row) for row in connection.execute(sql("details_due_next"), values).fetchall()]
 
@@ -172,8 +169,6 @@ class DetailLoader:
                 connection.execute(sql("details_removed", stream=stream), {**names, **values})
         attempted = [lesson for one in served for lesson in one.attempted]
         if attempted:
-            values = {
-                "answered": rows_param(attempted),
-                "served": rows_param(row_id for lesson in attempted for row_id in lesson.ids),
-            }
+            kept = rows_param(row_id for lesson in attempted for row_id in lesson.ids)
+            values = {"answered": rows_param(attempted), "served": kept}
             connection.execute(sql("attempts_removed"), {**names, **values})

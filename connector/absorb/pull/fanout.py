@@ -105,15 +105,10 @@ class FanOut:
             self._sweep.finished(scope)
 
     def _pages(self, walk: Walk, scope: str) -> AsyncIterator[Served]:
-        stream = self._report.stream
-        return read_list(
-            self._context.client,
-            walk,
-            LIST_PATHS[stream].format(scope=scope),
-            STREAMS[stream].collection,
-            name=f"{stream} of {scope}",
-            remedy="Rows that were read are kept; the watermark stays, so the next pull reads the list again.",
-        )
+        stream, client = self._report.stream, self._context.client
+        path, name = LIST_PATHS[stream].format(scope=scope), f"{stream} of {scope}"
+        remedy = "Rows that were read are kept; the watermark stays, so the next pull reads the list again."
+        return read_list(client, walk, path, STREAMS[stream].collection, name=name, remedy=remedy)
 
 
 def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | None:

@@ -1,10 +1,16 @@
-"""Which lists of a stream a pull reads, and from where each."""
+"""Which lists of a stream a pull reads, and from where each.
 
-from collections.abc import Mapping
+Absorb has no list of all enrollments, so a pull costs one request a course, and most courses are quiet most of the
+time. With `LEARNSYNC_ABSORB__MAX_STALENESS_MINUTES` set, a course is asked again after a fraction of the time that
+it has been quiet, and never so late that it is unread for longer than the bound.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from connector.absorb.pull import polling
 from connector.absorb.pull.options import ALL, Context, PullOptions, StreamReport
 from connector.errors import IncompleteError
 from connector.times import utc_now
@@ -14,6 +20,11 @@ from connector.warehouse.statements import statements
 from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_watermarks
 
 sql = statements(__package__)
+
+# A course that has been quiet for eight hours may wait one.
+QUIET_FRACTION = 1 / 8
+# Waits are cut to between this share and the whole, by course, so that quiet courses do not all fall due together.
+LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,15 @@ class Starts:
         return Start(since)
 
 
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What is known of one course: when it was last read to its end, and the newest change seen in it."""
+
+    scope_id: str
+    last_read: datetime | None
+    last_change: datetime | None
+
+
 def plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
     """The scopes of the lists to read, and their starts. Raises IncompleteError when no course can be known."""
     tenant_id, overlap = context.settings.tenant_id, timedelta(minutes=context.settings.absorb.overlap_minutes)
@@ -82,15 +102,53 @@ def _courses(connection: Connection, context: Context, report: StreamReport) -> 
     bound = timedelta(minutes=context.settings.absorb.max_staleness_minutes)
     if not bound or context.options.full or context.options.since is not None:
         return known
-    chosen = _due(connection, names, known, bound)
+    chosen = _courses_due(connection, names, known, bound)
     report.left_out = len(known) - len(chosen)
     return chosen
 
 
-def _due(connection: Connection, names: dict[str, str], known: list[str], bound: timedelta) -> list[str]:
+def _courses_due(connection: Connection, names: dict[str, str], known: list[str], bound: timedelta) -> list[str]:
     """Those that may not wait for a later pull."""
     starts = [row[0] for row in connection.execute(sql("pull_starts"), names).fetchall()]
-    read = {row[0]: polling.Polled(*row) for row in connection.execute(sql("courses_read"), names).fetchall()}
+    read = {row[0]: Polled(*row) for row in connection.execute(sql("courses_read"), names).fetchall()}
     now = utc_now()
-    courses = [read.get(course, polling.Polled(course, None, None)) for course in known]
-    return polling.due(courses, now, polling.cadence_of(starts, now), bound)
+    courses = [read.get(course, Polled(course, None, None)) for course in known]
+    return due(courses, now, cadence_of(starts, now), bound)
+
+
+# -- which courses to ask now: decisions only, no clock and no I/O -----------------------------------------------------
+
+
+def wait_of(course: Polled, bound: timedelta) -> timedelta:
+    """How long after its last reading the course may be left alone."""
+    if course.last_read is None:
+        return timedelta(0)
+    quiet = bound / QUIET_FRACTION if course.last_change is None else course.last_read - course.last_change
+    wanted = min(bound, max(timedelta(0), quiet) * QUIET_FRACTION)
+    return wanted * (LEAST_SHARE + (1 - LEAST_SHARE) * _share(course.scope_id))
+
+
+def is_due(course: Polled, now: datetime, cadence: timedelta, bound: timedelta) -> bool:
+    """True when leaving the course to the next pull, `cadence` from now, would keep it waiting for too long."""
+    if course.last_read is None:
+        return True
+    return now + cadence - course.last_read > wait_of(course, bound)
+
+
+def due(courses: Sequence[Polled], now: datetime, cadence: timedelta | None, bound: timedelta) -> list[str]:
+    """The ids to ask now, in the order given. Without a bound or a known cadence: all of them."""
+    if bound <= timedelta(0) or cadence is None:
+        return [course.scope_id for course in courses]
+    return [course.scope_id for course in courses if is_due(course, now, cadence, bound)]
+
+
+def cadence_of(starts: Sequence[datetime], now: datetime) -> timedelta | None:
+    """The longest gap between the latest pulls, this one included; None without a pull to measure from."""
+    moments = sorted([*starts, now])
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
+    return max(gaps, default=None)
+
+
+def _share(scope_id: str) -> float:
+    """A number from 0 to 1 that is the course's own and never changes."""
+    return int(hashlib.sha256(scope_id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF

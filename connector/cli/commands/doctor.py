@@ -9,7 +9,7 @@ from connector.absorb.client import AbsorbClient
 from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import records, sql, table

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from connector.absorb.pull.options import ORDER, PullReport, StreamReport
+from connector.absorb.pull.options import ORDER, PullOptions, PullReport, StreamReport
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, table
@@ -35,7 +35,7 @@ def pull(
 ) -> Outcome:
     """Absorb → warehouse. Reads what changed since the last pull, and nothing twice but the overlap."""
     moment = None if since is None else _instant(since)
-    report = run_pull(run.settings, streams=stream or ORDER, full=full, since=moment, progress=run.progress)
+    report = run_pull(run.settings, PullOptions(stream or ORDER, full, moment), run.progress)
     return reported(report, show_pull)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from connector.canonical.maps import load_maps
+from connector.canonical import load_maps
 from connector.canonical.match import match
 from connector.errors import PreflightError
 from connector.progress import Silent
