@@ -11,8 +11,7 @@ from pathlib import Path
 
 from connector.errors import BadRequestError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
-from connector.learning_records.content import FIELDS, canonical, fingerprint, said
-from connector.learning_records.models import LearningRecord, NewLearningRecord
+from connector.learning_records.models import FIELDS, LearningRecord, NewLearningRecord, canonical, fingerprint, said
 from connector.push import difference
 from connector.push.difference import Item, Source, read
 from connector.push.engine import Destination, Run

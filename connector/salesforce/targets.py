@@ -33,7 +33,7 @@ class OrgObject:
 
 COURSE = OrgObject("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
 ENROLLMENT = OrgObject("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
-# Salesforce's own record; pushed to only when named (connector/salesforce/push/native.py).
+# Salesforce's own record; pushed to only when named (preflight.permit_progress).
 PROGRESS = OrgObject("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
 # What a push writes unless told otherwise, and everything it can be told to write.
 TARGETS = {target.name: target for target in (COURSE, ENROLLMENT)}

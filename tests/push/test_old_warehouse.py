@@ -10,7 +10,7 @@ from support import enrollment, load, query
 
 from connector.canonical.maps import load_maps
 from connector.learning_records import target as learning_records
-from connector.learning_records.content import canonical, fingerprint
+from connector.learning_records.models import canonical, fingerprint
 from connector.push import difference
 from connector.push.difference import Source
 from connector.salesforce.targets import COURSE, ENROLLMENT, source
