@@ -30,8 +30,14 @@ from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
-from connector.salesforce.readback.readback import check_own, match_org, readback
-from connector.salesforce.readback.report import READ_CHANGES, ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import (
+    READ_CHANGES,
+    ReadbackOptions,
+    ReadbackReport,
+    check_own,
+    match_org,
+    readback,
+)
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs

@@ -19,7 +19,8 @@ from connector.push.options import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.store import ObjectReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_check, run_match, run_pull, run_push, run_readback, run_sync

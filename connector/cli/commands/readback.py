@@ -8,7 +8,7 @@ from rich.markup import escape
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, show_drift, table
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
 from connector.sync import run_readback
 
 
@@ -25,15 +25,8 @@ def readback(
 def show_readback(report: ReadbackReport) -> None:
     """Rows per object, what is not in the org, the matches, and the drift."""
     rows = [
-        (
-            one.object,
-            one.rows,
-            one.inserted,
-            one.updated,
-            one.removed,
-            f"in full: {one.full}" if one.full else "changes",
-        )
-        for one in report.objects.values()
+        (it.object, it.rows, it.inserted, it.updated, it.removed, f"in full: {it.full}" if it.full else "changes")
+        for it in report.objects.values()
     ]
     out.print(table("Read from Salesforce", ("object", "read", "new", "changed", "gone", "how"), rows))
     for name, reason in report.absent.items():

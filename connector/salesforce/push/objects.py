@@ -24,7 +24,7 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.readback.read import read_people
+from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
 from connector.warehouse.database import Connection
@@ -92,7 +92,7 @@ class OrgObjects(OrgDestination):
         run.progress.stage("learners")
         with run.warehouse.connect() as connection:
             known = checkpoints(connection, tenant)
-        readings = await read_people(self.client, run.maps, known, run.folder, Silent())
+        readings = await Reader(self.client, known, run.folder, Silent()).people(run.maps)
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in readings:
@@ -104,7 +104,7 @@ class OrgObjects(OrgDestination):
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""
         for target, report in zip(self.targets, reports, strict=True):
-            await _add_changes(self.client, target.spec, target.fields, report.samples)
+            await target.add_changes(report.samples)
 
 
 class ObjectTarget:
@@ -162,25 +162,24 @@ class ObjectTarget:
                 self._run.progress.stage(f"{self.object} again", rows)
                 await collections.send(self._bulk.again(job_id), tries=1)
 
+    async def add_changes(self, samples: list[Sample]) -> None:
+        """Add `in_salesforce` and `changes` to the samples that would be sent.
 
-async def _add_changes(
-    client: SalesforceClient, target: OrgObject, fields: tuple[FieldMap, ...], samples: list[Sample]
-) -> None:
-    """Add `in_salesforce` and `changes` to the samples that would be sent.
-
-    The old values are read from the org and not from the ledger, so that what somebody changed there shows too.
-    """
-    sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
-    names = ", ".join(sorted({target.key, *(field.field for field in fields)}))
-    found: dict[str, dict[str, Any]] = {}
-    keys = [f"'{_escaped(key)}'" for key in sent]
-    for start in range(0, len(keys), KEYS_PER_QUERY):
-        some = ", ".join(keys[start : start + KEYS_PER_QUERY])
-        async for page in client.query(f"SELECT {names} FROM {target.object} WHERE {target.key} IN ({some})"):
-            found |= {str(record[target.key]): record for record in page}
-    for key, sample in sent.items():
-        sample["in_salesforce"] = key in found
-        sample["changes"] = list(_changes(fields, found.get(key, {}), sample["payload"]))
+        The old values are read from the org and not from the ledger, so that what somebody changed there shows too.
+        """
+        sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
+        names = ", ".join(sorted({self.spec.key, *(field.field for field in self.fields)}))
+        found: dict[str, dict[str, Any]] = {}
+        keys = [f"'{_escaped(key)}'" for key in sent]
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            some = ", ".join(keys[start : start + KEYS_PER_QUERY])
+            async for page in self._client.query(
+                f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ({some})"
+            ):
+                found |= {str(record[self.spec.key]): record for record in page}
+        for key, sample in sent.items():
+            sample["in_salesforce"] = key in found
+            sample["changes"] = list(_changes(self.fields, found.get(key, {}), sample["payload"]))
 
 
 def _changes(fields: Iterable[FieldMap], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
