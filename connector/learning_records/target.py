@@ -21,6 +21,7 @@ from connector.push.single_calls import SingleCalls
 from connector.settings import require_learning_records
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
+from mappings import Mapping
 
 sql = statements(__package__)
 
@@ -135,9 +136,7 @@ class LearningRecords(Destination):
         return report
 
     def _compute(self, connection: Connection) -> None:
-        query = self._run.maps.sql(QUERY)
-        records = Source(query, payload_sql(), f"sql/{QUERY}.sql", create_only=True)
-        difference.compute(connection, records, self.ledger.key, full=self._run.options.full)
+        difference.compute(connection, source(self._run.maps), self.ledger.key, full=self._run.options.full)
 
     async def send(self, report: TargetReport) -> None:
         """Create what is due: people at the same time, the records of one person one after another.
@@ -193,12 +192,11 @@ class LearningRecords(Destination):
         self._altered.update(name for name in FIELDS if sent[name] != kept[name])
 
 
-def payload_sql() -> str:
-    """The body of a create."""
-    names = NewLearningRecord.model_fields
-    return difference.json_object(
-        {name: difference.value_sql(name, "datetime" if name.endswith("_at") else "") for name in names}
-    )
+def source(maps: Mapping) -> Source:
+    """What records are made of; the payload is the body of a create."""
+    kinds = {name: "datetime" if name.endswith("_at") else "" for name in NewLearningRecord.model_fields}
+    payload = difference.json_object({name: difference.value_sql(name, kind) for name, kind in kinds.items()})
+    return Source(maps.sql(QUERY), payload, f"sql/{QUERY}.sql", create_only=True)
 
 
 def _person(item: Item) -> str | None:

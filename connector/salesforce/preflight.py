@@ -42,8 +42,9 @@ async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> t
     if describe is None:
         raise PreflightError([f"object {target.object} {_UNSEEN}"], remedy=REMEDY)
     fields = maps.object_fields(target.object)
-    names = dict.fromkeys(_parent_object(describe, field) for field in fields)
-    parents = {name: await describe_or_none(client, name) for name in names if name}
+    lookups = [_entry(describe, field) or {} for field in fields if field.kind == "parent"]
+    names = dict.fromkeys(str(name) for entry in lookups for name in (entry.get("referenceTo") or [])[:1])
+    parents = {name: await describe_or_none(client, name) for name in names}
     problems, usable = compare(describe, target, fields, parents, maps)
     if problems:
         raise PreflightError(problems, remedy=REMEDY)
@@ -140,12 +141,6 @@ def _unfilled(target: OrgObject, describe: Describe, usable: list[FieldMap]) -> 
 def _entry(describe: Describe, field: FieldMap) -> Describe | None:
     name, of = field.field.partition(".")[0], "relationshipName" if field.kind == "parent" else "name"
     return next((entry for entry in describe["fields"] if entry.get(of) == name), None)
-
-
-def _parent_object(describe: Describe, field: FieldMap) -> str | None:
-    entry = _entry(describe, field) if field.kind == "parent" else None
-    references = entry.get("referenceTo") if entry else None
-    return str(references[0]) if references else None
 
 
 def _shape_problems(

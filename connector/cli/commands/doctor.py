@@ -43,13 +43,8 @@ class Finding:
 def doctor(_: Run) -> Outcome:
     """Check settings, maps, warehouse, portal and org; one line each, with the remedy."""
     findings = examine()
-    ok = healthy(findings)
+    ok = all(finding.verdict != "fail" for finding in findings)  # warnings are no failure
     return Outcome({"checks": [asdict(one) for one in findings], "ok": ok}, partial(show, findings), 0 if ok else 2)
-
-
-def healthy(findings: list[Finding]) -> bool:
-    """True when nothing failed; warnings are no failure."""
-    return all(finding.verdict != "fail" for finding in findings)
 
 
 def examine() -> list[Finding]:

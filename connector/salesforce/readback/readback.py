@@ -9,7 +9,6 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from connector.canonical.maps import load_maps
@@ -65,8 +64,8 @@ READ_CHANGES = ReadbackOptions()
 
 def readback(
     settings: Settings,
-    run_id: str,
     options: ReadbackOptions,
+    run_id: str,
     close: Closing | None = None,
     *,
     parts: Sequence[Part] = ("match", "check"),
@@ -79,10 +78,6 @@ def readback(
     runner = _Readback(settings, run_id, options)
     with push_lock(settings, run_id):  # a push reads people too, and writes the ledger that `check` marks
         return asyncio.run(runner.run(parts, close))
-
-
-match_org = partial(readback, parts=("match",))
-check_own = partial(readback, parts=("check",))
 
 
 class _Readback:
