@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connector.errors import BadRequestError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
-from connector.learning_records.models import FIELDS, LearningRecord, NewLearningRecord, canonical, fingerprint, said
+from connector.learning_records.models import FIELDS, NewLearningRecord, canonical, fingerprint, said
 from connector.push import difference
 from connector.push.difference import Item, Source, read
 from connector.push.engine import Destination, Run
@@ -171,7 +171,8 @@ class LearningRecords(Destination):
             if refusal.status == 409:  # "there is one already": ours, if it says the same
                 return await self._look_for(item) or RowResult.refused(CONFLICT, refusal.message)
             return self._refused(refusal)
-        self._note_altered(item, made)
+        sent, kept = canonical(item.payload), said(made)
+        self._altered.update(name for name in FIELDS if sent[name] != kept[name])
         return self._accepted(made.id, created=True)
 
     def _refused(self, refusal: BadRequestError) -> RowResult:
@@ -186,10 +187,6 @@ class LearningRecords(Destination):
         self._claimed.add(remote_id)
         self._alike = 0
         return RowResult(success=True, created=created, remote_id=remote_id, code=None, text=None)
-
-    def _note_altered(self, item: Item, made: LearningRecord) -> None:
-        sent, kept = canonical(item.payload), said(made)
-        self._altered.update(name for name in FIELDS if sent[name] != kept[name])
 
 
 def source(maps: Mapping) -> Source:

@@ -143,8 +143,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     def _note_usage(self, answer: Answer) -> None:
         self._org.note_clock(answer)
-        found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
-        if found:
+        if found := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
             self.calls_used, self.calls_allowed = int(found[1]), int(found[2])
 
     def _check_budget(self) -> None:

@@ -34,8 +34,7 @@ def show_readback(report: ReadbackReport) -> None:
     _show_matches("learners by person", report.learners, "mappings/learner_matching.csv")
     _show_matches("courses by LearningItem", report.items, "mappings/learning_items.csv")
     show_drift(report.drift)
-    due = sum(counts.due for counts in report.own.values())
-    if due:
+    if due := sum(counts.due for counts in report.own.values()):
         out.print(f"  {due:,} record(s) are due again: the next push repairs them")
 
 

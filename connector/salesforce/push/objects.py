@@ -26,7 +26,7 @@ from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
 from connector.warehouse.database import Connection
 from mappings import FieldMap
 
@@ -170,12 +170,11 @@ class ObjectTarget:
         sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
         names = ", ".join(sorted({self.spec.key, *(field.field for field in self.fields)}))
         found: dict[str, dict[str, Any]] = {}
-        keys = [f"'{_escaped(key)}'" for key in sent]
+        keys = [key.replace("\\", "\\\\").replace("'", "\\'") for key in sent]
         for start in range(0, len(keys), KEYS_PER_QUERY):
-            some = ", ".join(keys[start : start + KEYS_PER_QUERY])
-            async for page in self._client.query(
-                f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ({some})"
-            ):
+            some = "', '".join(keys[start : start + KEYS_PER_QUERY])
+            query = f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ('{some}')"
+            async for page in self._client.query(query):
                 found |= {str(record[self.spec.key]): record for record in page}
         for key, sample in sent.items():
             sample["in_salesforce"] = key in found
@@ -185,17 +184,6 @@ class ObjectTarget:
 def _changes(fields: Iterable[FieldMap], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """{field, old, new} for each field that the org would call different."""
     for field in fields:
-        before, after = _value(old, field), _value(new, field)
+        before, after = value_of(old, field), value_of(new, field)
         if in_org(before, field.kind) != in_org(after, field.kind):
             yield {"field": field.field, "old": before, "new": after}
-
-
-def _value(record: Mapping[str, Any], field: FieldMap) -> Any:
-    """A field of a record or payload; that of a parent lies inside its relationship."""
-    relation, dot, key = field.field.partition(".")
-    value = record.get(relation)
-    return (value or {}).get(key) if dot else value
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
