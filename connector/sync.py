@@ -22,15 +22,13 @@ from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
 from connector.push.engine import Destination, Run, push
-from connector.push.options import PushOptions
-from connector.push.reports import PushReport
+from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
-from connector.salesforce.readback.readback import check_own, match_org, readback
-from connector.salesforce.readback.report import READ_CHANGES, ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions, ReadbackReport, readback
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs
@@ -173,19 +171,19 @@ def run_push(
 def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: people and learning items, and who and what they are in Absorb. A build comes next."""
     require_salesforce(settings)
-    return stage(settings, "match", lambda run_id, close: match_org(settings, run_id, options, close), look)
+    return stage(settings, "match", partial(readback, settings, options, parts=("match",)), look)
 
 
 def run_check(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
     """Salesforce → warehouse: what became of our records there, and native progress to compare with."""
     require_salesforce(settings)
-    return stage(settings, "readback", lambda run_id, close: check_own(settings, run_id, options, close), look)
+    return stage(settings, "readback", partial(readback, settings, options, parts=("check",)), look)
 
 
 def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) -> ReadbackReport:
     """Both of these, as one run: what `learnsync readback` does."""
     require_salesforce(settings)
-    return stage(settings, "readback", lambda run_id, close: readback(settings, run_id, options, close))
+    return stage(settings, "readback", partial(readback, settings, options))
 
 
 def run_assign(

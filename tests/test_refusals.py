@@ -24,7 +24,7 @@ from connector.errors import (
 from connector.http.answers import Answer
 from connector.http.refusals import Refusal
 from connector.learning_records import client as records
-from connector.salesforce import refusals as salesforce
+from connector.salesforce import session as salesforce
 
 
 def salesforce_error(code: str, message: str) -> str:

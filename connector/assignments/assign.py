@@ -12,13 +12,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from connector.absorb.api import AbsorbApi
 from connector.absorb.client import AbsorbClient
+from connector.absorb.faults import concerns_every_call, is_key_refused
 from connector.absorb.pull.pull import pull_lock
 from connector.assignments.query import check_query, read_record, refusal
 from connector.assignments.report import Assignment, AssignOptions, AssignReport, Entry
-from connector.assignments.send import Sender
-from connector.errors import ApiError, NotFoundError, SettingsError
+from connector.errors import (
+    ApiError,
+    BadRequestError,
+    LearnsyncError,
+    NotFoundError,
+    PermissionDeniedError,
+    SettingsError,
+    WrongPathError,
+)
 from connector.progress import Progress, Silent
+from connector.push.single_calls import LOST
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings, require_absorb, require_salesforce, variable
 from connector.times import utc_now
@@ -27,6 +37,9 @@ from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
+
+# This many deferred in a row mean that the portal is down, so the run ends.
+DEFERRALS_IN_A_ROW = 3
 
 
 def require_assignments(settings: Settings, options: AssignOptions) -> None:
@@ -118,7 +131,7 @@ class _Assign:
         self.progress.stage("enrolling", len(due))
         done: list[Entry] = []
         async with AbsorbClient.of(self.settings) as client:
-            sender = Sender(client)
+            sender = _Sender(client)
             try:
                 for assignment in due:
                     self._record(*done, Entry(assignment, "sending"))
@@ -142,3 +155,66 @@ class _Assign:
         """What is bound where the ledger is written."""
         ids = {"tenant_id": self.settings.tenant_id, "org_id": self.org_id, "run_id": self.run_id}
         return {**ids, "now": utc_now()}
+
+
+class _Sender:
+    """Makes enrollments in one portal, one at a time. Whether one is there is asked before, and after a lost answer.
+
+    `stopped` holds what keeps every further call from succeeding.
+    """
+
+    def __init__(self, client: AbsorbClient) -> None:
+        self._enrollments = AbsorbApi(client).enrollments
+        self._in_a_row = 0
+        self.stopped: LearnsyncError | None = None
+
+    async def enroll(self, assignment: Assignment) -> Entry:
+        """Make sure that there is an enrollment, history included. What Absorb refuses is in the entry, not raised."""
+        try:
+            entry = await self._enroll(assignment)
+        except (BadRequestError, NotFoundError) as failure:
+            entry = _failed(assignment, "rejected", failure)
+        except LearnsyncError as failure:
+            entry = _failed(assignment, "deferred", failure)
+            self._stop_if_lasting(failure)
+        if entry.state != "deferred":
+            self._in_a_row = 0
+        return entry
+
+    async def _enroll(self, assignment: Assignment) -> Entry:
+        if there := await self._find(assignment):
+            return Entry(assignment, "enrolled", there, was_there=True)
+        try:
+            made = await self._enrollments.create(assignment.user_id, assignment.course_id)
+        except LOST:
+            if there := await self._find(assignment):
+                return Entry(assignment, "enrolled", there)
+            raise
+        return Entry(assignment, "enrolled", made.enrollment_id)
+
+    async def _find(self, assignment: Assignment) -> str | None:
+        """The id of an enrollment of this learner in this course; None where the portal has none, or shows none."""
+        try:
+            return (await self._enrollments.of_user_in_course(assignment.user_id, assignment.course_id)).id
+        except NotFoundError:
+            return None
+
+    def _stop_if_lasting(self, failure: LearnsyncError) -> None:
+        """Stop where every further call would fail in the same way: key, token, role, path, an outage."""
+        self._in_a_row += 1
+        lasting = isinstance(failure, ApiError) and (
+            concerns_every_call(failure) or isinstance(failure, PermissionDeniedError | WrongPathError)
+        )
+        if isinstance(failure, PermissionDeniedError) and not is_key_refused(failure):
+            failure.remedy = (
+                "Give the admin that learnsync logs in as a role that may view and enroll learners, or set"
+                f" {variable('assignments', 'enabled')}=false."
+            )
+        if lasting or not isinstance(failure, LOST) or self._in_a_row >= DEFERRALS_IN_A_ROW:
+            self.stopped = failure
+
+
+def _failed(assignment: Assignment, state: str, failure: LearnsyncError) -> Entry:
+    """The entry for a state in which there is no enrollment, with the reason."""
+    code = str(getattr(failure, "status", 0) or type(failure).__name__.removesuffix("Error"))
+    return Entry(assignment, state, error_code=code, error_text=failure.message)

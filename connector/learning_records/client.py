@@ -49,11 +49,6 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
     async def __aexit__(self, *_: object) -> None:
         await self._session.__aexit__()
 
-    @property
-    def calls_made(self) -> int:
-        """Requests sent so far."""
-        return self._session.stats.requests
-
     async def create(self, record: Mapping[str, Any]) -> LearningRecord:
         """Create a record; the API gives it its id. Not repeated by itself: a second call makes a second record.
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from connector.errors import BadRequestError
 from connector.learning_records.client import CONCURRENCY, LearningRecordsApi
-from connector.learning_records.content import FIELDS, canonical, fingerprint, said
-from connector.learning_records.models import LearningRecord, NewLearningRecord
+from connector.learning_records.models import FIELDS, NewLearningRecord, canonical, fingerprint, said
 from connector.push import difference
 from connector.push.difference import Item, Source, read
 from connector.push.engine import Destination, Run
@@ -22,6 +21,7 @@ from connector.push.single_calls import SingleCalls
 from connector.settings import require_learning_records
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
+from mappings import Mapping
 
 sql = statements(__package__)
 
@@ -136,9 +136,7 @@ class LearningRecords(Destination):
         return report
 
     def _compute(self, connection: Connection) -> None:
-        query = self._run.maps.sql(QUERY)
-        records = Source(query, payload_sql(), f"sql/{QUERY}.sql", create_only=True)
-        difference.compute(connection, records, self.ledger.key, full=self._run.options.full)
+        difference.compute(connection, source(self._run.maps), self.ledger.key, full=self._run.options.full)
 
     async def send(self, report: TargetReport) -> None:
         """Create what is due: people at the same time, the records of one person one after another.
@@ -173,7 +171,8 @@ class LearningRecords(Destination):
             if refusal.status == 409:  # "there is one already": ours, if it says the same
                 return await self._look_for(item) or RowResult.refused(CONFLICT, refusal.message)
             return self._refused(refusal)
-        self._note_altered(item, made)
+        sent, kept = canonical(item.payload), said(made)
+        self._altered.update(name for name in FIELDS if sent[name] != kept[name])
         return self._accepted(made.id, created=True)
 
     def _refused(self, refusal: BadRequestError) -> RowResult:
@@ -189,17 +188,12 @@ class LearningRecords(Destination):
         self._alike = 0
         return RowResult(success=True, created=created, remote_id=remote_id, code=None, text=None)
 
-    def _note_altered(self, item: Item, made: LearningRecord) -> None:
-        sent, kept = canonical(item.payload), said(made)
-        self._altered.update(name for name in FIELDS if sent[name] != kept[name])
 
-
-def payload_sql() -> str:
-    """The body of a create."""
-    names = NewLearningRecord.model_fields
-    return difference.json_object(
-        {name: difference.value_sql(name, "datetime" if name.endswith("_at") else "") for name in names}
-    )
+def source(maps: Mapping) -> Source:
+    """What records are made of; the payload is the body of a create."""
+    kinds = {name: "datetime" if name.endswith("_at") else "" for name in NewLearningRecord.model_fields}
+    payload = difference.json_object({name: difference.value_sql(name, kind) for name, kind in kinds.items()})
+    return Source(maps.sql(QUERY), payload, f"sql/{QUERY}.sql", create_only=True)
 
 
 def _person(item: Item) -> str | None:

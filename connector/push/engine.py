@@ -19,8 +19,7 @@ from connector.errors import LearnsyncError
 from connector.locks import claim_beside
 from connector.progress import Progress, Silent
 from connector.push.ledger import Ledger
-from connector.push.options import PushOptions
-from connector.push.reports import PushReport, TargetReport
+from connector.push.reports import PushOptions, PushReport, TargetReport
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed

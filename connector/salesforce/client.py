@@ -14,8 +14,7 @@ from connector.http.answers import Answer, json_or_none
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession, Request
 from connector.push.outcomes import RowResult
-from connector.salesforce.refusals import READER, explain
-from connector.salesforce.session import LOGIN_SETTING, Grant, OrgSession
+from connector.salesforce.session import LOGIN_SETTING, READER, Grant, OrgSession, explain
 from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
 from connector.times import to_salesforce
 
@@ -144,8 +143,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     def _note_usage(self, answer: Answer) -> None:
         self._org.note_clock(answer)
-        found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
-        if found:
+        if found := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
             self.calls_used, self.calls_allowed = int(found[1]), int(found[2])
 
     def _check_budget(self) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from collections.abc import Mapping as MappingType
 from typing import Any
 
-from connector.errors import NotFoundError, PreflightError
+from connector.errors import NotFoundError, PreflightError, TargetRefusedError
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.targets import OrgObject
+from connector.salesforce.targets import PROGRESS, OrgObject
+from connector.settings import Settings, variable
 from mappings import FieldMap, Mapping
 
 REMEDY = (
@@ -29,6 +30,8 @@ _WANTED = {
 _DIGITS = {"completed_percent": 3, "score": 3, "completed_on_day": 5}
 _PEOPLE = {"salesforce_user_id": "User", "salesforce_contact_id": "Contact"}
 _UNSEEN = "does not exist, or the run-as user cannot see it: deploy it and grant the user read access"
+SETTING = variable("salesforce", "allow_learning_item_progress_writes")
+_INSTEAD = "Push without --target: the custom objects carry the same statuses (docs/salesforce-setup.md section 5)."
 
 Describe = MappingType[str, Any]
 
@@ -39,8 +42,9 @@ async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> t
     if describe is None:
         raise PreflightError([f"object {target.object} {_UNSEEN}"], remedy=REMEDY)
     fields = maps.object_fields(target.object)
-    names = dict.fromkeys(_parent_object(describe, field) for field in fields)
-    parents = {name: await describe_or_none(client, name) for name in names if name}
+    lookups = [_entry(describe, field) or {} for field in fields if field.kind == "parent"]
+    names = dict.fromkeys(str(name) for entry in lookups for name in (entry.get("referenceTo") or [])[:1])
+    parents = {name: await describe_or_none(client, name) for name in names}
     problems, usable = compare(describe, target, fields, parents, maps)
     if problems:
         raise PreflightError(problems, remedy=REMEDY)
@@ -54,6 +58,35 @@ async def describe_or_none(client: SalesforceClient, name: str) -> Describe | No
     except NotFoundError:
         await client.check_version()  # a version that the org does not serve looks the same
         return None
+
+
+async def permit_progress(client: SalesforceClient, settings: Settings) -> None:
+    """Raise TargetRefusedError, which says why, unless describe and the setting both allow updating native progress.
+
+    No API version lists create, update or upsert for the object (docs/facts/salesforce.md section 0); one newer page of
+    the vendor prints Create and Update beside some of its fields, which is no evidence of access. So describe decides,
+    the default is no, and records are only ever updated by Id: Salesforce itself makes them.
+    """
+    describe = await describe_or_none(client, PROGRESS.object)
+    if describe is None:
+        raise TargetRefusedError(
+            f"{PROGRESS.object} cannot be pushed to: it is not in this org, or the run-as user cannot see it"
+            " (it comes with Enablement).",
+            remedy=_INSTEAD,
+        )
+    if not describe.get("updateable"):
+        said = ", ".join(f"{word} = {str(bool(describe.get(word))).lower()}" for word in ("createable", "updateable"))
+        raise TargetRefusedError(
+            f"{PROGRESS.object} cannot be pushed to: Salesforce offers no create, update or upsert of it through any"
+            f" API, and the describe of this org agrees ({said}).",
+            remedy=f"{_INSTEAD} {SETTING} cannot change that.",
+        )
+    if not settings.salesforce.allow_learning_item_progress_writes:
+        raise TargetRefusedError(
+            f"{PROGRESS.object} is not pushed to: this org's describe calls it updateable, but it is Salesforce's own"
+            f" record of progress, and {SETTING} is not true.",
+            remedy=f"{_INSTEAD} Set {SETTING}=true only where learnsync may overwrite what Salesforce computed.",
+        )
 
 
 def compare(
@@ -108,12 +141,6 @@ def _unfilled(target: OrgObject, describe: Describe, usable: list[FieldMap]) -> 
 def _entry(describe: Describe, field: FieldMap) -> Describe | None:
     name, of = field.field.partition(".")[0], "relationshipName" if field.kind == "parent" else "name"
     return next((entry for entry in describe["fields"] if entry.get(of) == name), None)
-
-
-def _parent_object(describe: Describe, field: FieldMap) -> str | None:
-    entry = _entry(describe, field) if field.kind == "parent" else None
-    references = entry.get("referenceTo") if entry else None
-    return str(references[0]) if references else None
 
 
 def _shape_problems(

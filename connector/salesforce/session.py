@@ -1,6 +1,6 @@
 """The session with an org: opened on first use, opened again once when a call finds that it has ended.
 
-Facts: docs/facts/salesforce.md section 4.
+And what an answer of an org means that is not a success. Facts: docs/facts/salesforce.md sections 3f and 4.
 """
 
 import logging
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector import redact
-from connector.errors import ProtocolError
-from connector.http.answers import Answer
+from connector.errors import ApiError, ProtocolError
+from connector.http.answers import Answer, Reader, json_or_none
 from connector.http.credentials import SharedCredential
 from connector.http.ratelimit import Gate
+from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession
 from connector.salesforce.login import login_remedy, refusal, token_form
-from connector.salesforce.refusals import READER, explain
 from connector.settings import KeyLogin, SecretLogin, variable
 from connector.times import parse_http_date, utc_now
 
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 LOGIN_SETTING = variable("salesforce", "login_url")
 _IDENTITY = re.compile(r"/id/(00D\w{12,15})/(005\w{12,15})?")
+REFUSALS = read_refusals(__package__)
+READER = Reader(
+    "answered with something that is not a JSON object", "Check LEARNSYNC_SALESFORCE__LOGIN_URL and any proxy between."
+)
 
 
 @dataclass(slots=True)
@@ -38,21 +42,20 @@ class Grant:
 
 
 class OrgSession(SharedCredential[Grant]):
-    """Logs in to one org. `http` calls the login host and is the caller's to close."""
+    """Logs in to one org. `http` calls the login host and is the caller's to close.
+
+    `remedy` is what to check when the org refuses the login or ends its sessions.
+    """
 
     def __init__(self, login: SecretLogin | KeyLogin, gate: Gate) -> None:
         super().__init__()
         self.http = HttpSession(login.login_url, gate, setting=LOGIN_SETTING)
         self._login = login
+        self.remedy = login_remedy(login)
         self._grant: Grant | None = None
         self._clock: datetime | None = None
         if isinstance(login, SecretLogin):
             redact.register(login.client_secret)
-
-    @property
-    def remedy(self) -> str:
-        """What to check when the org refuses the login or ends its sessions."""
-        return login_remedy(self._login)
 
     @property
     def clock(self) -> datetime:
@@ -87,3 +90,18 @@ class OrgSession(SharedCredential[Grant]):
         self.note_clock(answer)
         found = _IDENTITY.search(str(document.get("id", "")))
         return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
+
+
+def explain(answer: Answer, login_remedy: str = "") -> ApiError:
+    """The error for an unsuccessful answer; `login_remedy` is the remedy where the org takes no session of ours."""
+    code, said = _first_error(answer)
+    return explained(REFUSALS, answer, code, said=said, login_remedy=login_remedy)
+
+
+def _first_error(answer: Answer) -> tuple[str, str]:
+    """(code, text) of an error body: a list of {errorCode, message}, {error, ...} from the login, or text."""
+    document = json_or_none(answer)
+    first = document[0] if isinstance(document, list) and document else document
+    if not isinstance(first, dict):
+        return "", answer.text[:200]
+    return str(first.get("errorCode", first.get("error", ""))), redact.scrub(str(first.get("message", "")))

@@ -1,6 +1,8 @@
 """The objects that learnsync writes, in the order their lookups need, and the SQL of their payloads."""
 
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
+from typing import Any
 
 from connector.push.difference import Source, json_object, value_sql
 from connector.settings import Settings
@@ -33,7 +35,7 @@ class OrgObject:
 
 COURSE = OrgObject("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
 ENROLLMENT = OrgObject("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
-# Salesforce's own record; pushed to only when named (connector/salesforce/push/native.py).
+# Salesforce's own record; pushed to only when named (preflight.permit_progress).
 PROGRESS = OrgObject("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
 # What a push writes unless told otherwise, and everything it can be told to write.
 TARGETS = {target.name: target for target in (COURSE, ENROLLMENT)}
@@ -57,6 +59,13 @@ def json_path(field: FieldMap) -> str:
     """Where the payload holds a field, as an SQL literal; a parent lies inside its relationship."""
     steps = field.field.split(".") if field.kind == "parent" else [field.field]
     return literal("$" + "".join(f'."{step}"' for step in steps))
+
+
+def value_of(record: MappingType[str, Any], field: FieldMap) -> Any:
+    """A field of a record or payload; that of a parent lies inside its relationship."""
+    relation, dot, key = field.field.partition(".")
+    value = record.get(relation)
+    return (value or {}).get(key) if dot else value
 
 
 def _member(field: FieldMap) -> tuple[str, str]:

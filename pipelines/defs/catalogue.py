@@ -3,7 +3,7 @@
 import dagster as dg
 
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from connector.canonical import load_maps
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
 from connector.sync import run_match
 from pipelines.conventions import NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
 from connector.sync import run_check
 from pipelines import checks
 from pipelines.conventions import NO_ORG, POOL, RETRY_LATER

@@ -7,8 +7,7 @@ from typing import Any
 import dagster as dg
 
 from connector.canonical import load_maps
-from connector.push.options import PushOptions
-from connector.push.reports import PushReport, TargetReport
+from connector.push.reports import PushOptions, PushReport, TargetReport
 from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.sync import run_push
 from mappings import Mapping

@@ -23,8 +23,7 @@ from connector.learning_records import client as api
 from connector.learning_records import target as engine
 from connector.learning_records.models import LearningRecord, NewLearningRecord
 from connector.push.ledger import Ledger
-from connector.push.options import Pauses, PushOptions
-from connector.push.reports import PushReport, TargetReport
+from connector.push.reports import Pauses, PushOptions, PushReport, TargetReport
 from connector.sandbox.records import app as records_app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -308,7 +307,7 @@ DIES = """
 import time
 from connector.learning_records import target
 from connector.push.ledger import Ledger
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 

@@ -22,8 +22,7 @@ from connector.errors import (
 )
 from connector.learning_records import client as api
 from connector.learning_records.client import LearningRecordsApi
-from connector.learning_records.content import FIELDS, canonical, fingerprint, said
-from connector.learning_records.models import LearningRecord
+from connector.learning_records.models import FIELDS, LearningRecord, canonical, fingerprint, said
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 BASE = "https://records.example"

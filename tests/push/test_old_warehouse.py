@@ -10,9 +10,8 @@ from support import enrollment, load, query
 
 from connector.canonical import load_maps
 from connector.learning_records import target as learning_records
-from connector.learning_records.content import canonical, fingerprint
+from connector.learning_records.models import canonical, fingerprint
 from connector.push import difference
-from connector.push.difference import Source
 from connector.salesforce.targets import COURSE, ENROLLMENT, source
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
@@ -106,7 +105,7 @@ def test_the_same_record_has_the_payload_hash_that_it_always_had(
         target.object: source(target, maps.object_fields(target.object), maps, settings)
         for target in (COURSE, ENROLLMENT)
     }
-    records = Source(maps.sql(learning_records.QUERY), learning_records.payload_sql(), "", create_only=True)
+    records = learning_records.source(maps)
     found, items = {}, []
     with Warehouse.of(settings).connect() as connection:
         connection.execute(

@@ -32,9 +32,8 @@ from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
 from connector.http.answers import Answer
 from connector.progress import Progress, Silent
 from connector.push.difference import read
-from connector.push.options import Pauses, PushOptions
 from connector.push.outcomes import STATES, RowResult, classify, final_outcome
-from connector.push.reports import PushReport
+from connector.push.reports import Pauses, PushOptions, PushReport
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push import bulk_jobs as bulk
 from connector.salesforce.push.bulk_files import Part
@@ -405,7 +404,7 @@ def test_an_answer_that_is_no_job_says_so() -> None:
 DIES = """
 import asyncio, sys
 from connector.http import session as http
-from connector.push.options import Pauses, PushOptions
+from connector.push.reports import Pauses, PushOptions
 from connector.salesforce.push import bulk_jobs as bulk
 from connector.settings import load_settings
 from connector.sync import run_push

@@ -22,7 +22,7 @@ from connector.errors import (
     ThrottledError,
     UnreachableError,
 )
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.salesforce.client import SalesforceClient
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

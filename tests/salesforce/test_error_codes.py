@@ -19,8 +19,7 @@ from support import records
 import mappings
 from connector.absorb.pull.options import PullOptions
 from connector.errors import IncompleteError
-from connector.push.options import Pauses, PushOptions
-from connector.push.reports import PushReport
+from connector.push.reports import Pauses, PushOptions, PushReport
 from connector.salesforce.push import collections as engine
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions

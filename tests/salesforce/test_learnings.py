@@ -23,8 +23,7 @@ from connector.cli.commands.push import show_push
 from connector.errors import IncompleteError, MappingError, PreflightError, ServerFaultError, SettingsError
 from connector.progress import Progress, Silent
 from connector.push import single_calls
-from connector.push.options import Pauses, PushOptions
-from connector.push.reports import PushReport, TargetReport
+from connector.push.reports import Pauses, PushOptions, PushReport, TargetReport
 from connector.salesforce.learnings import target as engine
 from connector.salesforce.learnings.api import LearningsGraph
 from connector.salesforce.learnings.models import (
@@ -467,7 +466,7 @@ DIES = """
 import time
 from connector.push.ledger import Ledger
 from connector.salesforce.learnings import target as engine
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.settings import load_settings
 from connector.sync import run_push
 

@@ -14,7 +14,7 @@ import pytest
 from support import query, records
 
 from connector.errors import PreflightError, SettingsError, TargetRefusedError
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

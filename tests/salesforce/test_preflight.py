@@ -11,7 +11,7 @@ from support import query
 import mappings
 from connector.absorb.pull.options import PullOptions
 from connector.errors import PreflightError
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.sandbox.org import Org
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

@@ -21,8 +21,7 @@ import mappings
 from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
 from connector.progress import Silent
 from connector.push import outcomes, values
-from connector.push.options import PushOptions
-from connector.push.reports import PushReport
+from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.push import collections as collections_push
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings

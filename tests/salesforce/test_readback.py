@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ import pytest
 from support import Row, query, records
 
 from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
-from connector.push.options import PushOptions
+from connector.push.reports import PushOptions
 from connector.salesforce.readback import own as readback_own
 from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ObjectReport, ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import Part, ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.store import ObjectReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_check, run_match, run_pull, run_push, run_readback, run_sync
@@ -515,13 +516,22 @@ def test_a_sync_reads_back_after_the_push(sandbox: Sandbox, ready: Settings) -> 
         assert copy.execute("SELECT kind, object FROM salesforce.drift").fetchall() == [("deleted", COURSE)]
 
 
+def failing_at(part: str, failure: LearnsyncError) -> Callable[..., ReadbackReport]:
+    """A read-back of which one part fails."""
+
+    def read(*given: Any, parts: tuple[Part, ...]) -> ReadbackReport:
+        if parts == (part,):
+            raise failure
+        return readback(*given, parts=parts)
+
+    return read
+
+
 def test_an_org_that_cannot_be_read_is_not_pushed_to_and_the_rest_of_the_sync_is_done(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise ServerFaultError("the org went away", status=503)
-
-    monkeypatch.setattr("connector.sync.match_org", refuse)
+    failure = ServerFaultError("the org went away", status=503)
+    monkeypatch.setattr("connector.sync.readback", failing_at("match", failure))
     with pytest.raises(ServerFaultError, match="the org went away"):
         run_sync(ready)
     assert sandbox.org.write_counts["objects"] == {}
@@ -534,10 +544,8 @@ def test_an_org_that_cannot_be_read_is_not_pushed_to_and_the_rest_of_the_sync_is
 def test_a_read_back_that_fails_is_reported_and_does_not_undo_the_push(
     sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise LearnsyncError("The org is closed.", remedy="Come back later.")
-
-    monkeypatch.setattr("connector.sync.check_own", refuse)
+    failure = LearnsyncError("The org is closed.", remedy="Come back later.")
+    monkeypatch.setattr("connector.sync.readback", failing_at("check", failure))
     report = run_sync(ready)
     assert report.push is not None
     assert report.push.complete

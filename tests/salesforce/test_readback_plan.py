@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.salesforce.readback.plan import OVERLAP, Checkpoint, reason_for_full
+from connector.salesforce.readback.read import OVERLAP, Checkpoint, reason_for_full
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

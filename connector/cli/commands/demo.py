@@ -123,9 +123,7 @@ def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, An
     err.print(f"learnsync: sync {title} (Dagster job {JOB}, log {log})", soft_wrap=True)
     started, since = time.monotonic(), utc_now()
     with log.open("a") as stream:
-        done = subprocess.run(  # noqa: S603 - our own command line
-            command, env=environment, stdout=stream, stderr=stream, check=False
-        )
+        done = subprocess.run(command, env=environment, stdout=stream, stderr=stream, check=False)  # noqa: S603 - ours
     if done.returncode:
         raise IncompleteError(f"The Dagster run failed (exit code {done.returncode}).", remedy=f"See {log}.")
     seconds = time.monotonic() - started

@@ -18,7 +18,6 @@ from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings import plan as learnings_plan
-from connector.salesforce.push.native import SETTING
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
@@ -44,13 +43,8 @@ class Finding:
 def doctor(_: Run) -> Outcome:
     """Check settings, maps, warehouse, portal and org; one line each, with the remedy."""
     findings = examine()
-    ok = healthy(findings)
+    ok = all(finding.verdict != "fail" for finding in findings)  # warnings are no failure
     return Outcome({"checks": [asdict(one) for one in findings], "ok": ok}, partial(show, findings), 0 if ok else 2)
-
-
-def healthy(findings: list[Finding]) -> bool:
-    """True when nothing failed; warnings are no failure."""
-    return all(finding.verdict != "fail" for finding in findings)
 
 
 def examine() -> list[Finding]:
@@ -210,7 +204,7 @@ async def _progress(client: SalesforceClient) -> Found:
         return "not in this org (it comes with Enablement); nothing needs it"
     if describe.get("createable") or describe.get("updateable"):
         text = "this org calls it writable; learnsync writes it only when told to"
-        return text, f"Leave {SETTING} false unless learnsync may overwrite what Salesforce computed."
+        return text, f"Leave {preflight.SETTING} false unless learnsync may overwrite what Salesforce computed."
     return "read-only, as documented: it is our vocabulary, never a target"
 
 

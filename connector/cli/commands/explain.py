@@ -47,8 +47,7 @@ def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
             f"No enrollment {wanted} in the warehouse of tenant {settings.tenant_id}.",
             remedy="Check the id and LEARNSYNC_TENANT_ID, or pull first.",
         )
-    progress = found["learning_item_progress"]
-    if progress:
+    if progress := found["learning_item_progress"]:
         rules = {rule.name: rule for rule in load_maps(settings).rules}
         rule = rules.get(progress["rule"])
         found["rule"] = {"name": progress["rule"], "condition": rule.condition if rule else "no longer in the map"}
@@ -58,8 +57,7 @@ def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
 def show(found: dict[str, Any]) -> None:
     """Print the sections in the order the data goes."""
     for name, title in SECTIONS.items():
-        section = found[name]
-        if section:
+        if section := found[name]:
             known = [(Text(key, "dim"), str(value)) for key, value in section.items() if value is not None]
             out.print(table(title, ("", ""), known, numbers=False))
         if name == "learning_item_progress" and found.get("rule"):

@@ -9,8 +9,7 @@ from rich.text import Text
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, table
-from connector.push.options import SAMPLE_ROWS, PushOptions
-from connector.push.reports import PushReport, TargetReport
+from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
 FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")

@@ -8,7 +8,7 @@ from rich.markup import escape
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, show_drift, table
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
+from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
 from connector.sync import run_readback
 
 
@@ -25,15 +25,8 @@ def readback(
 def show_readback(report: ReadbackReport) -> None:
     """Rows per object, what is not in the org, the matches, and the drift."""
     rows = [
-        (
-            one.object,
-            one.rows,
-            one.inserted,
-            one.updated,
-            one.removed,
-            f"in full: {one.full}" if one.full else "changes",
-        )
-        for one in report.objects.values()
+        (it.object, it.rows, it.inserted, it.updated, it.removed, f"in full: {it.full}" if it.full else "changes")
+        for it in report.objects.values()
     ]
     out.print(table("Read from Salesforce", ("object", "read", "new", "changed", "gone", "how"), rows))
     for name, reason in report.absent.items():
@@ -41,8 +34,7 @@ def show_readback(report: ReadbackReport) -> None:
     _show_matches("learners by person", report.learners, "mappings/learner_matching.csv")
     _show_matches("courses by LearningItem", report.items, "mappings/learning_items.csv")
     show_drift(report.drift)
-    due = sum(counts.due for counts in report.own.values())
-    if due:
+    if due := sum(counts.due for counts in report.own.values()):
         out.print(f"  {due:,} record(s) are due again: the next push repairs them")
 
 

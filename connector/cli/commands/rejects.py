@@ -6,7 +6,7 @@ Source rows wait in quarantine, refused pushes in the ledger; both are found, re
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,20 +33,6 @@ Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only source
 Objects = Annotated[list[str] | None, typer.Option("--object", help="Only pushes to this object; repeatable.")]
 Codes = Annotated[list[str] | None, typer.Option("--code", help="Only pushes refused with this code; repeatable.")]
 Ids = Annotated[list[str] | None, typer.Option("--id", help="Only this source or external id; repeatable.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rejects are meant; an empty list is any. Streams mean source rows only, objects and codes pushes only."""
-
-    streams: list[str] = field(default_factory=list)
-    objects: list[str] = field(default_factory=list)
-    codes: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-
-    def values(self, settings: Settings) -> dict[str, Any]:
-        """Parameters of the queries over rejects."""
-        return {"tenant_id": settings.tenant_id, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +91,21 @@ def _rejects(context: typer.Context, *, as_json: Json = False) -> None:
         list_rejects(as_json=as_json)
 
 
-def _chosen(stream: Streams, name: Objects, code: Codes, row_id: Ids) -> Filter:
+def _chosen(
+    stream: Streams = None, name: Objects = None, code: Codes = None, row_id: Ids = None
+) -> dict[str, list[str]]:
+    """Which rejects are meant, as parameters of the queries; an empty list is any."""
     if stream and (name or code):
         raise SettingsError(
             "--stream chooses source rows, --object and --code choose pushes: no row is both.",
             remedy="Give one kind at a time.",
         )
-    return Filter(stream or [], name or [], code or [], row_id or [])
+    return {"streams": stream or [], "objects": name or [], "codes": code or [], "ids": row_id or []}
 
 
-def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dict[str, Any]:
+def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None = None) -> dict[str, Any]:
     """Pending source rows and refused pushes, newest first; `pending` counts all that are meant, listed or not."""
-    values = (chosen or Filter()).values(settings)
+    values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
     source = f"FROM ({sql('rejects_source')})"
     pushes = f"FROM ({sql('rejects_pushes')})"
     with Warehouse.of(settings).connect() as connection:
@@ -130,9 +119,9 @@ def collect(settings: Settings, limit: int, chosen: Filter | None = None) -> dic
         }
 
 
-def retry(settings: Settings, chosen: Filter | None = None) -> RetryReport:
+def retry(settings: Settings, chosen: dict[str, list[str]] | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
-    values = (chosen or Filter()).values(settings)
+    values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
     return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, values, run_id))
 
 

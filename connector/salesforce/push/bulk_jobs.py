@@ -12,7 +12,7 @@ from pathlib import Path
 from connector.errors import BadRequestError, IncompleteError, NotFoundError
 from connector.http.answers import Answer, Reader
 from connector.progress import Progress
-from connector.push.options import Pauses
+from connector.push.reports import Pauses
 from connector.salesforce.client import SalesforceClient
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,9 @@ LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a re
 was written) does no harm.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from connector.canonical.match import match
 from connector.errors import PreflightError
@@ -15,18 +16,23 @@ from connector.push import difference
 from connector.push.engine import Destination, Run
 from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
+from connector.push.values import in_org
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.push import bulk_files, native, preview
+from connector.salesforce.push import bulk_files
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.readback.read import read_people
+from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
 from connector.warehouse.database import Connection
 from mappings import FieldMap
+
+Sample = dict[str, Any]
+SHOWN = ("create", "update")
+KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
 
 
 class OrgDestination(Destination):
@@ -55,7 +61,7 @@ class OrgObjects(OrgDestination):
         objects = [ALL_TARGETS[name] for name in self.names]
         self._org_id = (await self.client.grant()).org_id
         if PROGRESS in objects:
-            await native.permit(self.client, self._run.settings)
+            await preflight.permit_progress(self.client, self._run.settings)
         problems: list[str] = []
         for target in objects:
             try:
@@ -86,7 +92,7 @@ class OrgObjects(OrgDestination):
         run.progress.stage("learners")
         with run.warehouse.connect() as connection:
             known = checkpoints(connection, tenant)
-        readings = await read_people(self.client, run.maps, known, run.folder, Silent())
+        readings = await Reader(self.client, known, run.folder, Silent()).people(run.maps)
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in readings:
@@ -98,7 +104,7 @@ class OrgObjects(OrgDestination):
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""
         for target, report in zip(self.targets, reports, strict=True):
-            await preview.add_changes(self.client, target.spec, target.fields, report.samples)
+            await target.add_changes(report.samples)
 
 
 class ObjectTarget:
@@ -155,3 +161,29 @@ class ObjectTarget:
             if rows and sum(again.values()) <= RETRY_LIMIT:
                 self._run.progress.stage(f"{self.object} again", rows)
                 await collections.send(self._bulk.again(job_id), tries=1)
+
+    async def add_changes(self, samples: list[Sample]) -> None:
+        """Add `in_salesforce` and `changes` to the samples that would be sent.
+
+        The old values are read from the org and not from the ledger, so that what somebody changed there shows too.
+        """
+        sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
+        names = ", ".join(sorted({self.spec.key, *(field.field for field in self.fields)}))
+        found: dict[str, dict[str, Any]] = {}
+        keys = [key.replace("\\", "\\\\").replace("'", "\\'") for key in sent]
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            some = "', '".join(keys[start : start + KEYS_PER_QUERY])
+            query = f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ('{some}')"
+            async for page in self._client.query(query):
+                found |= {str(record[self.spec.key]): record for record in page}
+        for key, sample in sent.items():
+            sample["in_salesforce"] = key in found
+            sample["changes"] = list(_changes(self.fields, found.get(key, {}), sample["payload"]))
+
+
+def _changes(fields: Iterable[FieldMap], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """{field, old, new} for each field that the org would call different."""
+    for field in fields:
+        before, after = value_of(old, field), value_of(new, field)
+        if in_org(before, field.kind) != in_org(after, field.kind):
+            yield {"field": field.field, "old": before, "new": after}

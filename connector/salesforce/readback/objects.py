@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
+from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject, value_of
 from mappings import FieldMap
 
 SQL_TYPES = {
@@ -49,10 +49,9 @@ class Readable:
 
 def _member(record: Mapping[str, Any], entry: FieldMap) -> tuple[str, Any]:
     """A field in the shape that a payload has: parents nested under their relationship."""
-    relation, dot, key = entry.field.partition(".")
-    if not dot:
-        return relation, record.get(relation)
-    return relation, {key: (record.get(relation) or {}).get(key)}
+    relation, _, key = entry.field.partition(".")
+    value = value_of(record, entry)
+    return relation, {key: value} if key else value
 
 
 _OWN = ("Id", "external_id", "fields", "SystemModstamp", "LastModifiedById", "IsDeleted")

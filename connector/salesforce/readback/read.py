@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,57 @@ from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.readback.objects import PEOPLE, Readable
-from connector.salesforce.readback.plan import Checkpoint, reason_for_full
 from connector.times import parse_instant, to_salesforce
 from mappings import FieldMap, Mapping
 
 log = logging.getLogger(__name__)
+
+# getUpdated answers for the last 30 days, getDeleted for the last 15 (docs/facts/salesforce.md section 5). A record
+# that left the recycle bin before we looked is named by neither, so the shorter window holds for what can be deleted.
+UPDATED_WINDOW, DELETED_WINDOW = timedelta(days=30), timedelta(days=15)
+# A row is stamped when it is written and visible when its transaction ends, up to ten minutes later.
+OVERLAP = timedelta(minutes=15)
+# Increments do not show rows that the run-as user may not see any more; a full read this often does.
+FULL_EVERY = timedelta(days=30)
 
 # Codes of the org for a window that it cannot answer, and why: then everything is read.
 _NO_INCREMENT = {
     "INVALID_REPLICATION_DATE": "the org no longer knows the changes since the last read",
     "EXCEEDED_ID_LIMIT": "more changes than one answer names",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far an object has been read (salesforce.checkpoints); instants are by the org's clock."""
+
+    object: str
+    org_id: str
+    covered_until: datetime
+    full_at: datetime
+    fields: str
+
+    @property
+    def since(self) -> datetime:
+        """Where the next increment begins."""
+        return self.covered_until - OVERLAP
+
+
+def reason_for_full(
+    known: Checkpoint | None, *, org_id: str, fields: str, now: datetime, deletable: bool, asked: bool
+) -> str:
+    """Why a full read is needed; empty when the changes since the checkpoint are enough."""
+    if known is None:
+        return "first read"
+    window = DELETED_WINDOW if deletable else UPDATED_WINDOW
+    reasons = {
+        "asked for": asked,
+        "another org": known.org_id != org_id,
+        "other fields": known.fields != fields,
+        f"last read more than {window.days} days ago": now - known.since >= window,
+        f"last full read {FULL_EVERY.days} days ago": now - known.full_at >= FULL_EVERY,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 @dataclass(slots=True)
@@ -50,52 +90,45 @@ class Reading:
     rows: int = 0
 
 
-async def read(
-    client: SalesforceClient,
-    readable: Readable,
-    known: Checkpoint | None,
-    folder: Path,
-    progress: Progress,
-    *,
-    fields: tuple[FieldMap, ...] = (),
-    select: tuple[str, ...] = (),
-    full: bool = False,
-) -> Reading:
-    """Spool one object below `folder`. `select` replaces the columns to ask for, where the org lacks some."""
-    grant = await client.grant()
-    chosen = select or readable.select(fields)
-    listed, now = ", ".join(chosen), client.clock
-    reason = reason_for_full(
-        known, org_id=grant.org_id, fields=listed, now=now, deletable=readable.deletable, asked=full
-    )
-    reading = Reading(readable, grant.org_id, listed, fields, reason, now, now)
-    if known is not None and not reason and readable.logged:
-        reading.full = await _read_logs(client, reading, known)
-        if reading.full:
-            log.info("%s is read in full: %s", readable.object, reading.full)
-    folder.mkdir(parents=True, exist_ok=True)
-    async for records in client.query(_soql(reading, known), deleted=readable.deletable):
-        _spool(reading, (readable.row(record, fields) for record in records), folder)
-        progress.advance(len(records))
-    return reading
+@dataclass(slots=True)
+class Reader:
+    """Spools objects of the org below `folder`: their changes since the checkpoints in `known`, or all with `full`."""
 
+    client: SalesforceClient
+    known: MappingType[str, Checkpoint]
+    folder: Path
+    progress: Progress
+    full: bool = False
 
-async def read_people(
-    client: SalesforceClient,
-    maps: Mapping,
-    known: MappingType[str, Checkpoint],
-    folder: Path,
-    progress: Progress,
-    *,
-    full: bool = False,
-) -> list[Reading]:
-    """Spool User or Contact or both, as the learner rules need.
+    async def read(
+        self, readable: Readable, *, fields: tuple[FieldMap, ...] = (), select: tuple[str, ...] = ()
+    ) -> Reading:
+        """Spool one object. `select` replaces the columns to ask for, where the org lacks some."""
+        client, known = self.client, self.known.get(readable.object)
+        org_id, now = (await client.grant()).org_id, client.clock
+        listed = ", ".join(select or readable.select(fields))
+        reason = reason_for_full(
+            known, org_id=org_id, fields=listed, now=now, deletable=readable.deletable, asked=self.full
+        )
+        reading = Reading(readable, org_id, listed, fields, reason, now, now)
+        if known is not None and not reason and readable.logged:
+            reading.full = await _read_logs(client, reading, known)
+            if reading.full:
+                log.info("%s is read in full: %s", readable.object, reading.full)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        async for records in client.query(_soql(reading, known), deleted=readable.deletable):
+            _spool(reading, (readable.row(record, fields) for record in records), self.folder)
+            self.progress.advance(len(records))
+        return reading
 
-    A record that was edited, deactivated or deleted comes along, so that matching gives what it would give after
-    reading everybody anew.
-    """
-    names = dict.fromkeys(rule.salesforce_object for rule in maps.learner_rules)
-    return [await read(client, PEOPLE[name], known.get(name), folder, progress, full=full) for name in names]
+    async def people(self, maps: Mapping) -> list[Reading]:
+        """Spool User or Contact or both, as the learner rules need.
+
+        A record that was edited, deactivated or deleted comes along, so that matching gives what it would give after
+        reading everybody anew.
+        """
+        names = dict.fromkeys(rule.salesforce_object for rule in maps.learner_rules)
+        return [await self.read(PEOPLE[name]) for name in names]
 
 
 def _soql(reading: Reading, known: Checkpoint | None) -> str:

@@ -8,38 +8,64 @@ does not have are reported and left aside. Facts: docs/facts/salesforce.md secti
 import asyncio
 import shutil
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Literal
 
 from connector.canonical import load_maps
 from connector.canonical.match import match
 from connector.errors import PreflightError
-from connector.progress import Silent
+from connector.progress import Progress, Silent
 from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
-from connector.salesforce.readback.own import LedgerCheck
-from connector.salesforce.readback.plan import Checkpoint
-from connector.salesforce.readback.read import Reading, read, read_people
-from connector.salesforce.readback.report import ReadbackOptions, ReadbackReport
-from connector.salesforce.readback.store import checkpoints, store
+from connector.salesforce.readback.own import LedgerCheck, OwnCounts
+from connector.salesforce.readback.read import Reader, Reading
+from connector.salesforce.readback.store import ObjectReport, checkpoints, store
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
-from mappings import FieldMap
 
 sql = statements(__package__)
 
 Part = Literal["match", "check"]
 
 
+@dataclass(slots=True)
+class ReadbackReport:
+    """What was read of the org, and what it means: matches from the first part, `own` and `drift` from the second."""
+
+    objects: dict[str, ObjectReport] = field(default_factory=dict)
+    # Object → why it was not read: it is not in this org, or not as the field map needs it.
+    absent: dict[str, str] = field(default_factory=dict)
+    # Learners, and courses by LearningItem, per outcome of matching.
+    learners: dict[str, int] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
+    own: dict[str, OwnCounts] = field(default_factory=dict)
+    # Rows of salesforce.drift by kind.
+    drift: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    api_used: int = 0
+    api_allowed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadbackOptions:
+    """`full` reads every object anew instead of its changes."""
+
+    full: bool = False
+    progress: Progress | None = None
+
+
+READ_CHANGES = ReadbackOptions()
+
+
 def readback(
     settings: Settings,
-    run_id: str,
     options: ReadbackOptions,
+    run_id: str,
     close: Closing | None = None,
     *,
     parts: Sequence[Part] = ("match", "check"),
@@ -54,21 +80,16 @@ def readback(
         return asyncio.run(runner.run(parts, close))
 
 
-match_org = partial(readback, parts=("match",))
-check_own = partial(readback, parts=("check",))
-
-
 class _Readback:
     def __init__(self, settings: Settings, run_id: str, options: ReadbackOptions) -> None:
         self._settings = settings
         self._maps = load_maps(settings)
         self._run_id = run_id
-        self._full = options.full
         self._progress = options.progress or Silent()
         self._warehouse = Warehouse.of(settings)
         self._client = SalesforceClient.of(settings)
-        self._folder = settings.warehouse.outbox / run_id
-        self._known: dict[str, Checkpoint] = {}
+        folder = settings.warehouse.outbox / run_id
+        self._reader = Reader(self._client, {}, folder, self._progress, options.full)
         self._report = ReadbackReport()
         self._close: Closing | None = None  # while the last part runs
 
@@ -78,12 +99,12 @@ class _Readback:
                 await self._client.grant()
                 with self._warehouse.transaction() as connection:
                     runs.note_begun(connection, self._run_id)
-                    self._known = checkpoints(connection, self._settings.tenant_id)
+                    self._reader.known = checkpoints(connection, self._settings.tenant_id)
                 for part in parts:
                     self._close = close if part is parts[-1] else None
                     await (self.match() if part == "match" else self.check())
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self._reader.folder, ignore_errors=True)
         return self._report
 
     def _end(self, connection: Connection) -> None:
@@ -96,9 +117,7 @@ class _Readback:
     async def match(self) -> None:
         """People and learning items are stored and matched in one transaction."""
         self._progress.stage("people")
-        readings = await read_people(
-            self._client, self._maps, self._known, self._folder, self._progress, full=self._full
-        )
+        readings = await self._reader.people(self._maps)
         readings += await self._read_licensed(ITEM)
         with self._warehouse.connect() as connection:
             with committed(connection):
@@ -142,7 +161,7 @@ class _Readback:
         except PreflightError as failure:
             self._report.absent[readable.object] = "; ".join(failure.problems)
             return []
-        return [await self._read(readable, fields=fields)]
+        return [await self._reader.read(readable, fields=fields)]
 
     async def _read_licensed(self, readable: Readable) -> list[Reading]:
         """An object that only some orgs have, and perhaps not with every field; empty where it is missing."""
@@ -152,15 +171,7 @@ class _Readback:
             self._report.absent[readable.object] = "not in this org"
             return []
         visible = {str(entry["name"]) for entry in describe["fields"]}
-        return [await self._read(readable, select=tuple(name for name in readable.columns if name in visible))]
-
-    async def _read(
-        self, readable: Readable, *, fields: tuple[FieldMap, ...] = (), select: tuple[str, ...] = ()
-    ) -> Reading:
-        return await read(
-            self._client, readable, self._known.get(readable.object), self._folder, self._progress,
-            fields=fields, select=select, full=self._full,
-        )  # fmt: skip
+        return [await self._reader.read(readable, select=tuple(name for name in readable.columns if name in visible))]
 
     def _store_one(self, connection: Connection, reading: Reading) -> None:
         stored = store(connection, reading, self._settings.tenant_id, self._run_id)

@@ -1,15 +1,30 @@
 """Spooled readings into the tables of the schema `salesforce`, and the checkpoint with the rows that it covers."""
 
+from dataclasses import dataclass
+
 from connector.salesforce.readback.objects import SQL_TYPES
-from connector.salesforce.readback.plan import Checkpoint
-from connector.salesforce.readback.read import Reading
-from connector.salesforce.readback.report import ObjectReport
+from connector.salesforce.readback.read import Checkpoint, Reading
 from connector.times import utc_now
 from connector.warehouse.apply import apply_computed
 from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import identifier, literal, rows_param, statements
 
 sql = statements(__package__)
+
+
+@dataclass(slots=True)
+class ObjectReport:
+    """What was read of one object, and the rows that it added, changed (removals included) and found to be gone.
+
+    `full` says why all of it was read; empty for its changes alone.
+    """
+
+    object: str
+    full: str
+    rows: int
+    inserted: int
+    updated: int
+    removed: int
 
 
 def checkpoints(connection: Connection, tenant_id: str) -> dict[str, Checkpoint]:
