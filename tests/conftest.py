@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -14,6 +15,7 @@ from connector import redact
 from connector.absorb.login import password
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
+from connector.warehouse.database import _Engine
 
 # Examples that open a DuckDB file take as long as the disk does: time is no verdict here.
 hypothesis_settings.register_profile(
@@ -31,6 +33,29 @@ def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redact, "_known", set())
     monkeypatch.setattr(password, "_accounts", {})
+
+
+@pytest.fixture(autouse=True)
+def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A warehouse stays attached until its test ends: attaching and detaching take a third of a test that pulls.
+
+    A test whose file is opened by another process, or replaced, says `@pytest.mark.lets_go`.
+    """
+    if request.node.get_closest_marker("lets_go"):
+        yield
+        return
+    kept: dict[Path, Any] = {}
+    really = _Engine.open
+
+    def open_(path: Path) -> Any:
+        if path not in kept:
+            kept[path] = really(path)
+        return really(path)
+
+    monkeypatch.setattr(_Engine, "open", open_)
+    yield
+    for engine, connection in kept.values():
+        engine.close(connection)
 
 
 @pytest.fixture

@@ -415,6 +415,7 @@ def test_an_outage_ends_the_run_soon_and_costs_nothing(
     assert all(len(enrolled(stage.portal, pair)) == 1 for pair in free[:5])
 
 
+@pytest.mark.lets_go
 def test_a_kill_between_the_call_and_the_ledger_enrolls_nobody_twice(
     org: Org, stage: Stage, ready: Settings, free: list[Row]
 ) -> None:

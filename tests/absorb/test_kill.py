@@ -19,6 +19,8 @@ from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
 
+pytestmark = pytest.mark.lets_go
+
 # Small batches, so that a kill may fall before, into, between and after several commits.
 PULL = """
 from connector.absorb.pull.options import Limits, PullOptions

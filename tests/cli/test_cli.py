@@ -658,6 +658,7 @@ def test_clear_asks_first_and_then_settles_without_loading(fresh: Shell) -> None
 READ = "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True).sql(sys.argv[2]).fetchone()[0])"
 
 
+@pytest.mark.lets_go
 def test_the_published_file_opens_while_the_writer_is_locked(shell: Shell) -> None:
     assert shell.run("publish").code == 0
     with duckdb.connect(str(shell.folder / "warehouse.duckdb")) as writer:

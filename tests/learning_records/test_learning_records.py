@@ -271,6 +271,7 @@ def test_an_api_that_keeps_failing_ends_the_push_soon(sandbox: Sandbox, ready: S
     assert_each_is_there_once(sandbox, ready)
 
 
+@pytest.mark.lets_go
 @pytest.mark.parametrize("limit", [None, 3])
 def test_a_new_warehouse_finds_the_records_of_the_old_one(
     sandbox: Sandbox, ready: Settings, built: Path, limit: int | None
@@ -285,6 +286,7 @@ def test_a_new_warehouse_finds_the_records_of_the_old_one(
     assert calls(sandbox, "POST") == due(ready)
 
 
+@pytest.mark.lets_go
 def test_a_new_warehouse_that_is_killed_while_it_takes_records_over_looks_again(
     sandbox: Sandbox, ready: Settings, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

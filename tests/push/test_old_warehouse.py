@@ -54,6 +54,7 @@ def sandbox() -> Sandbox:
         yield running
 
 
+@pytest.mark.lets_go
 def test_it_opens_and_the_next_push_sends_nothing(
     sandbox: Sandbox, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

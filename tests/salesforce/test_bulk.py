@@ -455,6 +455,7 @@ def kill_a_push_at(place: str) -> None:
     process.communicate()
 
 
+@pytest.mark.lets_go
 @pytest.mark.parametrize(
     ("place", "state", "sent_again"),
     [
@@ -520,6 +521,7 @@ def test_a_job_that_takes_too_long_is_left_to_the_next_push(sandbox: Sandbox, se
     assert_org_is_the_map(sandbox, settings_of_bulk)
 
 
+@pytest.mark.lets_go
 def test_the_tables_say_how_records_went(
     sandbox: Sandbox, settings_of_bulk: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:

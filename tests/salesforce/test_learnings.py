@@ -480,6 +480,7 @@ run_push(load_settings(), PushOptions(targets=("learning",)))
 """
 
 
+@pytest.mark.lets_go
 def test_a_push_killed_between_post_and_ledger_makes_no_learning_twice(sandbox: Sandbox, ready: Settings) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", DIES], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -732,6 +732,7 @@ def start_push() -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.lets_go
 def test_a_push_killed_in_the_middle_leaves_no_record_twice_and_the_next_one_ends_it(
     sandbox: Sandbox, ready: Settings
 ) -> None:

@@ -21,6 +21,8 @@ from connector.warehouse.database import Warehouse, available, migrate
 from connector.warehouse.publish import publish
 from connector.warehouse.statements import fill
 
+pytestmark = pytest.mark.lets_go
+
 HOLD = """
 import sys, duckdb
 connection = duckdb.connect(sys.argv[1])
