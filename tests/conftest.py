@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,17 @@ from connector import redact
 from connector.absorb.login import password
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.warehouse.database import _Engine
+from connector.warehouse.database import Warehouse, _Engine
 
 # Examples that open a DuckDB file take as long as the disk does: time is no verdict here.
 hypothesis_settings.register_profile(
     "learnsync", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("learnsync")
+
+# Neither is installed. DuckDB looks for the one at every parameter, httpcore for the other at every request.
+for missing in ("pandas", "sniffio"):
+    sys.modules.setdefault(missing, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +41,20 @@ def clean_slate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password, "_accounts", {})
 
 
-@pytest.fixture(autouse=True)
-def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A warehouse stays attached until its test ends: attaching and detaching take a third of a test that pulls.
+@pytest.fixture(scope="session")
+def new_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that has every migration and no row."""
+    path = tmp_path_factory.mktemp("new") / "warehouse.duckdb"
+    with Warehouse(path).connect():
+        return path
 
-    A test whose file is opened by another process, or replaced, says `@pytest.mark.lets_go`.
+
+@pytest.fixture(autouse=True)
+def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, new_warehouse: Path) -> Iterator[None]:
+    """A new warehouse starts as a copy of a migrated one, and stays attached until its test ends.
+
+    Migrating, attaching and detaching take a third of a test that pulls. A test whose file is opened by another
+    process, or replaced, or which is about the opening itself, says `@pytest.mark.lets_go`.
     """
     if request.node.get_closest_marker("lets_go"):
         yield
@@ -49,6 +64,8 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
     def open_(path: Path) -> Any:
         if path not in kept:
+            if not path.exists():
+                shutil.copy(new_warehouse, path)
             kept[path] = really(path)
         return really(path)
 
