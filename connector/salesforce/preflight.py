@@ -30,7 +30,7 @@ _WANTED = {
 _DIGITS = {"completed_percent": 3, "score": 3, "completed_on_day": 5}
 _PEOPLE = {"salesforce_user_id": "User", "salesforce_contact_id": "Contact"}
 _UNSEEN = "does not exist, or the run-as user cannot see it: deploy it and grant the user read access"
-SETTING = variable("salesforce", "allow_learning_item_progress_writes")
+WRITES_SETTING = variable("salesforce", "allow_learning_item_progress_writes")
 _INSTEAD = "Push without --target: the custom objects carry the same statuses (docs/salesforce-setup.md section 5)."
 
 Describe = MappingType[str, Any]
@@ -79,13 +79,13 @@ async def permit_progress(client: SalesforceClient, settings: Settings) -> None:
         raise TargetRefusedError(
             f"{PROGRESS.object} cannot be pushed to: Salesforce offers no create, update or upsert of it through any"
             f" API, and the describe of this org agrees ({said}).",
-            remedy=f"{_INSTEAD} {SETTING} cannot change that.",
+            remedy=f"{_INSTEAD} {WRITES_SETTING} cannot change that.",
         )
     if not settings.salesforce.allow_learning_item_progress_writes:
         raise TargetRefusedError(
             f"{PROGRESS.object} is not pushed to: this org's describe calls it updateable, but it is Salesforce's own"
-            f" record of progress, and {SETTING} is not true.",
-            remedy=f"{_INSTEAD} Set {SETTING}=true only where learnsync may overwrite what Salesforce computed.",
+            f" record of progress, and {WRITES_SETTING} is not true.",
+            remedy=f"{_INSTEAD} Set {WRITES_SETTING}=true only where learnsync may overwrite what Salesforce computed.",
         )
 
 

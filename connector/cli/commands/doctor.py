@@ -204,7 +204,7 @@ async def _progress(client: SalesforceClient) -> Found:
         return "not in this org (it comes with Enablement); nothing needs it"
     if describe.get("createable") or describe.get("updateable"):
         text = "this org calls it writable; learnsync writes it only when told to"
-        return text, f"Leave {preflight.SETTING} false unless learnsync may overwrite what Salesforce computed."
+        return text, f"Leave {preflight.WRITES_SETTING} false unless learnsync may overwrite what Salesforce computed."
     return "read-only, as documented: it is our vocabulary, never a target"
 
 
