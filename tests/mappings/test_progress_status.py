@@ -390,9 +390,7 @@ def due_of(text: str | None, zone: ZoneInfo) -> datetime | None:
     return instant(text)
 
 
-def rule_of(
-    row: Row, removed: bool, due: datetime | None, as_of: datetime, days: int | None
-) -> tuple[str, str]:
+def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime, days: int | None) -> tuple[str, str]:
     status, completed = row["status"], instant(row["dateCompleted"])
     if status == 3:
         if due is None or completed is None:
@@ -423,9 +421,7 @@ def rule_of(
     return "on_track", "OnTrack"
 
 
-def reference(
-    row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_id: str, days: int | None = None
-) -> Row:
+def reference(row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_id: str, days: int | None = None) -> Row:
     """learning_item_progress for one source row, as docs/status-map.md says it."""
     due = due_of(row["dateDue"], zone)
     rule, progress_status = rule_of(row, removed, due, as_of, days)

@@ -200,7 +200,11 @@ REPORTS = sorted((SOURCE / "reports").rglob("*.report-meta.xml"))
 
 
 def test_there_are_reports_and_list_views() -> None:
-    assert [path.name.split(".")[0] for path in REPORTS] == ["Expired_By_Course", "Overdue_By_Course", "Progress_By_Course"]
+    assert [path.name.split(".")[0] for path in REPORTS] == [
+        "Expired_By_Course",
+        "Overdue_By_Course",
+        "Progress_By_Course",
+    ]
     views = {path.name.split(".")[0] for path in SOURCE.rglob("LMS_Enrollment__c/listViews/*.xml")}
     assert views == {"All", "Expired", "Overdue", "Removed"}
 
