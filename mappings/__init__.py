@@ -7,6 +7,7 @@ from mappings.files import PACKAGED
 from mappings.learnings import LearningField
 from mappings.loader import Mapping, load_mapping
 from mappings.matching import LearnerRule
+from mappings.metadata import shipped_fields
 from mappings.statuses import PROGRESS_STATUSES, StatusRule
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "MappingError",
     "StatusRule",
     "load_mapping",
+    "shipped_fields",
 ]

@@ -66,7 +66,7 @@ def load_mapping(folder: Path | None = None) -> Mapping:
     days, tolerance = _parameters(folder)
     return Mapping(
         statuses=labels,
-        rules=statuses.status_rules(read_rows(folder, statuses.FILE), labels),
+        rules=statuses.status_rules(read_rows(folder, statuses.FILE, *statuses.OPTIONAL), labels),
         no_longer_tracking_after_days=days,
         pace_tolerance=tolerance,
         learner_rules=matching.learner_rules(read_rows(folder, matching.FILE)),
@@ -93,7 +93,7 @@ def _parameters(folder: Path | None) -> tuple[int | None, float]:
     unknown = set(table) - {"no_longer_tracking_after_days", "pace_tolerance"}
     if unknown:
         raise MappingError(f"{path}: unknown parameter {sorted(unknown)[0]}")
-    days, tolerance = table.get("no_longer_tracking_after_days", 30), table.get("pace_tolerance", 10)
+    days, tolerance = table.get("no_longer_tracking_after_days", "never"), table.get("pace_tolerance", 10)
     if days != "never" and (not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36_500):
         raise MappingError(f'{path}: no_longer_tracking_after_days must be a whole number of days, or "never"')
     if not isinstance(tolerance, int | float) or isinstance(tolerance, bool) or not 0 <= tolerance <= 100:

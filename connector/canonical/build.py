@@ -1,4 +1,7 @@
-"""Warehouse → learning_record and learning_item_progress: every row evaluated, only differences written."""
+"""Warehouse → learning_record and learning_item_progress: every row evaluated, only differences written.
+
+A status that changes leaves a row in learning_item_progress_history, in the same transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,6 +71,7 @@ def _learning_item_progress(
     values = {**tenant, "timezone": settings.mapping.timezone, "as_of": report.as_of}
     connection.execute(maps.sql("learning_item_progress"), values)
     counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
+    _history(connection, {**tenant, "as_of": report.as_of})
     seen = {**tenant, "seen_at": utc_now()}
     known = ", ".join(map(str, maps.statuses))
     connection.execute(sql("unmapped_put", known_statuses=known), seen | {"run_id": run_id})
@@ -75,3 +79,11 @@ def _learning_item_progress(
     report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
     report.statuses = dict(connection.execute(sql("enrollments_by_status"), tenant).fetchall())
     return counts
+
+
+def _history(connection: Connection, values: dict[str, object]) -> None:
+    """Bring learning_item_progress_history up to what learning_item_progress says now, at `as_of`."""
+    tenant = {"tenant_id": values["tenant_id"]}
+    connection.execute(sql("history_close"), values)
+    connection.execute(sql("history_follow"), tenant)
+    connection.execute(sql("history_open"), values)

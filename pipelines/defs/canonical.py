@@ -36,7 +36,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
 
 
 @dg.asset(
-    deps=[learning_record, absorb.enrollments, *matches.MATCHES],
+    deps=[learning_record, absorb.enrollments, absorb.users, *matches.MATCHES],
     group_name="canonical",
     kinds={"duckdb", "sql"},
     pool=POOL,

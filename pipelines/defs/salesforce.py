@@ -76,6 +76,8 @@ def push_lms(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
     for target, key in zip((COURSE, ENROLLMENT), LMS, strict=True):
         outcome = report.targets[target.name]
         metadata = _described(maps, target) | push_metadata(report, outcome) | took
+        if outcome.notes:
+            metadata["notes"] = "\n".join(outcome.notes)
         yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=[push_check(outcome, key)])
 
 

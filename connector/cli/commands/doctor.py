@@ -179,11 +179,12 @@ def _key_file(settings: Settings) -> list[Finding]:
 
 
 async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Found:
-    fields = await preflight.check(client, target, maps)
+    fields, notes = await preflight.look(client, target, maps)
     left_out = len(maps.object_fields(target.object)) - len(fields)
-    return f"{len(fields)} mapped fields are there and writable" + (
+    text = f"{len(fields)} mapped fields are there and writable" + (
         f", {left_out} optional left out" if left_out else ""
     )
+    return (f"{text}; {'; '.join(notes)}", preflight.REMEDY) if notes else text
 
 
 async def _learnings(client: SalesforceClient, maps: Mapping) -> Found:

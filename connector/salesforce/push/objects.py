@@ -65,8 +65,9 @@ class OrgObjects(OrgDestination):
         problems: list[str] = []
         for target in objects:
             try:
-                fields = await preflight.check(self.client, target, self._run.maps)
+                fields, notes = await preflight.look(self.client, target, self._run.maps)
                 self.targets.append(ObjectTarget(self._run, self.client, self._org_id, target, fields))
+                self.targets[-1].notes = notes
             except PreflightError as failure:
                 problems += failure.problems
             self._run.progress.advance()
@@ -114,6 +115,7 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
+        self.notes: list[str] = []
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
@@ -128,6 +130,7 @@ class ObjectTarget:
         difference.compute(connection, records, self.ledger.key, full=run.options.full)
         report = difference.report(connection, self.name, self.object, run.options.samples)
         report.method = self._method(run.options.within_limit(report.due))
+        report.notes += self.notes
         if not run.options.dry_run:
             self._keep(connection, report.method)
         return report

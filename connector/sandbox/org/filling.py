@@ -32,7 +32,11 @@ _SHARES = (
 
 
 def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
-    """The first courses by name, and some of their current enrollments, none with a due date."""
+    """The first courses by name, and some of their current enrollments, without due dates.
+
+    What a learner who is inactive in the portal has left open is not among them.
+    """
+    left = {row["id"] for row in portal.users() if row.get("activeStatus") == 1}
     courses = sorted(portal.courses(), key=lambda row: (str(row["name"]), row["id"]))[:_COURSES]
     enrollments: list[Row] = []
     for course in courses[:2]:
@@ -40,7 +44,8 @@ def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
             "enrollments", where="course_id = ? AND is_active = 1 AND status IN (0, 1, 3)",
             parameters=(str(course["id"]).lower(),), order="key", limit=_ENROLLMENTS, skip=0,
         )  # fmt: skip
-        enrollments += [row for row in map(json.loads, texts) if row.get("dateDue") is None]
+        found = [row for row in map(json.loads, texts) if row.get("dateDue") is None]
+        enrollments += [row for row in found if row["status"] == 3 or row["userId"] not in left]
     return courses, enrollments
 
 
