@@ -100,7 +100,7 @@ BROKEN = [
     ("absorb_statuses.csv", "code,label", "code;label", None, ["the header must be code,label"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "", "in_progress,", ["progress_status.csv", "status is '1 7 11 12'"]),
     ("learner_matching.csv", "user_email,email_address,", "user_email,mail,", "user_email,", ["absorb_field must be one of external_id"]),
-    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be one of User.FederationIdentifier"]),
+    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be a field of User or Contact"]),
     ("learner_matching.csv", "User.Email,yes", "User.Email,true", "user_email,", ["active_only yes or no"]),
     ("learner_matching.csv", "\ncontact_email,", "\nuser_email,", None, ["'user_email' occurs twice"]),
     ("learner_matching.csv", "\ncontact_email,", "\ncontact email,", "contact email,", ["must be a lower-case name"]),
