@@ -187,6 +187,7 @@ def test_a_build_fills_the_owners_that_matching_found(sandbox: Sandbox, settings
     run_pull(settings)
     found = run_match(settings)
     assert found.learners["matched"] > 40
+    assert (set(found.learners), found.notes) == ({"matched", "ambiguous", "unmatched"}, []), "an ordinary portal"
     run_build(settings)
     warehouse = Warehouse.of(settings)
     compared = """
