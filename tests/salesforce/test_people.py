@@ -357,25 +357,35 @@ def matches(settings: Settings) -> list[Row]:
     return records(Warehouse.of(settings), f"SELECT {columns} FROM salesforce.learner_matches ORDER BY user_id")
 
 
-def test_contacts_that_match_nobody_are_neither_kept_nor_published(sandbox: Sandbox, ready: Settings) -> None:
+def test_contacts_that_match_nobody_are_neither_kept_nor_published(
+    sandbox: Sandbox, ready: Settings, tmp_path: Path
+) -> None:
     unknown = strangers(sandbox, 30)
     warehouse = Warehouse.of(ready)
-    with warehouse.transaction() as connection:  # as the version before this one kept them
+    run_match(ready)
+    held = "SELECT count(*) FROM salesforce.contacts"
+    strange = (
+        f"{held} WHERE lower(\"Email\") NOT IN (SELECT lower(email_address) FROM absorb.users WHERE email_address > '')"
+    )
+    [(kept,)] = query(warehouse, held)
+    assert (kept > 0, query(warehouse, strange)) == (True, [(0,)])
+    before = matches(ready)
+    with warehouse.transaction() as connection:  # as the version before this one left it
+        connection.execute("DELETE FROM salesforce.contact_keys")
         connection.execute(
             "INSERT INTO salesforce.contacts (tenant_id, \"Id\", \"Email\") SELECT 'default', unnest(?), 'x@y.z'",
             [unknown],
         )
     run_push(ready)
     run_publish(ready)
-    nobody = (
-        'SELECT count(*), count(*) FILTER (WHERE lower(trim("Email")) NOT IN (SELECT lower(trim(email_address)) FROM'
-        " absorb.users WHERE email_address IS NOT NULL)) FROM salesforce.contacts"
-    )
-    [(kept, wrong)] = query(warehouse, nobody)
-    assert kept > 0
-    assert wrong == 0
+    assert matches(ready) == before
     with duckdb.connect(str(ready.warehouse.publish_path), read_only=True) as copy:
-        assert copy.execute(nobody).fetchone() == (kept, 0)
+        assert (copy.execute(held).fetchall(), copy.execute(strange).fetchall()) == ([(kept,)], [(0,)])
+
+    only_users = "rule,absorb_field,salesforce,active_only\nby_email,email_address,User.Email,yes\n"
+    (tmp_path / "maps" / "learner_matching.csv").write_text(only_users, "utf-8")
+    run_match(ready)
+    assert query(warehouse, held) == [(0,)]
 
 
 def test_contacts_are_read_by_address_where_that_costs_fewer_calls(

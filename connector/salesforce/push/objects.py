@@ -24,7 +24,7 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.readback.contacts import spool_keys
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
@@ -99,6 +99,7 @@ class OrgObjects(OrgDestination):
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in readings:
                 store(connection, reading, tenant, run.run_id)
+            forget_unneeded(connection, run.maps, tenant)
             matches = match(connection, run.maps, tenant)
             report.learners, report.notes = matches.learners, matches.notes
 

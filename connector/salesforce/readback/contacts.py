@@ -45,6 +45,18 @@ def forget(connection: Connection, reading: Reading, tenant_id: str) -> None:
     connection.execute("DROP TABLE asked")
 
 
+def forget_unneeded(connection: Connection, maps: Mapping, tenant_id: str) -> None:
+    """Drop all contacts where no rule and no line of the crosswalk looks at contacts any more."""
+    rules = any(rule.salesforce_object == "Contact" for rule in maps.learner_rules)
+    if not rules and not any(match.salesforce_object == "Contact" for match in maps.manual):
+        tenant = {"tenant_id": tenant_id}
+        connection.execute("DELETE FROM salesforce.contacts WHERE tenant_id = $tenant_id", tenant)
+        connection.execute("DELETE FROM salesforce.contact_keys WHERE tenant_id = $tenant_id", tenant)
+        connection.execute(
+            "DELETE FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = 'Contact'", tenant
+        )
+
+
 def _matchable(reading: Reading) -> str:
     """Whether a contact `c` holds any key that was asked for, as an SQL condition."""
     fields = {name: value_sql("Contact", name, "c") for name in ("Email", *reading.readable.extra)}

@@ -18,7 +18,7 @@ from connector.progress import Progress, Silent
 from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.readback.contacts import spool_keys
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
 from connector.salesforce.readback.own import LedgerCheck, OwnCounts
 from connector.salesforce.readback.people import read_people
@@ -130,6 +130,7 @@ class _Readback:
             with committed(connection):
                 for reading in readings:
                     self._store_one(connection, reading)
+                forget_unneeded(connection, self._maps, self._settings.tenant_id)
                 matches = match(connection, self._maps, self._settings.tenant_id)
             self._report.learners, self._report.items = matches.learners, matches.items
             self._report.notes = matches.notes
