@@ -16,7 +16,7 @@ by_rule AS (
     any_value(object) AS object,
     min(salesforce_id) AS salesforce_id,
     CASE WHEN hits = 1 THEN 'matched' ELSE 'ambiguous' END AS outcome,
-    hits || ' people of the org match by ' || any_value(rule) AS reason
+    CASE WHEN hits > 1 THEN hits || ' people of the org match by ' || any_value(rule) END AS reason
   FROM deciding
   WHERE position = first_position
   GROUP BY user_id
@@ -52,22 +52,25 @@ by_hand AS (
   WHERE m.user_id IS NOT NULL
   GROUP BY m.user_id
 ),
-chosen AS (
+chosen AS MATERIALIZED (
   SELECT *, true AS manual FROM by_hand
   UNION ALL BY NAME
   SELECT *, false AS manual FROM by_rule ANTI JOIN by_hand USING (user_id)
 ),
 -- People whom several learners match. Who is gone from Absorb keeps nobody else from their person.
+sharing AS (
+  SELECT salesforce_id FROM chosen WHERE outcome = 'matched' GROUP BY salesforce_id HAVING count(*) > 1
+),
 shared AS (
   SELECT
     c.salesforce_id,
     count(*) FILTER (WHERE c.manual OR u._removed_at IS NULL) AS claims,
     list(u.id || ' (' || c.rule || ')' ORDER BY u.id) AS learners
   FROM chosen AS c
+  SEMI JOIN sharing USING (salesforce_id)
   JOIN absorb.users AS u ON u.tenant_id = $tenant_id AND u.id = c.user_id
   WHERE c.outcome = 'matched'
   GROUP BY c.salesforce_id
-  HAVING count(*) > 1
 ),
 judged AS (
   SELECT
