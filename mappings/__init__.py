@@ -4,6 +4,7 @@ from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
 from mappings.fields import ErrorRule, FieldMap
 from mappings.files import PACKAGED
+from mappings.learner_crosswalk import ManualMatch
 from mappings.learnings import LearningField
 from mappings.loader import Mapping, load_mapping
 from mappings.matching import LearnerRule
@@ -18,6 +19,7 @@ __all__ = [
     "ItemRule",
     "LearnerRule",
     "LearningField",
+    "ManualMatch",
     "Mapping",
     "MappingError",
     "StatusRule",

@@ -37,7 +37,8 @@ def read_rows(folder: Path | None, name: str, *optional: str) -> Iterator[tuple[
         raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
     given = list(reader.fieldnames or [])
     if given != [column for column in expected if column in given or column not in optional]:
-        raise MappingError(f"{path}: the header must be {','.join(expected)}")
+        line = numbered[0][0] if numbered else 1
+        raise MappingError(f"{path} line {line}: the header must be {','.join(expected)}")
     if len(rows) != len(numbered) - 1:
         raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
     for (number, _), row in zip(numbered[1:], rows, strict=True):

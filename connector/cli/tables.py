@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -90,6 +91,12 @@ def ago(moment: datetime | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit} ago"
     return f"{max(0, seconds):.0f} s ago"
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Learners and lines of learner_crosswalk.csv that somebody should look at."""
+    for note in notes:
+        out.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
 
 
 def show_drift(drift: dict[str, int]) -> None:

@@ -95,6 +95,8 @@ class PushReport:
     dry_run: bool
     targets: dict[str, TargetReport] = field(default_factory=dict)
     learners: dict[str, int] = field(default_factory=dict)
+    # What somebody should settle in learner_crosswalk.csv.
+    notes: list[str] = field(default_factory=list)
     # Calls of this push to the org, and what the org says of its day.
     calls: int = 0
     api_used: int = 0

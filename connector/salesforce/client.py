@@ -89,6 +89,11 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 return
             answer = await self.call("GET", str(page["nextRecordsUrl"]))
 
+    async def count(self, soql: str, *, deleted: bool = False) -> int:
+        """How many records a `SELECT COUNT()` finds; with `deleted`, those in the recycle bin too. One call."""
+        path = f"{self._data}/{'queryAll' if deleted else 'query'}"
+        return int(READER.object(await self.call("GET", path, params={"q": soql}))["totalSize"])
+
     async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""
         return await self._collection(f"/{name}/{key}", name, records)

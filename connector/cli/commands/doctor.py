@@ -18,6 +18,7 @@ from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings import plan as learnings_plan
+from connector.salesforce.readback import people
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
@@ -161,6 +162,7 @@ async def _salesforce(settings: Settings) -> list[Finding]:
             findings += [
                 await _checked(f"salesforce {it.object}", _target(client, it, maps)) for it in TARGETS.values()
             ]
+            findings.append(await _checked("salesforce people", _people(client, settings, maps)))
             if settings.salesforce.learnings_graph:
                 findings.append(await _checked("salesforce learnings", _learnings(client, maps)))
             findings.append(await _checked("salesforce LearningItemProgress", _progress(client)))
@@ -185,6 +187,15 @@ async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) ->
         f", {left_out} optional left out" if left_out else ""
     )
     return (f"{text}; {'; '.join(notes)}", preflight.REMEDY) if notes else text
+
+
+async def _people(client: SalesforceClient, settings: Settings, maps: Mapping) -> Found:
+    compared = await people.check(client, maps)
+    by_hand = f", {len(maps.manual)} learner(s) by hand" if maps.manual else ""
+    if lines := await people.unknown_lines(client, maps, settings.tenant_id):
+        text = f"the org does not have, or hides, whom learner_crosswalk.csv names in line {', '.join(map(str, lines))}"
+        return text, "Correct the salesforce_id; until then these learners are blocked."
+    return f"learners are matched by {', '.join(compared)}{by_hand}"
 
 
 async def _learnings(client: SalesforceClient, maps: Mapping) -> Found:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, table
+from connector.cli.tables import reported, show_notes, table
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
@@ -16,6 +16,8 @@ FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
+    "collision": "another learner matches the same person",
+    "not_in_org": "learner_crosswalk.csv names a person that the org does not have",
     "no_progress_record": "Salesforce has no record for this learner and learning item",
     "several_progress_records": "Salesforce has several records for this learner and learning item",
 }
@@ -53,6 +55,7 @@ def show_push(report: PushReport) -> None:
     targets = list(report.targets.values())
     figures = zip(FIGURES, *map(_figures, targets), strict=True)
     out.print(table(title, ("", *(target.object for target in targets)), figures))
+    show_notes(report.notes)
     if report.resumed:
         out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
     for target in targets:

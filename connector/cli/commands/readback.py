@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, show_drift, table
+from connector.cli.tables import reported, show_drift, show_notes, table
 from connector.salesforce.readback.readback import ReadbackOptions, ReadbackReport
 from connector.sync import run_readback
 
@@ -31,7 +31,8 @@ def show_readback(report: ReadbackReport) -> None:
     out.print(table("Read from Salesforce", ("object", "read", "new", "changed", "gone", "how"), rows))
     for name, reason in report.absent.items():
         out.print(f"  {name}: {escape(reason)}; left aside", soft_wrap=True)
-    _show_matches("learners by person", report.learners, "mappings/learner_matching.csv")
+    _show_matches("learners by person", report.learners, "mappings/learner_matching.csv, learner_crosswalk.csv")
+    show_notes(report.notes)
     _show_matches("courses by LearningItem", report.items, "mappings/learning_items.csv")
     show_drift(report.drift)
     if due := sum(counts.due for counts in report.own.values()):

@@ -24,6 +24,8 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
+from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
@@ -92,13 +94,15 @@ class OrgObjects(OrgDestination):
         run, tenant = self._run, self._run.settings.tenant_id
         run.progress.stage("learners")
         with run.warehouse.connect() as connection:
-            known = checkpoints(connection, tenant)
-        readings = await Reader(self.client, known, run.folder, Silent()).people(run.maps)
+            known, keys = checkpoints(connection, tenant), spool_keys(connection, run.maps, tenant, run.folder)
+        readings = await read_people(Reader(self.client, known, run.folder, Silent()), run.maps, keys)
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in readings:
                 store(connection, reading, tenant, run.run_id)
-            report.learners = match(connection, run.maps, tenant).learners
+            forget_unneeded(connection, run.maps, tenant)
+            matches = match(connection, run.maps, tenant)
+            report.learners, report.notes = matches.learners, matches.notes
 
         return keep
 
