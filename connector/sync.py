@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
+from connector.adopt import AdoptReport, adopt
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
-from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError, WarehouseError
+from connector.errors import (
+    ApiBudgetError,
+    IdentityError,
+    LearnsyncError,
+    SettingsError,
+    ThrottledError,
+    WarehouseError,
+)
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
@@ -197,6 +205,13 @@ def run_assign(
     return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
 
 
+def run_adopt(settings: Settings) -> AdoptReport:
+    """The portal and the org that the settings name become those of the warehouse."""
+    require_absorb(settings)
+    Warehouse.existing(settings)  # before a run is recorded, which would make one
+    return stage(settings, "adopt", lambda run_id, _: adopt(settings, run_id))
+
+
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
     return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
@@ -277,6 +292,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
+        except IdentityError:
+            raise  # whatever is built and published after that would be of two systems
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":
