@@ -1,16 +1,24 @@
-"""`learnsync adopt`: an operator says that the warehouse is of the portal and org that the settings name."""
+"""`learnsync adopt`: an operator says that the warehouse is of the portal and org that the settings name.
+
+And the look at the org before a sync: its portal is asked first, and must not be read for nothing.
+"""
 
 import asyncio
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.identity import portal_identity
-from connector.absorb.pull.pull import pull_lock
+from connector.absorb.pull.pull import account_lock, pull_lock
+from connector.errors import ApiError, IdentityError, LearnsyncError, SettingsError, UnreachableError
 from connector.push.engine import push_lock
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings
-from connector.warehouse.database import Warehouse
-from connector.warehouse.identity import Adopted, Identity, adopt_identity
+from connector.warehouse.database import Warehouse, is_there
+from connector.warehouse.identity import SYSTEMS, Adopted, Identity, adopt_identity, known, refuse_other
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +43,45 @@ def adopt(settings: Settings, run_id: str) -> AdoptReport:
     return AdoptReport(adopted, target, adopted.before is not None)
 
 
+def refuse_other_org(settings: Settings) -> None:
+    """Raise IdentityError where the settings name another org than the one that was pushed to.
+
+    An org that does not answer is left to the stage that needs it.
+    """
+    if not settings.salesforce.login_url or not is_there(settings):
+        return
+    with Warehouse.of(settings).connect() as connection:
+        portal, org = (known(connection, settings.tenant_id, system) for system in SYSTEMS)
+    if org is None:
+        return
+    try:
+        with suppress(ApiError, UnreachableError, SettingsError):
+            refuse_other(org, asyncio.run(_org(settings)), settings.tenant_id)
+    except IdentityError as failure:
+        raise _with_portal(settings, portal, failure) from None
+
+
+def _with_portal(settings: Settings, noted: Identity | None, failure: IdentityError) -> IdentityError:
+    """The failure, and where the portal is another one too, what there is to say of that."""
+    try:
+        with account_lock(settings, "sync"):
+            refuse_other(noted, asyncio.run(_portal(settings)), settings.tenant_id)
+    except IdentityError as other:
+        return IdentityError(f"{other.message} {failure.message}", remedy=f"{other.remedy} {failure.remedy}")
+    except LearnsyncError as unknown:
+        log.info("the portal was not asked who it is: %s", unknown)
+    return failure
+
+
 async def _found(settings: Settings) -> tuple[Identity, Identity | None]:
+    return await _portal(settings), await _org(settings) if settings.salesforce.login_url else None
+
+
+async def _portal(settings: Settings) -> Identity:
     async with AbsorbClient.of(settings) as portal:
-        found = await portal_identity(portal)
-    if not settings.salesforce.login_url:
-        return found, None
+        return await portal_identity(portal)
+
+
+async def _org(settings: Settings) -> Identity:
     async with SalesforceClient.of(settings) as org:
-        return found, (await org.grant()).identity
+        return (await org.grant()).identity

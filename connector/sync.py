@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
-from connector.adopt import AdoptReport, adopt
+from connector.adopt import AdoptReport, adopt, refuse_other_org
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.errors import (
@@ -40,7 +40,7 @@ from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, is_there
 from connector.warehouse.publish import PublishReport, publish
 from connector.warehouse.runs import Closing
 
@@ -83,6 +83,8 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
     message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    if not is_there(settings):
+        return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
     if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
         wait = min(wait, 1.0)
@@ -245,6 +247,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
     such failure is raised at the end.
     """
+    refuse_other_org(settings)  # before anything is pulled
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
     pulled = sync.timed("pull", lambda: run_pull(settings, PullOptions(full=full), progress))
