@@ -75,8 +75,8 @@ def available() -> list[tuple[int, str, str]]:
 def applied_version(connection: Connection) -> int:
     """The newest migration this file has, 0 for a new file."""
     known = (
-        "SELECT count(*) FROM duckdb_tables()"
-        " WHERE database_name = current_database() AND schema_name = 'ops' AND table_name = 'migrations'"
+        "SELECT count(*) FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = 'ops' AND table_name = 'migrations' AND column_name = 'version' AND data_type = 'INTEGER'"
     )
     return count(connection, "SELECT max(version) FROM ops.migrations") if count(connection, known) else 0
 
@@ -184,7 +184,7 @@ class Warehouse:
         try:
             connection.execute(SETTINGS)
             if not self._migrated:
-                migrate(connection, self.path)
+                self.is_new = 1 in migrate(connection, self.path) or self.is_new
                 self._migrated = True
             while self._guards:
                 self._guards[0](connection)

@@ -8,6 +8,6 @@ FROM (
 WHERE things.database_name = $database AND NOT EXISTS (
   SELECT 1 FROM duckdb_columns() AS c
   WHERE c.database_name = $database AND c.schema_name = 'ops' AND c.table_name = 'migrations'
-    AND c.column_name = 'version'
+    AND c.column_name = 'version' AND c.data_type = 'INTEGER'
 )
 ORDER BY ALL
