@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
+from connector.adopt import AdoptReport, adopt, refuse_other_org
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
-from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError, WarehouseError
+from connector.errors import (
+    ApiBudgetError,
+    IdentityError,
+    LearnsyncError,
+    SettingsError,
+    ThrottledError,
+    WarehouseError,
+)
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
@@ -32,7 +40,7 @@ from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, is_there
 from connector.warehouse.publish import PublishReport, publish
 from connector.warehouse.runs import Closing
 
@@ -75,6 +83,8 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
     message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    if not is_there(settings):
+        return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
     if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
         wait = min(wait, 1.0)
@@ -197,6 +207,13 @@ def run_assign(
     return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
 
 
+def run_adopt(settings: Settings) -> AdoptReport:
+    """The portal and the org that the settings name become those of the warehouse."""
+    require_absorb(settings)
+    Warehouse.existing(settings)  # before a run is recorded, which would make one
+    return stage(settings, "adopt", lambda run_id, _: adopt(settings, run_id))
+
+
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
     """Replace the analysts' file."""
     return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
@@ -230,6 +247,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
     such failure is raised at the end.
     """
+    refuse_other_org(settings)  # before anything is pulled
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
     pulled = sync.timed("pull", lambda: run_pull(settings, PullOptions(full=full), progress))
@@ -277,6 +295,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
+        except IdentityError:
+            raise  # whatever is built and published after that would be of two systems
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":

@@ -481,7 +481,11 @@ def test_a_read_back_tells_what_became_of_our_records(fresh: Shell) -> None:
 
 
 def test_status_before_and_between_the_stages(fresh: Shell) -> None:
-    assert fresh.run("status", "--json").json["accounting"] == []
+    missing = fresh.run("status", "--json")
+    assert missing.code == 2
+    assert f"{WAREHOUSE}PATH" in missing.json["error"]
+    assert "learnsync pull" in missing.json["remedy"]
+    assert list(fresh.folder.iterdir()) == []
     assert fresh.run("pull").code == 0
     assert fresh.run("status", "--json").json["accounting"] == [{"state": "not built yet", "enrollments": 120}]
     assert fresh.run("build").code == 0

@@ -100,10 +100,14 @@ class StreamReport:
 
 @dataclass(slots=True)
 class PullReport:
-    """What a pull did; `pending` counts rows in quarantine that wait for a fix."""
+    """What a pull did; `pending` counts rows in quarantine that wait for a fix.
+
+    `new_warehouse` is the path of the warehouse where this pull made it.
+    """
 
     streams: dict[str, StreamReport] = field(default_factory=dict)
     pending: int = 0
+    new_warehouse: str | None = None
 
     @property
     def complete(self) -> bool:

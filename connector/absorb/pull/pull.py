@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from connector.absorb.identity import portal_identity
 from connector.absorb.pull.details import DetailPull
 from connector.absorb.pull.fanout import FanOut
 from connector.absorb.pull.landing import Landing
@@ -20,6 +21,7 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 
@@ -56,17 +58,21 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
 
     The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
     """
-    landing, account = settings.warehouse.landing, settings.absorb.username or settings.absorb.oauth_client_id
+    landing = settings.warehouse.landing
     own = claim_beside(settings.warehouse.path, landing / ".pull.lock", "pull is running on this warehouse", run_id)
-    with own, _claim_account(settings, f"pull is running with the account {account}", run_id):
+    with own, account_lock(settings, run_id):
         for left in landing.iterdir():
             if left.is_dir() and not settings.warehouse.keep_landing:
                 shutil.rmtree(left, ignore_errors=True)
         yield
 
 
-def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContextManager[object]:
-    """A lock that all learnsync processes of this user on this machine agree on. Raises WarehouseError."""
+def account_lock(settings: Settings, run_id: str) -> AbstractContextManager[object]:
+    """One pull per portal account, whatever the warehouse: a lock for all learnsync processes of this user here.
+
+    Raises WarehouseLockedError, and WarehouseError when the lock file cannot be opened.
+    """
+    what = f"pull is running with the account {settings.absorb.username or settings.absorb.oauth_client_id}"
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
     name = f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
     try:
@@ -84,6 +90,7 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
     try:
         async with context.client:
             await context.client.login()
+            await _check_portal(context)
             for name in ORDER:
                 if name in context.options.streams:
                     report.streams[name] = StreamReport(name)
@@ -93,10 +100,17 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
         if not context.settings.warehouse.keep_landing:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
+        report.new_warehouse = str(context.warehouse.path) if context.warehouse.is_new else None
         report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
         if close:
             close(connection, report)
     return report
+
+
+async def _check_portal(context: Context) -> None:
+    """Nothing of another portal may be read by the watermarks of this one: see connector/warehouse/identity.py."""
+    portal = await portal_identity(context.client)
+    require_same(context.warehouse, portal, context.settings.tenant_id, note_by=context.run_id)
 
 
 async def _stream(context: Context, report: StreamReport) -> None:

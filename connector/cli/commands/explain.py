@@ -39,7 +39,7 @@ def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
     wanted = enrollment_id.strip().lower()
     if not re.match(GUID_PATTERN, wanted):
         raise SettingsError(f"{enrollment_id!r} is not an enrollment id.", remedy="It is a GUID, as Absorb shows it.")
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         [row] = records(connection, sql("explain"), {"tenant_id": settings.tenant_id, "id": wanted})
     found = {name: json.loads(cell) if cell else None for name, cell in row.items()}
     if not any(found.values()):

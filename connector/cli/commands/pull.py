@@ -56,6 +56,8 @@ def _figures(stream: StreamReport) -> tuple[str | int | float, ...]:
 
 def show_pull(report: PullReport) -> None:
     """Rows and requests per stream, and what could not be read."""
+    if report.new_warehouse:
+        out.print(f"A new warehouse was made at {escape(report.new_warehouse)}.", soft_wrap=True)
     columns = ("stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
     out.print(table("Pulled from Absorb", columns, map(_figures, report.streams.values())))
     for stream in report.streams.values():

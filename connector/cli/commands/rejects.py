@@ -108,7 +108,7 @@ def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None 
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
     source = f"FROM ({sql('rejects_source')})"
     pushes = f"FROM ({sql('rejects_pushes')})"
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         pending = count(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes})", values)
         source += f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}"
         pushes += f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}"

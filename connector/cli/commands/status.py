@@ -24,6 +24,7 @@ class Status:
     pending: dict[str, int]
     drift: dict[str, int]
     api_calls: dict[str, Any]
+    identity: list[dict[str, Any]]  # the portal and the org that the rows are of
 
     @property
     def complete(self) -> bool:
@@ -31,6 +32,7 @@ class Status:
         return not any(self.pending.values())
 
 
+IDENTITY = "SELECT system, id, kind, url, noted_at FROM ops.identity WHERE tenant_id = $tenant_id ORDER BY ALL DESC"
 TABLES = (
     "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
@@ -46,10 +48,10 @@ def status(run: Run) -> Outcome:
 
 
 def collect(settings: Settings) -> Status:
-    """Read the figures. Raises WarehouseError."""
+    """Read the figures. Raises WarehouseError, also where there is no warehouse."""
     mine = {"tenant_id": settings.tenant_id}
     counts = ", ".join(f"(SELECT count(*) FROM {it} WHERE tenant_id = $tenant_id) AS {identifier(it)}" for it in TABLES)
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         [tables] = records(connection, f"SELECT {counts}", mine)
         accounting = records(connection, sql("accounting"), mine)
         return Status(
@@ -62,6 +64,7 @@ def collect(settings: Settings) -> Status:
             {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
             {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
             records(connection, sql("api_calls"), mine)[0],
+            records(connection, IDENTITY, mine),
         )
 
 
@@ -71,6 +74,8 @@ def show(status: Status) -> None:
         (row["stream"], row["lists"], row["newest"], ago(row["last_read"]), ago(row["first_read"]))
         for row in status.watermarks
     ]
+    for row in status.identity:
+        out.print(f"Of the {row['system']} with the {row['kind']} {row['id']} at {row['url']}", soft_wrap=True)
     columns = ("stream", "lists", "newest row", "last read", "longest unread")
     out.print(table(f"Watermarks of tenant {status.tenant_id}", columns, marks))
     out.print(table("Rows", ("table", "rows"), status.tables.items()))

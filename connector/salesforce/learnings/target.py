@@ -54,7 +54,7 @@ class Learnings(OrgDestination):
 
     async def preflight(self) -> None:
         """Raises SettingsError or PreflightError where the org cannot take learnings."""
-        self.ledger = self._run.ledger((await self.client.grant()).org_id, OBJECT)
+        self.ledger = self._run.ledger(await self.org_id(self._run), OBJECT)
         self._graph = LearningsGraph(self.client, await key_field(self.client, self._run.maps))
         self.targets = [self]
 

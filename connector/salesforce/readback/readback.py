@@ -27,6 +27,7 @@ from connector.salesforce.readback.store import ObjectReport, checkpoints, store
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.identity import require_same
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
@@ -101,7 +102,8 @@ class _Readback:
     async def run(self, parts: Sequence[Part], close: Closing | None) -> ReadbackReport:
         try:
             async with self._client:
-                await self._client.grant()
+                org = (await self._client.grant()).identity
+                require_same(self._warehouse, org, self._settings.tenant_id)
                 with self._warehouse.transaction() as connection:
                     runs.note_begun(connection, self._run_id)
                     self._reader.known = checkpoints(connection, self._settings.tenant_id)
