@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialect
 from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import pull_lock
 from connector.absorb.walk.pages import Ask
@@ -22,6 +23,7 @@ from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse
+from connector.warehouse.dialects import read_dialects
 from mappings import Mapping
 
 # What a check that could be made returns: what it found; or, for a warning, what it found and the remedy.
@@ -58,6 +60,7 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings)),
+        _guard("changes", lambda: _changes(settings)),
         *asyncio.run(_ask(settings)),
     ]
 
@@ -75,17 +78,20 @@ def _failed(check: str, failure: LearnsyncError) -> Finding:
 
 async def _checked(check: str, work: Awaitable[Found]) -> Finding:
     try:
-        found = await work
+        return _found(check, await work)
     except LearnsyncError as failure:
         return _failed(check, failure)
-    return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
 
 
-def _guard(check: str, work: Callable[[], str]) -> Finding:
+def _guard(check: str, work: Callable[[], Found]) -> Finding:
     try:
-        return Finding(check, "ok", work())
+        return _found(check, work())
     except LearnsyncError as failure:
         return _failed(check, failure)
+
+
+def _found(check: str, found: Found) -> Finding:
+    return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
 
 
 def _mapping(settings: Settings) -> str:
@@ -98,6 +104,23 @@ def _warehouse(settings: Settings) -> str:
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
+
+
+def _changes(settings: Settings) -> Found:
+    """How each list is asked for what changed, as far as a pull has found out."""
+    kept = {}
+    if settings.warehouse.path.exists():
+        with Warehouse.of(settings).connect() as connection:
+            kept = {one.stream: one for one in read_dialects(connection, settings.tenant_id, settings.absorb.url)}
+    usual = Dialect.MODIFIED_SINCE.value
+    text = ", ".join(
+        f"{stream} by {kept[stream].dialect} (since {kept[stream].found_at:%Y-%m-%d})" if stream in kept
+        else f"{stream} by {usual}"
+        for stream in LIST_PATHS
+    )  # fmt: skip
+    if any(one.dialect == Dialect.WHOLE.value for one in kept.values()):
+        return text, 'The portal refuses to be asked by date: docs/operators.md, "The portal refuses modifiedSince".'
+    return text
 
 
 async def _absorb(settings: Settings) -> list[Finding]:
