@@ -38,10 +38,15 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
         if isinstance(login, OAuthLogin):
             return cls(session, OAuthAuthenticator(login))
-        return cls(session, PasswordAuthenticator(session, *login))
+        return cls(session, PasswordAuthenticator(session, login))
 
     async def __aexit__(self, *_: object) -> None:
         await self.session.__aexit__()
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether calls can be made without a login that would end the account's session elsewhere."""
+        return self._auth.at_hand
 
     async def login(self) -> None:
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""

@@ -446,7 +446,8 @@ def test_one_clear_message(
     assert failure.value.exit_code in {1, 2}
     for secret in (stage.absorb.api_key, stage.absorb.password):
         assert secret not in message
-    assert logins(stage) <= 2
+    # Another client may end three tokens, used or not, before that is an error.
+    assert logins(stage) <= (4 if kind is AuthenticationError else 2)
     recovers(stage, settings)
 
 

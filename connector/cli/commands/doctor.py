@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -126,8 +127,8 @@ def _changes(settings: Settings) -> Found:
 async def _absorb(settings: Settings) -> list[Finding]:
     try:
         client = AbsorbClient.of(settings)
-        # A login ends the session of whoever uses the account: never beside a running pull.
-        with pull_lock(settings, "doctor"):
+        # A login ends the session of whoever uses the account: never beside a pull whose token cannot be shared.
+        with nullcontext() if client.at_hand else pull_lock(settings, "doctor"):
             async with client:
                 return await _ask_portal(settings, client)
     except WarehouseLockedError as busy:
