@@ -116,7 +116,13 @@ def require_absorb(settings: Settings) -> PasswordLogin | OAuthLogin:
         return require_oauth(settings)
     names = ("api_key", "username", "password")
     api_key, username, password = _required(settings, "absorb", names, _PASSWORD_REMEDY)
-    return PasswordLogin(api_key, username, password, settings.absorb.token_file.parent)
+    return PasswordLogin(api_key, username, password, _session_folder(settings))
+
+
+def _session_folder(settings: Settings) -> Path:
+    """Where the session is kept that processes share: beside TOKEN_FILE if that is set, else beside the warehouse."""
+    named = "token_file" in settings.absorb.model_fields_set
+    return (settings.absorb.token_file if named else settings.warehouse.path).parent
 
 
 def require_oauth(settings: Settings) -> OAuthLogin:

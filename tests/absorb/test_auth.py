@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 from connector import redact
 from connector.absorb.client import AbsorbClient
 from connector.absorb.login import password
+from connector.absorb.login.session_file import SessionFile
 from connector.absorb.pull.pull import pull
 from connector.errors import (
     AuthenticationError,
@@ -27,7 +29,7 @@ from connector.errors import (
     WrongPathError,
 )
 from connector.sandbox.server import Sandbox, SandboxOptions
-from connector.settings import Settings, load_settings
+from connector.settings import PasswordLogin, Settings, load_settings, require_absorb
 from connector.settings.model import WarehouseSettings
 
 
@@ -163,6 +165,13 @@ def session_files() -> list[Path]:
     return sorted(Path("data").glob("absorb-session-*.json"))
 
 
+@pytest.fixture
+def folder() -> None:
+    """The warehouse's, as a pull makes it."""
+    Path("data").mkdir()
+
+
+@pytest.mark.usefixtures("folder")
 def test_processes_of_one_user_share_the_token_through_a_file_of_their_own(portal: Sandbox) -> None:
     settings = settings_for(portal)
     for _ in range(3):
@@ -171,12 +180,16 @@ def test_processes_of_one_user_share_the_token_through_a_file_of_their_own(porta
     assert minted(portal) == 1
     (file,) = session_files()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    elsewhere = require_absorb(settings_for(portal, token_file="/x/token.json"))
+    assert isinstance(elsewhere, PasswordLogin)
+    assert SessionFile(portal.absorb_url, elsewhere).path == Path("/x") / file.name
     text = file.read_text("utf-8")
     assert portal.absorb.password not in text
     assert portal.absorb.api_key not in text
     assert redact.scrub(json.loads(text)["token"]) == redact.MASK
 
 
+@pytest.mark.usefixtures("folder")
 def test_of_processes_whose_token_died_one_logs_in(portal: Sandbox) -> None:
     async def act() -> list[int]:
         clients = []
@@ -195,6 +208,7 @@ def test_of_processes_whose_token_died_one_logs_in(portal: Sandbox) -> None:
     assert minted(portal) == 3  # ours, the other client's, ours again
 
 
+@pytest.mark.usefixtures("folder")
 def test_a_spent_a_foreign_and_a_broken_session_are_not_used(portal: Sandbox) -> None:
     settings = settings_for(portal)
     run(settings, many)
@@ -217,6 +231,7 @@ def test_a_spent_a_foreign_and_a_broken_session_are_not_used(portal: Sandbox) ->
     assert minted(portal) == 2
 
 
+@pytest.mark.usefixtures("folder")
 def test_a_changed_password_is_tried_and_not_hidden_by_a_live_session(portal: Sandbox) -> None:
     run(settings_for(portal), many)
     refusal(settings_for(portal, password="wrong-password"), AuthenticationError)
@@ -225,12 +240,19 @@ def test_a_changed_password_is_tried_and_not_hidden_by_a_live_session(portal: Sa
 
 
 def test_where_no_file_can_be_kept_the_process_logs_in_by_itself(
-    portal: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    portal: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").write_text("", "utf-8")
-    settings = settings_for(portal, token_file=tmp_path / "file" / "token.json")
-    assert run(settings, many) == [200] * 20
-    assert minted(portal) == 1
+    assert run(settings_for(portal), many) == [200] * 20
+    assert list(Path().iterdir()) == []  # no folder is made for it
+    assert caplog.text == ""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    another_process()
+    monkeypatch.setattr(os, "open", refuse)
+    assert run(settings_for(portal, token_file=Path("token.json")), many) == [200] * 20
+    assert minted(portal) == 2
     assert "LEARNSYNC_ABSORB__TOKEN_FILE" in caplog.text
 
 

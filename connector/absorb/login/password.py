@@ -71,6 +71,8 @@ class PasswordAuthenticator(Authenticator):
 
     async def _obtained(self) -> Token:
         """What another process obtained, or a new token. Where no file can be kept this process logs in by itself."""
+        if not self._file.possible:
+            return await self._log_in()
         token: Token | None = None
         try:
             async with self._file.locked():

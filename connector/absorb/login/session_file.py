@@ -61,6 +61,11 @@ class SessionFile(TokenFile):
         self.fingerprint = hmac.new(login.api_key.encode(), whole, hashlib.sha256).hexdigest()
         super().__init__(login.folder / f"absorb-session-{hashlib.sha256(account).hexdigest()[:16]}.json")
 
+    @property
+    def possible(self) -> bool:
+        """Whether there is a folder for it. It is not made here: a check of the settings must leave no trace."""
+        return self.path.parent.is_dir()
+
     def session(self) -> Session | None:
         """The session that can be used; None for a file that is missing, spent, another login's or open to others."""
         try:
