@@ -246,6 +246,13 @@ def test_a_walk_begun_again_after_a_refusal_forgets_what_it_held_and_keeps_the_n
     assert isinstance(steps.feed(portal.page(steps.next)), Done)
 
 
+def test_a_walk_begun_again_without_an_order_reads_overlapping_pages():
+    steps = Walk(EPOCH, 10)
+    steps.refuse()  # of `_sort`
+    assert steps.restart(Dialect.FILTER.grain) == Ask(EPOCH, MAX_LIMIT, 0, sort=False)
+    assert steps.overlapping
+
+
 @settings(max_examples=100, deadline=None)
 @example(seed=4012, count=82, limit=50)
 @given(seed=st.integers(0, 10**6), count=st.integers(0, 120), limit=st.sampled_from([5, 10, 50]))

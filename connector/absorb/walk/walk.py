@@ -48,6 +48,7 @@ class Walk:
         self._asked = 0
         self._longest = 0
         self.high: datetime | None = None
+        self._overlap: Overlap | None = None
         self._begin(MILLISECOND)
 
     def restart(self, grain: timedelta | None) -> Ask:
@@ -64,7 +65,8 @@ class Walk:
         since = self.state.since
         self.state = replace(self.state, since=since and floor_to(since, grain), grain=grain, held=Held())
         self._keyset = Keyset(self.state)
-        self._overlap: Overlap | None = None if keyed else Overlap(self.state, None)
+        # Pages by key are proof only where the order may be asked for.
+        self._overlap = None if keyed and self.state.sort else Overlap(self.state, self.state.since)
         # All rows met on the way by key, to compare with a count at the end; one without an id each time it is met.
         self._met: set[object] = set()
         self._counted: int | None = None  # rows of the whole list, once they were counted
