@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialect
 from connector.absorb.identity import portal_identity
 from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import account_lock, pull_lock
@@ -24,6 +26,7 @@ from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse.database import Warehouse, is_there, require_place
+from connector.warehouse.dialects import read_dialects
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from mappings import Mapping
 
@@ -65,6 +68,7 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
+        _guard("changes", lambda: _changes(settings)),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -115,12 +119,29 @@ def _warehouse(settings: Settings, noted: Noted) -> Found:
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
 
 
+def _changes(settings: Settings) -> Found:
+    """How each list is asked for what changed, as far as a pull has found out."""
+    kept = {}
+    if is_there(settings):
+        with Warehouse.of(settings).connect() as connection:
+            kept = {one.stream: one for one in read_dialects(connection, settings.tenant_id, settings.absorb.url)}
+    usual = Dialect.MODIFIED_SINCE.value
+    text = ", ".join(
+        f"{stream} by {kept[stream].dialect} (since {kept[stream].found_at:%Y-%m-%d})" if stream in kept
+        else f"{stream} by {usual}"
+        for stream in LIST_PATHS
+    )  # fmt: skip
+    if any(one.dialect == Dialect.WHOLE.value for one in kept.values()):
+        return text, 'The portal refuses to be asked by date: docs/operators.md, "The portal refuses modifiedSince".'
+    return text
+
+
 async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:
-    # A login ends the session of whoever uses the account: never beside a running pull.
     lock = pull_lock if is_there(settings) else account_lock
     try:
         client = AbsorbClient.of(settings)
-        with lock(settings, "doctor"):
+        # A login ends the session of whoever uses the account: never beside a pull whose token cannot be shared.
+        with nullcontext() if client.at_hand else lock(settings, "doctor"):
             async with client:
                 return await _ask_portal(settings, client, noted)
     except WarehouseLockedError as busy:

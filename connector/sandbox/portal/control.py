@@ -13,6 +13,7 @@ from starlette.routing import Route
 from connector.sandbox.kit.routes import json_response, open_door
 from connector.sandbox.portal.context import Call, House
 from connector.sandbox.portal.errors import gateway_error, portal_shape
+from connector.sandbox.portal.gateway import Rival
 from connector.sandbox.portal.schema import STREAMS
 
 _refusal = partial(gateway_error, 400)
@@ -25,6 +26,7 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/state": {"GET": _state},
             "/_sandbox/change": {"POST": _change},
             "/_sandbox/rows": {"POST": _put_rows},
+            "/_sandbox/rival": {"POST": _rival},
         }
     )
 
@@ -60,6 +62,15 @@ def _put_rows(call: Call) -> Response:
     for row in rows:
         call.house.portal.put_row(stream, row, course_id=body.get("course_id"))
     return json_response({"stream": stream, "put": len(rows)})
+
+
+def _rival(call: Call) -> Response:
+    """Another client that logs in with the account `times` times, each time after `calls` calls with our token."""
+    body = _body(call)
+    if not set(body) <= {"times", "calls"} or not all(isinstance(number, int) for number in body.values()):
+        raise _refusal("expected whole numbers for times, calls")
+    call.house.gateway.rival = Rival(**body)
+    return json_response(body)
 
 
 def _body(call: Call) -> dict[str, Any]:
