@@ -20,6 +20,9 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.times import utc_now
+from connector.warehouse import fields
+from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 
@@ -93,10 +96,19 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
         if not context.settings.warehouse.keep_landing:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
-        report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        _judge(context, connection, report)
         if close:
             close(connection, report)
     return report
+
+
+def _judge(context: Context, connection: Connection, report: PullReport) -> None:
+    """What is wrong with the rows, whichever pull read them."""
+    tenant_id = context.settings.tenant_id
+    with committed(connection):
+        fields.judge(connection, Stamp(tenant_id, context.run_id, utc_now()))
+    report.vanished, report.emptied = fields.vanished(connection, tenant_id), fields.emptied(connection, tenant_id)
+    report.pending = pending_quarantine(connection, tenant_id, "load")
 
 
 async def _stream(context: Context, report: StreamReport) -> None:
