@@ -124,7 +124,7 @@ def _begin(connection: Connection, model: type[AbsorbRow], stamp: Stamp) -> None
 
 
 def judge(connection: Connection, stamp: Stamp) -> None:
-    """Say which fields vanished, and which were emptied, by what the pull of `stamp` read. Call inside a transaction."""
+    """Say which fields vanished and which were emptied, by what the pull of `stamp` read. Call inside a transaction."""
     missing = connection.execute(sql("fields_missing"), {**stamp.names, "sure": SURE}).fetchall()
     for stream, field, missed, always in missing:
         if missed >= min(ENOUGH_MISSED, _stored(connection, stream, field, stamp.tenant_id, always=always)):
@@ -152,7 +152,7 @@ def emptied(connection: Connection, tenant_id: str) -> list[Emptied]:
 
 
 def settle(connection: Connection, tenant_id: str, now: datetime) -> int:
-    """An operator says that these fields are well as they are; returns how many. One that comes back is watched again."""
+    """An operator says that these fields are well as they are; returns how many. What comes back is watched again."""
     return count(connection, sql("fields_settle"), {"tenant_id": tenant_id, "now": now})
 
 

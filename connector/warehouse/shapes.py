@@ -1,4 +1,4 @@
-"""Which fields each row of a batch carries. A row's shape is the hash of its list of keys, so few rows are looked at."""
+"""Which fields each row of a batch carries. A row's shape is the hash of its list of keys: one row of each is read."""
 
 import json
 from collections.abc import Mapping, Sequence

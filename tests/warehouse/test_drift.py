@@ -17,8 +17,8 @@ from support import Row, enrollment, examples, load, query
 
 from connector.cli.commands import rejects as rejected
 from connector.settings import load_settings
-from connector.warehouse import shapes
 from connector.warehouse import load as loading
+from connector.warehouse import shapes
 from connector.warehouse.database import Warehouse
 from connector.warehouse.quarantine import pending_quarantine
 

@@ -21,6 +21,7 @@ from connector.salesforce.learnings import plan as learnings_plan
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse
 from mappings import Mapping
 
@@ -58,6 +59,7 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings)),
+        *_fields(settings),
         *asyncio.run(_ask(settings)),
     ]
 
@@ -98,6 +100,22 @@ def _warehouse(settings: Settings) -> str:
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
+
+
+def _fields(settings: Settings) -> list[Finding]:
+    """What pulls found to be missing from the portal's answers; nothing on an ordinary day."""
+    if not settings.warehouse.path.exists():
+        return []
+    try:
+        with Warehouse.of(settings).connect() as connection:
+            vanished = fields.vanished(connection, settings.tenant_id)
+            emptied = fields.emptied(connection, settings.tenant_id)
+    except LearnsyncError:
+        return []  # the check of the warehouse says why
+    texts = [f"{one}: the portal serves it no more; stored values stay" for one in vanished]
+    texts += [f"{one}: far more nulls than before" for one in emptied]
+    remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
+    return [Finding("fields", "warn", text, remedy) for text in texts]
 
 
 async def _absorb(settings: Settings) -> list[Finding]:

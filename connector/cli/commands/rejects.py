@@ -114,16 +114,19 @@ def _chosen(
 
 
 def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None = None) -> dict[str, Any]:
-    """Pending source rows and refused pushes, newest first; `pending` counts all that are meant, listed or not."""
+    """Pending source rows, refused pushes and vanished fields; `pending` counts all that are meant, listed or not."""
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
     source = f"FROM ({sql('rejects_source')})"
     pushes = f"FROM ({sql('rejects_pushes')})"
+    vanished = f"FROM ({sql('rejects_fields')}) ORDER BY stream, field"
     with Warehouse.of(settings).connect() as connection:
+        gone = records(connection, vanished, values)
         pending = count(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes})", values)
         source += f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}"
         pushes += f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}"
         return {
-            "pending": pending,
+            "pending": pending + len(gone),
+            "fields": gone,
             "source": records(connection, source, values),
             "pushes": records(connection, f"SELECT * EXCLUDE (tenant_id, org_id) {pushes}", values),
         }
@@ -178,7 +181,7 @@ def clear(settings: Settings) -> Cleared:
 
 
 def show(listing: dict[str, Any]) -> None:
-    """Print both lists."""
+    """Print the lists."""
     if not listing["pending"]:
         out.print("Nothing is waiting for a fix.")
         return
@@ -192,7 +195,11 @@ def show(listing: dict[str, Any]) -> None:
         keys = ("target_object", "external_id", "state", "error_code", "error_text", "attempts")
         pushes = [["" if row[key] is None else str(row[key]) for key in keys] for row in rows]
         out.print(table("Pushes refused", ("object", "external id", "state", "code", "text", "tries"), pushes))
-    out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
+    if rows := listing["fields"]:
+        gone = [(row["stream"], row["field"], ago(row["since"])) for row in rows]
+        out.print(table("Fields that the portal stopped serving", ("stream", "field", "since"), gone, numbers=False))
+        out.print("Stored values stay; where that is well, settle them: `learnsync rejects clear` (docs/operators.md).")
+    out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries rows and pushes again.")
 
 
 def show_retry(report: RetryReport) -> None:

@@ -91,10 +91,9 @@ class Portal:
         inner = f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
         with self.lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
-            found = self._db.execute(
-                f"SELECT {self._served.get(stream, 't.json')} FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq",
-                tuple(parameters),
-            ).fetchall()
+            served = self._served.get(stream, "t.json")
+            page = f"SELECT {served} FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq"
+            found = self._db.execute(page, tuple(parameters)).fetchall()
         return total, [text for (text,) in found]
 
     def alter(self, stream: str, *, leave_out: Iterable[str] = (), empty: Iterable[str] = ()) -> None:
