@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from support import Row, enrollment, load, query, records
 
@@ -15,7 +16,7 @@ from connector.cli.commands import rejects as rejected
 from connector.settings import load_settings
 from connector.times import utc_now
 from connector.warehouse import fields
-from connector.warehouse.database import Stamp, Warehouse
+from connector.warehouse.database import Stamp, Warehouse, available
 
 _tenants = itertools.count(1)
 DUE = "2026-05-01T00:00:00"
@@ -142,12 +143,13 @@ def test_a_field_that_was_never_served_is_not_missed(warehouse: Warehouse, tenan
 
 def test_a_few_rows_are_no_proof_and_many_small_pulls_are(warehouse: Warehouse, tenant: str) -> None:
     assert judged(warehouse, tenant, "1", [enrollment(dateDue=DUE) for _ in range(120)])[0] == []
-    for number in range(19):
-        new = without(enrollment(), "dateDue")
-        assert judged(warehouse, tenant, f"2-{number}", [new])[0] == []
-        # The overlap of the next pull meets the row again, unchanged.
-        assert judged(warehouse, tenant, f"3-{number}", [new])[0] == []
-    assert judged(warehouse, tenant, "4", [without(enrollment(), "dateDue")])[0] == ["enrollments.dateDue"]
+    for number in range(3):
+        new = [without(enrollment(), "dateDue") for _ in range(6)]
+        assert judged(warehouse, tenant, f"2-{number}", new)[0] == []
+        # The overlap of the next pull meets the rows again, unchanged.
+        assert judged(warehouse, tenant, f"3-{number}", new)[0] == []
+    two_more = [without(enrollment(), "dateDue") for _ in range(2)]
+    assert judged(warehouse, tenant, "4", two_more)[0] == ["enrollments.dateDue"]
 
 
 def test_a_portal_that_leaves_out_nulls_is_an_ordinary_portal(warehouse: Warehouse, tenant: str) -> None:
@@ -216,3 +218,27 @@ def test_new_rows_without_values_and_a_few_that_lose_theirs_are_no_jump(warehous
     new = [enrollment() for _ in range(400)]
     changed = [row | {"dateDue": None} for row in rows[:40]]
     assert judged(warehouse, tenant, "2", new, [*changed, *rows[40:]]) == ([], [])
+
+
+# -- a warehouse of the version before -------------------------------------------------------------------
+
+OLD_ROW = """
+    INSERT INTO absorb.enrollments BY NAME
+    SELECT 'default' AS tenant_id, uuid() AS id, uuid() AS course_id, uuid() AS user_id, 1 AS status, true AS is_active,
+      TIMESTAMPTZ '2026-01-01 10:00:00+00' AS date_added, TIMESTAMPTZ '2026-01-01 10:00:00+00' AS date_edited,
+      TIMESTAMPTZ '0001-01-01 00:00:00+00' AS date_due, DATE '0001-01-01' AS _due_day,
+      TIMESTAMPTZ '2026-01-01 10:00:00+00' AS date_started, now() AS _loaded_at, 'old' AS _run_id
+"""
+
+
+@pytest.mark.lets_go
+def test_empty_dates_that_are_stored_become_null_when_an_older_warehouse_opens(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for version, name, text in available():
+            if version < 11:
+                connection.execute(text)
+                connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
+        connection.execute(OLD_ROW)
+    held = query(Warehouse(tmp_path / "old.duckdb"), "SELECT date_due, _due_day, date_started FROM absorb.enrollments")
+    assert held == [(None, None, datetime(2026, 1, 1, 10, tzinfo=UTC))]
