@@ -1,7 +1,7 @@
 """The one place that reads and writes instants as the two systems spell them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -10,6 +10,21 @@ INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
 )
+
+
+# A date of an earlier year stands for none.
+FIRST_YEAR = 1900
+
+
+def is_empty_date(text: str) -> bool:
+    """True for a well-formed Absorb date-time of a year before 1900, by the year as it is written."""
+    if not re.fullmatch(INSTANT_PATTERN, text) or text[:4] >= str(FIRST_YEAR):
+        return False
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
 
 
 def parse_instant(text: str) -> datetime:

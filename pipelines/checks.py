@@ -27,6 +27,12 @@ def soft(
     )
 
 
-def hard(name: str, *, passed: bool, **metadata: Any) -> dg.AssetCheckResult:
-    """Something that must hold; a failure means that rows were lost or invented here."""
-    return dg.AssetCheckResult(check_name=name, passed=passed, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
+def hard(name: str, *, passed: bool, description: str = "", **metadata: Any) -> dg.AssetCheckResult:
+    """Something that must hold; a failure means that rows were lost or invented here, or that the source lost some."""
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=description or None,
+        metadata=metadata,
+    )

@@ -13,7 +13,7 @@ from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.apply import TableCounts, apply_computed
-from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.database import Connection, Warehouse, committed, count
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
@@ -25,11 +25,15 @@ TABLES = ("learning_record", "learning_item_progress")
 
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did; `unmapped` counts enrollments whose status no map knows."""
+    """What a build did; `unmapped` counts enrollments whose status no map knows.
+
+    `scores_out_of_range` counts scores outside 0–100, which are null in learning_record; a warning.
+    """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     unmapped: int = 0
+    scores_out_of_range: int = 0
     as_of: datetime | None = None
 
     @property
@@ -48,6 +52,8 @@ def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close
             connection.execute(maps.sql("macros"))
             if "learning_record" in tables:
                 report.tables["learning_record"] = _learning_record(connection, settings, maps)
+                odd = count(connection, sql("scores_out_of_range"), {"tenant_id": settings.tenant_id})
+                report.scores_out_of_range = odd
             if "learning_item_progress" in tables:
                 progress = _learning_item_progress(connection, settings, maps, report, run_id)
                 report.tables["learning_item_progress"] = progress

@@ -103,3 +103,11 @@ def show_drift(drift: dict[str, int]) -> None:
     """One line per kind of difference between Salesforce and us."""
     for kind, rows in drift.items():
         out.print(f"  [yellow]drift[/] {rows:,} {_DRIFT.get(kind, kind)}: see salesforce.drift", soft_wrap=True)
+
+
+def show_fields(vanished: Iterable[str], emptied: Iterable[str]) -> None:
+    """One line per field that the portal stopped serving, and per field whose share of nulls jumped."""
+    for name in vanished:
+        out.print(f"  [red]vanished[/] {name}: the portal serves it no more; stored values stay", soft_wrap=True)
+    for text in emptied:
+        out.print(f"  [yellow]emptied[/] {text}", soft_wrap=True)

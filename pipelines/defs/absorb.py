@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from connector.absorb.pull.options import PullOptions, StreamReport
+from connector.absorb.pull.options import PullOptions, PullReport, StreamReport
 from connector.settings import Settings
 from connector.sync import run_pull
 from connector.warehouse.watermarks import StreamLag
@@ -44,6 +44,8 @@ def _stream_asset(
         check_specs=[
             checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
             checks.spec(asset, "schema_as_known", "The portal serves no field that learnsync does not know."),
+            checks.spec(asset, "no_field_vanished", "The portal still serves every field that it served before."),
+            checks.spec(asset, "values_as_before", "No field has far more nulls than before, in rows known before."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
             *more_checks,
         ],
@@ -105,7 +107,8 @@ def _pull(
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
     look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
-    reports = run_pull(settings, PullOptions([stream], config.full), look=look).streams
+    pulled = run_pull(settings, PullOptions([stream], config.full), look=look)
+    reports = pulled.streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
         | _pull_metadata(report, look.lag.get(name) if name == stream else None)
@@ -114,7 +117,8 @@ def _pull(
     for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
-    return dg.MaterializeResult(metadata=metadata[stream], check_results=_check(look, stream, failures))
+    results = [*_check(look, stream, failures), *_check_fields(pulled, shown)]
+    return dg.MaterializeResult(metadata=metadata[stream], check_results=results)
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
@@ -165,6 +169,25 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
         ),
     ]
     return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
+
+
+def _check_fields(pulled: PullReport, streams: Sequence[str]) -> list[dg.AssetCheckResult]:
+    vanished = [one for one in pulled.vanished if one.stream in streams]
+    emptied = [one for one in pulled.emptied if one.stream in streams]
+    return [
+        checks.hard(
+            "no_field_vanished",
+            passed=not vanished,
+            description="Stored values stay; docs/operators.md, A field vanished." if vanished else "",
+            fields=table_value(["field", "since"], [(str(one), str(one.since)) for one in vanished]),
+        ),
+        checks.soft(
+            "values_as_before",
+            passed=not emptied,
+            description="; ".join(map(str, emptied)),
+            fields=len(emptied),
+        ),
+    ]
 
 
 def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:

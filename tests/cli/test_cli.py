@@ -662,7 +662,7 @@ def test_clear_asks_first_and_then_settles_without_loading(fresh: Shell) -> None
     declined = fresh.run("rejects", "clear")
     assert declined.code == 1
     assert fresh.count("ops.quarantine", "resolved_at IS NULL") == 1
-    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1}
+    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1, "fields": 0}
     assert fresh.count("ops.quarantine", "resolved_at IS NOT NULL") == 1
     assert fresh.count("absorb.enrollments") == 119
 

@@ -21,6 +21,9 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.times import utc_now
+from connector.warehouse import fields
+from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
@@ -101,7 +104,7 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
         report.new_warehouse = str(context.warehouse.path) if context.warehouse.is_new else None
-        report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        _judge(context, connection, report)
         if close:
             close(connection, report)
     return report
@@ -111,6 +114,15 @@ async def _check_portal(context: Context) -> None:
     """Nothing of another portal may be read by the watermarks of this one: see connector/warehouse/identity.py."""
     portal = await portal_identity(context.client)
     require_same(context.warehouse, portal, context.settings.tenant_id, note_by=context.run_id)
+
+
+def _judge(context: Context, connection: Connection, report: PullReport) -> None:
+    """What is wrong with the rows, whichever pull read them."""
+    tenant_id = context.settings.tenant_id
+    with committed(connection):
+        fields.judge(connection, Stamp(tenant_id, context.run_id, utc_now()))
+    report.vanished, report.emptied = fields.vanished(connection, tenant_id), fields.emptied(connection, tenant_id)
+    report.pending = pending_quarantine(connection, tenant_id, "load")
 
 
 async def _stream(context: Context, report: StreamReport) -> None:

@@ -25,6 +25,7 @@ from connector.salesforce.readback import people
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse, is_there, require_place
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
@@ -69,6 +70,7 @@ def examine() -> list[Finding]:
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
         _guard("changes", lambda: _changes(settings)),
+        *_fields(settings),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -134,6 +136,22 @@ def _changes(settings: Settings) -> Found:
     if any(one.dialect == Dialect.WHOLE.value for one in kept.values()):
         return text, 'The portal refuses to be asked by date: docs/operators.md, "The portal refuses modifiedSince".'
     return text
+
+
+def _fields(settings: Settings) -> list[Finding]:
+    """What pulls found to be missing from the portal's answers; nothing on an ordinary day."""
+    if not is_there(settings):
+        return []
+    try:
+        with Warehouse.of(settings).connect() as connection:
+            vanished = fields.vanished(connection, settings.tenant_id)
+            emptied = fields.emptied(connection, settings.tenant_id)
+    except LearnsyncError:
+        return []  # the check of the warehouse says why
+    texts = [f"{one}: the portal serves it no more; stored values stay" for one in vanished]
+    texts += [f"{one}: far more nulls than before" for one in emptied]
+    remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
+    return [Finding("fields", "warn", text, remedy) for text in texts]
 
 
 async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import ago, records, reported, show_drift, sql, table
+from connector.cli.tables import ago, records, reported, show_drift, show_fields, sql, table
 from connector.settings import Settings
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import identifier
 
@@ -23,6 +24,7 @@ class Status:
     runs: list[dict[str, Any]]
     pending: dict[str, int]
     drift: dict[str, int]
+    fields: dict[str, list[str]]
     api_calls: dict[str, Any]
     identity: list[dict[str, Any]]  # the portal and the org that the rows are of
 
@@ -63,6 +65,10 @@ def collect(settings: Settings) -> Status:
             records(connection, sql("runs"), mine),
             {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
             {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
+            {
+                "vanished": [str(one) for one in fields.vanished(connection, settings.tenant_id)],
+                "emptied": [str(one) for one in fields.emptied(connection, settings.tenant_id)],
+            },
             records(connection, sql("api_calls"), mine)[0],
             records(connection, IDENTITY, mine),
         )
@@ -84,6 +90,7 @@ def show(status: Status) -> None:
     for kind, number in status.pending.items():
         if number:
             out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    show_fields(status.fields["vanished"], status.fields["emptied"])
     show_drift(status.drift)
     if status.api_calls:
         calls = status.api_calls

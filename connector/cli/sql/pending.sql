@@ -5,6 +5,11 @@ FROM ops.quarantine
 WHERE tenant_id = $tenant_id AND resolved_at IS NULL
 GROUP BY stage
 UNION ALL
+SELECT 'field(s) that the portal stopped serving', count(*)
+FROM ops.fields
+WHERE tenant_id = $tenant_id AND vanished_at IS NOT NULL
+HAVING count(*) > 0
+UNION ALL
 SELECT 'push(es) ' || state, count(*)
 FROM salesforce.current_ledger
 WHERE tenant_id = $tenant_id AND state IN ('rejected', 'deferred')

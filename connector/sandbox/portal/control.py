@@ -27,6 +27,7 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/change": {"POST": _change},
             "/_sandbox/rows": {"POST": _put_rows},
             "/_sandbox/rival": {"POST": _rival},
+            "/_sandbox/answers": {"POST": _alter},
         }
     )
 
@@ -71,6 +72,19 @@ def _rival(call: Call) -> Response:
         raise _refusal("expected whole numbers for times, calls")
     call.house.gateway.rival = Rival(**body)
     return json_response(body)
+
+
+def _alter(call: Call) -> Response:
+    """`{"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["score"]}`: what lists serve from now on."""
+    body = _body(call)
+    stream = str(body.get("stream", "enrollments"))
+    if stream not in STREAMS:
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    named = {act: [str(name) for name in body.get(act, [])] for act in ("leave_out", "empty")}
+    if unknown := {name for names in named.values() for name in names} - set(STREAMS[stream].blank):
+        raise _refusal(f"{stream} has no field {', '.join(sorted(unknown))}")
+    call.house.portal.alter(stream, leave_out=named["leave_out"], empty=named["empty"])
+    return json_response({"stream": stream, **named})
 
 
 def _body(call: Call) -> dict[str, Any]:
