@@ -1,5 +1,7 @@
 """The further targets: Learnings Graph and LearningRecord API. Each says so and succeeds where it is off."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
@@ -11,7 +13,7 @@ from connector.sync import run_push
 from pipelines import checks
 from pipelines.conventions import NO_API, NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb, canonical, matches
-from pipelines.defs.salesforce import COMPLETE, push_check, push_metadata, skipped
+from pipelines.defs.salesforce import COMPLETE, fail_if_refused, push_check, push_metadata, skipped
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import timed
 
@@ -26,14 +28,15 @@ from pipelines.tables import timed
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("salesforce/learning", "push_complete", COMPLETE)],
 )
-def learning(learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def learning(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
     """The catalogue in the org's Learnings Graph (Education Cloud): a learning per course, with its prerequisites."""
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            return skipped(NO_ORG)
-        if not settings.salesforce.learnings_graph:
-            return skipped(f"{SWITCH} is false")
-        return _push(settings, LEARNINGS)
+            yield skipped(NO_ORG)
+        elif not settings.salesforce.learnings_graph:
+            yield skipped(f"{SWITCH} is false")
+        else:
+            yield from _push(settings, LEARNINGS)
 
 
 @dg.asset(
@@ -45,16 +48,18 @@ def learning(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("performance/learning_records", "push_complete", COMPLETE)],
 )
-def learning_records(learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def learning_records(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
     """Completed learning records in the LearningRecord API, each created once; the API has no update."""
     with learnsync.session() as settings:
         if not settings.learning_records.base_url:
-            return skipped(NO_API)
-        return _push(settings, LEARNING_RECORDS)
+            yield skipped(NO_API)
+        else:
+            yield from _push(settings, LEARNING_RECORDS)
 
 
-def _push(settings: Settings, target: str) -> dg.MaterializeResult:
+def _push(settings: Settings, target: str) -> Iterator[dg.MaterializeResult]:
     report, took = timed(lambda: run_push(settings, PushOptions(targets=[target])))
     outcome = report.targets[target]
     metadata = push_metadata(report, outcome) | took | {"notes": "\n".join(outcome.notes)}
-    return dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
+    yield dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
+    fail_if_refused(report)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
+from connector.push.holds import open_holds
 from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
@@ -58,6 +60,7 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings)),
+        *_holds(settings),
         *asyncio.run(_ask(settings)),
     ]
 
@@ -98,6 +101,14 @@ def _warehouse(settings: Settings) -> str:
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
+
+
+def _holds(settings: Settings) -> list[Finding]:
+    """A warning for each push that is held; nothing where the warehouse cannot be opened, which its own check says."""
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        held = open_holds(connection, settings.tenant_id)
+        return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+    return []
 
 
 async def _absorb(settings: Settings) -> list[Finding]:

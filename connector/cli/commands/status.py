@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.cli.command import Outcome, Run, command
+from connector.cli.commands.push import show_hold
 from connector.cli.console import out
 from connector.cli.tables import ago, records, reported, show_drift, sql, table
+from connector.push.holds import Hold, open_holds
 from connector.settings import Settings
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import identifier
@@ -22,13 +24,14 @@ class Status:
     balanced: bool
     runs: list[dict[str, Any]]
     pending: dict[str, int]
+    holds: list[Hold]
     drift: dict[str, int]
     api_calls: dict[str, Any]
 
     @property
     def complete(self) -> bool:
-        """True when nothing waits for a fix."""
-        return not any(self.pending.values())
+        """True when nothing waits for a fix or for an approval."""
+        return not any(self.pending.values()) and not self.holds
 
 
 TABLES = (
@@ -60,6 +63,7 @@ def collect(settings: Settings) -> Status:
             sum(row["enrollments"] for row in accounting) == tables["absorb.enrollments"],
             records(connection, sql("runs"), mine),
             {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
+            open_holds(connection, settings.tenant_id),
             {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
             records(connection, sql("api_calls"), mine)[0],
         )
@@ -79,6 +83,8 @@ def show(status: Status) -> None:
     for kind, number in status.pending.items():
         if number:
             out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    for hold in status.holds:
+        show_hold(hold)
     show_drift(status.drift)
     if status.api_calls:
         calls = status.api_calls

@@ -17,6 +17,7 @@ from connector.push.ledger import Ledger
 from connector.push.outcomes import INVALID_PAYLOAD, PREREQUISITE_MISSING, RowResult
 from connector.push.reports import TargetReport
 from connector.push.single_calls import SingleCalls
+from connector.push.watch import Watch
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import LearningsGraph
 from connector.salesforce.learnings.models import (
@@ -43,6 +44,7 @@ class Learnings(OrgDestination):
 
     name, object = TARGET, OBJECT
     names = (TARGET,)
+    watch: Watch | None = None
     ledger: Ledger
 
     def __init__(self, run: Run, client: SalesforceClient) -> None:

@@ -26,7 +26,7 @@ from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.readback.read import Reader
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
 from connector.warehouse.database import Connection
 from mappings import FieldMap
 
@@ -114,6 +114,7 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
+        self.watch = watch(spec, fields)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
