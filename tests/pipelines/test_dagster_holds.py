@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster_results import checks_of, failures_of, metadata_of
 
+from connector.absorb.pull.options import PullReport
 from connector.sandbox.server import Sandbox
+from connector.sync import run_pull
+from pipelines.defs import absorb
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
 ENROLLMENT = "salesforce/lms_enrollment"
@@ -51,7 +55,7 @@ def test_a_held_push_fails_its_check_and_is_approved_by_tag_or_config(
 
 
 def test_a_push_that_is_refused_whole_is_a_failed_run(portal: Sandbox, sync: Sync) -> None:
-    portal.org.fail_next("FIELD_CUSTOM_VALIDATION_EXCEPTION", 10_000)
+    portal.org.fail_share(1.0, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
     result = sync()
     assert not result.success
     told = failures_of(result)[PUSH].description or ""
@@ -60,4 +64,13 @@ def test_a_push_that_is_refused_whole_is_a_failed_run(portal: Sandbox, sync: Syn
 
 
 def test_a_list_that_was_not_read_is_an_error(portal: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sync().success
+    def cut_short(*arguments: Any, **options: Any) -> PullReport:
+        report = run_pull(*arguments, **options)
+        report.streams["users"].failures["all"] = "503 after all retries"
+        return report
+
+    monkeypatch.setattr(absorb, "run_pull", cut_short)
+    result = sync(asset_selection=[dg.AssetKey(["absorb", "users"])])
+    check = checks_of(result)["absorb/users:every_list_read"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "503" in str(check.metadata["lists"].value)

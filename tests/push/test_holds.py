@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,11 @@ from typing import Any
 
 import pytest
 from support import Row, records
+from typer.testing import CliRunner
 
+from connector.cli.commands import doctor
+from connector.cli.main import app
+from connector.errors import SettingsError
 from connector.push.changes import exceeds
 from connector.push.reports import PushOptions, PushReport
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -141,6 +146,34 @@ def test_many_changes_at_once_are_held_until_exactly_that_plan_is_approved(sandb
     assert last["resolved_at"] is not None
     assert run_push(pushed).complete
     assert records(Warehouse.of(pushed), "FROM ops.hold_records") == []
+
+
+def test_the_commands_show_a_hold_and_approve_it(sandbox: Sandbox, pushed: Settings) -> None:
+    sandbox.portal.edit(some(sandbox, 300), changes={"status": 6})
+    catch_up()
+    code, report = command("push")
+    hold = report["targets"]["lms_enrollment"]["hold"]
+    assert (code, report["complete"], hold["object"]) == (1, False, ENROLLMENT)
+    code, status = command("status")
+    assert (code, [it["id"] for it in status["holds"]]) == (1, [hold["id"]])
+    [finding] = [it for it in doctor.examine() if it.check == "push"]
+    assert (finding.verdict, finding.remedy) == ("warn", f"learnsync push --approve {hold['id']}")
+    shown = CliRunner().invoke(app, ["push", "--dry-run"], env=dict(os.environ))
+    assert shown.exit_code == 1
+    assert f"approve it with `learnsync push --approve {hold['id']}`" in shown.stdout
+    assert "300 OnTrack → NoLongerTracking" in shown.stdout
+    unknown = CliRunner().invoke(app, ["push", "--approve", "NOSUCH"], env=dict(os.environ))
+    assert isinstance(unknown.exception, SettingsError)
+    assert hold["id"] in unknown.exception.remedy
+    code, done = command("push", "--approve", hold["id"])
+    assert (code, done["targets"]["lms_enrollment"]["accepted"]) == (0, 300)
+    code, status = command("status")
+    assert (code, status["holds"]) == (0, [])
+
+
+def command(name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = CliRunner().invoke(app, [name, "--json", *arguments], env=dict(os.environ))
+    return done.exit_code, json.loads(done.stdout)
 
 
 def test_what_is_mended_at_the_source_is_held_no_more(sandbox: Sandbox, pushed: Settings) -> None:
