@@ -25,6 +25,7 @@ from connector.push.engine import Destination, Run, push
 from connector.push.holds import objects_of
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.learnings.plan import OBJECT as LEARNINGS_OBJECT
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
@@ -150,7 +151,8 @@ def _approved(settings: Settings, options: PushOptions) -> Sequence[str] | None:
         return options.targets
     with Warehouse.of(settings).connect() as connection:
         held = objects_of(connection, settings.tenant_id, options.approve)
-    named = [name for name, target in ALL_TARGETS.items() if target.object in held]
+    objects = {LEARNINGS: LEARNINGS_OBJECT} | {name: target.object for name, target in ALL_TARGETS.items()}
+    named = [name for name, object_name in objects.items() if object_name in held]
     return options.targets if options.targets is not None else named
 
 

@@ -1,6 +1,6 @@
 """The further targets: Learnings Graph and LearningRecord API. Each says so and succeeds where it is off."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -13,7 +13,17 @@ from connector.sync import run_push
 from pipelines import checks
 from pipelines.conventions import NO_API, NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb, canonical, matches
-from pipelines.defs.salesforce import COMPLETE, fail_if_refused, push_check, push_metadata, skipped
+from pipelines.defs.salesforce import (
+    COMPLETE,
+    NOT_HELD,
+    PushConfig,
+    approved,
+    fail_if_refused,
+    hold_check,
+    push_check,
+    push_metadata,
+    skipped,
+)
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import timed
 
@@ -26,17 +36,22 @@ from pipelines.tables import timed
     kinds={"salesforce"},
     pool=POOL,
     retry_policy=RETRY_LATER,
-    check_specs=[checks.spec("salesforce/learning", "push_complete", COMPLETE)],
+    check_specs=[
+        checks.spec("salesforce/learning", "push_complete", COMPLETE),
+        checks.spec("salesforce/learning", "not_held", NOT_HELD),
+    ],
 )
-def learning(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
+def learning(
+    context: dg.AssetExecutionContext, config: PushConfig, learnsync: LearnsyncResource
+) -> Iterator[dg.MaterializeResult]:
     """The catalogue in the org's Learnings Graph (Education Cloud): a learning per course, with its prerequisites."""
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            yield skipped(NO_ORG)
+            yield skipped(NO_ORG, held=hold_check(None))
         elif not settings.salesforce.learnings_graph:
-            yield skipped(f"{SWITCH} is false")
+            yield skipped(f"{SWITCH} is false", held=hold_check(None))
         else:
-            yield from _push(settings, LEARNINGS)
+            yield from _push(settings, LEARNINGS, approved(context, config))
 
 
 @dg.asset(
@@ -57,9 +72,12 @@ def learning_records(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeRes
             yield from _push(settings, LEARNING_RECORDS)
 
 
-def _push(settings: Settings, target: str) -> Iterator[dg.MaterializeResult]:
-    report, took = timed(lambda: run_push(settings, PushOptions(targets=[target])))
+def _push(settings: Settings, target: str, approve: Sequence[str] | None = None) -> Iterator[dg.MaterializeResult]:
+    """`approve` is None for a target that is never held."""
+    options = PushOptions([target], approve=approve or ())
+    report, took = timed(lambda: run_push(settings, options))
     outcome = report.targets[target]
     metadata = push_metadata(report, outcome) | took | {"notes": "\n".join(outcome.notes)}
-    yield dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
+    found = [push_check(outcome), *([] if approve is None else [hold_check(outcome.hold)])]
+    yield dg.MaterializeResult(metadata=metadata, check_results=found)
     fail_if_refused(report)

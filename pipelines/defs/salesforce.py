@@ -1,7 +1,7 @@
 """Differences → Salesforce. Without an org the assets say so and succeed: a portal-only user runs the same job."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -86,8 +86,7 @@ def push_lms(
             yield from (skipped(NO_ORG, key, held=hold_check(None, key)) for key in LMS)
             return
         maps = load_maps(settings)
-        approve = config.approve or context.run.tags.get(APPROVE_TAG)
-        options = PushOptions([COURSE.name, ENROLLMENT.name], match=False, approve=[approve] if approve else ())
+        options = PushOptions([COURSE.name, ENROLLMENT.name], match=False, approve=approved(context, config))
         report, took = timed(lambda: run_push(settings, options))
     for target, key in zip((COURSE, ENROLLMENT), LMS, strict=True):
         outcome = report.targets[target.name]
@@ -202,7 +201,13 @@ def push_check(outcome: TargetReport, key: dg.AssetKey | None = None) -> dg.Asse
     )
 
 
-def hold_check(hold: Hold | None, key: dg.AssetKey) -> dg.AssetCheckResult:
+def approved(context: dg.AssetExecutionContext, config: PushConfig) -> Sequence[str]:
+    """The hold that the run's config or its tag names."""
+    named = config.approve or context.run.tags.get(APPROVE_TAG)
+    return [named] if named else []
+
+
+def hold_check(hold: Hold | None, key: dg.AssetKey | None = None) -> dg.AssetCheckResult:
     """Whether the push was sent, or waits because it would change too much of what the org has."""
     if hold is None:
         return checks.hard("not_held", passed=True, asset=key)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from connector.cli.commands import doctor
 from connector.cli.main import app
 from connector.errors import SettingsError
+from connector.push import changes
 from connector.push.changes import exceeds
 from connector.push.reports import PushOptions, PushReport
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -224,6 +225,31 @@ def test_everything_that_is_marked_removed_is_held(sandbox: Sandbox, pushed: Set
     run_build(pushed)
     counts = enrollments(run_push(pushed)).hold.counts
     assert counts["removed"] == counts["records"]
+
+
+def test_a_catalogue_that_loses_a_field_is_held_object_by_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LEAST_RECORDS", 10)  # a call per learning: few make a quick test
+    with Sandbox(SandboxOptions(scale=24, courses=12, rate_limit=0)) as box:
+        limits = {f"LEARNSYNC_ABSORB__{name}": "5000" for name in ("REQUESTS_PER_SECOND", "BURST")}
+        where = {"LEARNSYNC_WAREHOUSE__PATH": str(tmp_path / "warehouse.duckdb")}
+        switch = {"LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH": "true"}
+        for name, value in {**box.settings(), **limits, **where, **switch}.items():
+            monkeypatch.setenv(name, value)
+        for row in box.portal.rows("courses"):
+            box.portal.patch("courses", row["id"], {"description": "What it is about.", "vendor": "Acme"})
+        catch_up()
+        assert run_push(load_settings()).complete
+        for row in box.portal.rows("courses"):
+            box.portal.patch("courses", row["id"], {"description": None, "vendor": None})
+        catch_up()
+        report = run_push(load_settings())
+        holds = {name: target.hold and target.hold.counts["blank"] for name, target in report.targets.items()}
+        assert holds == {"lms_course": {"Vendor__c": 12}, "lms_enrollment": None, "learning": {"description": 12}}
+        assert not report.complete
+        done = run_push(load_settings(), PushOptions(approve=[report.targets["learning"].hold.id]))
+        assert (list(done.targets), done.targets["learning"].accepted) == (["learning"], 12)
 
 
 def own_map(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:

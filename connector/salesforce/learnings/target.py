@@ -30,7 +30,7 @@ from connector.salesforce.learnings.models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source
+from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source, watch
 from connector.salesforce.push.objects import OrgDestination
 from connector.warehouse.database import Connection
 
@@ -44,11 +44,11 @@ class Learnings(OrgDestination):
 
     name, object = TARGET, OBJECT
     names = (TARGET,)
-    watch: Watch | None = None
     ledger: Ledger
 
     def __init__(self, run: Run, client: SalesforceClient) -> None:
         self.client = client
+        self.watch: Watch | None = watch(run.maps)
         self._run = run
         self._items: list[Item] = []
         # Course id → id of its learning.
