@@ -42,7 +42,7 @@ class Changes:
 
     def too_many(self, percent: float) -> list[str]:
         """What is to be held, in words; empty when nothing is."""
-        kinds = [(self.status, "would change their status"), (self.learner, "would lose their learner's match")]
+        kinds = [(self.status, "would change their status"), (self.learner, "would lose their learner or get another")]
         kinds += [(self.removed, "would be marked removed")]
         kinds += [(records, f"would lose their {field}") for field, records in self.blank.items()]
         return [

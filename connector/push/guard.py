@@ -45,7 +45,7 @@ class Guard:
             report.hold = self._held(holds, hold)
         if changes.unknown:
             report.notes.append(f"what the org has of {changes.unknown:,} records is not known: they are not counted")
-        if report.hold is None:
+        if report.hold is None and not self.options.dry_run:
             holds.resolve(approved=False)
             comparison.keep(now.as_of)
             values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
@@ -56,13 +56,13 @@ class Guard:
         waiting = holds.waiting()
         if waiting and waiting.plan_hash == hold.plan_hash:
             if waiting.id not in self.options.approve:
-                return waiting
+                return waiting.told(holds.named(self.options.approve))
             holds.approve(waiting)
             return None
         if not self.options.dry_run:
             hold = replace(hold, id=new_id())
             holds.put(hold)
-        return hold.told(self.options.approve)
+        return hold.told(holds.named(self.options.approve))
 
     def _limit(self, parts: Sequence[str]) -> str:
         return f"{'; '.join(parts)}. {SETTING} allows {self.settings.salesforce.max_change_percent:g} %."

@@ -79,6 +79,12 @@ class HoldTable:
         found = open_holds(self._connection, self._key["tenant_id"], self._key["object"], self._key["org_id"])
         return next((hold for hold in found if hold.approved_at is None), None)
 
+    def named(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that are holds of this object."""
+        query = "SELECT id FROM ops.holds WHERE object = $object AND list_contains($ids, id) ORDER BY id"
+        found = self._connection.execute(query, {"object": self._key["object"], "ids": list(ids)})
+        return [id_ for (id_,) in found.fetchall()]
+
     def put(self, hold: Hold) -> None:
         """Hold the plan in the temp table hold_plan; one that waited until now is resolved."""
         self.resolve(approved=False)

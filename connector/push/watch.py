@@ -36,7 +36,8 @@ class Watch:
         """The `{{parts}}` of a statement that reads a JSON document: `cells`, and expressions over `cells`."""
         cells = [(f"cells[{number}]", field) for number, field in enumerate(self.fields, 1)]
         blankable = [f"CASE WHEN {cell} <> '' THEN {literal(it.name)} END" for cell, it in cells if not it.part]
-        learner = ", ".join(cell for cell, it in cells if it.part == LEARNER)
+        # The first 15 characters are the id (docs/facts/salesforce.md section 3).
+        learner = ", ".join(f"left({cell}, 15)" for cell, it in cells if it.part == LEARNER)
         return {
             "cells": f"json_extract_string({document}, [{', '.join(field.path for field in self.fields)}])",
             "status": _first(cell for cell, it in cells if it.part == STATUS),

@@ -104,7 +104,9 @@ def _warehouse(settings: Settings) -> str:
 
 
 def _holds(settings: Settings) -> list[Finding]:
-    """A warning for each push that is held; nothing where the warehouse cannot be opened, which its own check says."""
+    """A warning for each push that is held; nothing where there is no warehouse, or its own check failed."""
+    if not settings.warehouse.path.exists():
+        return []
     with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
         held = open_holds(connection, settings.tenant_id)
         return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
