@@ -8,7 +8,7 @@ from typing import Any
 from connector.canonical.build import progress_at
 from connector.push.watch import Watch
 from connector.settings import Settings
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import statements
 from mappings import Mapping as Maps
 
@@ -52,6 +52,9 @@ class Changes:
         ]
 
 
+NOTHING = Changes(0, 0, 0, 0, 0, 0, {}, {})
+
+
 def exceeds(changed: int, records: int, percent: float) -> bool:
     """Whether so many of so many records are more than a push may change unasked."""
     return percent < NEVER_PERCENT and changed > LEAST_RECORDS and 100 * changed > percent * records
@@ -70,11 +73,13 @@ class Comparison:
     def changes(self, last_as_of: datetime | None) -> Changes:
         """Fill the temp tables hold_*, and count. `last_as_of`: of which instant the statuses of the last push were."""
         connection, watch = self.connection, self.watch
-        if watch.copies:
-            connection.execute(sql("hold_seed", copies=watch.copies, **watch.parts("r.fields")), self.key)
         connection.execute(sql("hold_next", **watch.parts("payload")))
         people = {"tenant_id": self.key["tenant_id"], "enrollments": watch.enrollments}
         connection.execute(sql("hold_people"), people)
+        if not count(connection, sql("hold_records"), self.key):
+            return NOTHING  # a first push
+        if watch.copies:
+            connection.execute(sql("hold_seed", copies=watch.copies, **watch.parts("r.fields")), self.key)
         connection.execute(sql("hold_changes", blankable=watch.blankable), self.key)
         if watch.enrollments:
             self._set_calendar_aside(last_as_of)
@@ -98,7 +103,7 @@ class Comparison:
             yield as_of, False
 
     def _figures(self) -> dict[str, int]:
-        found = self.connection.execute(sql("hold_counts"), self.key)
+        found = self.connection.execute(sql("hold_counts", records=sql("hold_records")), self.key)
         names = [column[0] for column in found.description or []]
         return dict(zip(names, found.fetchone() or (), strict=True))
 

@@ -191,7 +191,7 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
         return
     for target, outcome in zip(destination.targets, planned, strict=True):
         if outcome.hold:
-            log.warning("%s", outcome.hold.message)
+            log.info("%s", outcome.hold.message)
         elif records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)

@@ -1,10 +1,6 @@
 -- How many records of the org a push would change in each way, and how many the org has.
 SELECT
-  (
-    SELECT count(*) FROM salesforce.push_ledger
-    WHERE tenant_id = $tenant_id AND org_id = $org_id AND target_object = $object
-      AND (accepted_hash IS NOT NULL OR salesforce_id IS NOT NULL)
-  ) AS records,
+  ({{records}}) AS records,
   count(*) FILTER (WHERE status_changed AND NOT calendar) AS status,
   count(*) FILTER (WHERE learner_lost) AS learner,
   count(*) FILTER (WHERE newly_removed) AS removed,
