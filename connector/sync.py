@@ -30,8 +30,10 @@ from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
 from connector.push.engine import Destination, Run, push
+from connector.push.holds import objects_of
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.learnings.plan import OBJECT as LEARNINGS_OBJECT
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
@@ -153,6 +155,17 @@ def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
     return names
 
 
+def _approved(settings: Settings, options: PushOptions) -> Sequence[str] | None:
+    """The targets that are asked for; those of the approved holds where none is. Raises SettingsError."""
+    if not options.approve:
+        return options.targets
+    with Warehouse.of(settings).connect() as connection:
+        held = objects_of(connection, settings.tenant_id, options.approve)
+    objects = {LEARNINGS: LEARNINGS_OBJECT} | {name: target.object for name, target in ALL_TARGETS.items()}
+    named = [name for name, object_name in objects.items() if object_name in held]
+    return options.targets if options.targets is not None else named
+
+
 def _destinations(run: Run, names: Sequence[str]) -> Iterator[Destination]:
     if set(names) - {LEARNING_RECORDS}:
         client = SalesforceClient.of(run.settings)  # one session for all targets of the org
@@ -169,7 +182,7 @@ def run_push(
 ) -> PushReport:
     """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
-    names = chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
+    names = chosen(settings, _approved(settings, options))  # before a run is recorded: a wrong setting is no run
 
     def work(run_id: str, close: Closing | None = None) -> PushReport:
         run = Run.of(settings, run_id, options, progress)

@@ -3,7 +3,7 @@
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
 from mappings.fields import ErrorRule, FieldMap
-from mappings.files import PACKAGED
+from mappings.files import PACKAGED, fingerprints
 from mappings.learner_crosswalk import ManualMatch
 from mappings.learnings import LearningField
 from mappings.loader import Mapping, load_mapping
@@ -23,6 +23,7 @@ __all__ = [
     "Mapping",
     "MappingError",
     "StatusRule",
+    "fingerprints",
     "load_mapping",
     "shipped_fields",
 ]

@@ -27,10 +27,17 @@ def soft(
     )
 
 
-def hard(name: str, *, passed: bool, description: str = "", **metadata: Any) -> dg.AssetCheckResult:
-    """Something that must hold; a failure means that rows were lost or invented here, or that the source lost some."""
+def hard(
+    name: str, *, passed: bool, description: str = "", asset: dg.AssetKey | None = None, **metadata: Any
+) -> dg.AssetCheckResult:
+    """Something that must hold: rows were lost or invented here or by the source, not read, or kept back until
+    somebody looks.
+
+    `asset` is needed where a step has a check of this name on several assets.
+    """
     return dg.AssetCheckResult(
         check_name=name,
+        asset_key=asset,
         passed=passed,
         severity=dg.AssetCheckSeverity.ERROR,
         description=description or None,

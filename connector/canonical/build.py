@@ -9,6 +9,7 @@ from datetime import datetime
 
 import mappings
 from connector.canonical import load_maps
+from connector.canonical.built import note_build
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import runs
@@ -69,13 +70,21 @@ def _learning_record(connection: Connection, settings: Settings, maps: mappings.
     return apply_computed(connection, "learning_record", "id", tenant_id, stamps=stamps)
 
 
+def progress_at(connection: Connection, settings: Settings, maps: mappings.Mapping, as_of: datetime) -> None:
+    """Fill the temp table `computed` with learning_item_progress as it is at an instant; writes nothing else."""
+    connection.execute(maps.sql("macros"))
+    values = {"tenant_id": settings.tenant_id, "timezone": settings.mapping.timezone, "as_of": as_of}
+    connection.execute(maps.sql("learning_item_progress"), values)
+
+
 def _learning_item_progress(
     connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
 ) -> TableCounts:
     """Fill learning_item_progress, its owners and items from the match tables; quarantine what no rule decides."""
     tenant = {"tenant_id": settings.tenant_id}
-    values = {**tenant, "timezone": settings.mapping.timezone, "as_of": report.as_of}
-    connection.execute(maps.sql("learning_item_progress"), values)
+    assert report.as_of is not None
+    progress_at(connection, settings, maps, report.as_of)
+    note_build(connection, settings, report.as_of)
     counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
     _history(connection, {**tenant, "as_of": report.as_of})
     seen = {**tenant, "seen_at": utc_now()}

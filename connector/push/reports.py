@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.push.holds import Hold
+from connector.push.outcomes import WAITING
+
 SAMPLE_ROWS = 3
 
 
@@ -31,7 +34,7 @@ class PushOptions:
     `full` sends what the target accepted or refused before as well; `samples` is per target and action.
 
     `targets` are names of what is pushed to; None is all that the settings configure. `match` reads people and matches
-    learners first; a sync has done both before its build.
+    learners first; a sync has done both before its build. `approve` are ids of holds whose plan is to be sent.
     """
 
     targets: Sequence[str] | None = None
@@ -40,6 +43,7 @@ class PushOptions:
     full: bool = False
     samples: int = SAMPLE_ROWS
     match: bool = True
+    approve: Sequence[str] = ()
     pauses: Pauses = Pauses()
 
     def within_limit(self, records: int) -> int:
@@ -63,6 +67,8 @@ class Planned:
     samples: list[dict[str, Any]] = field(default_factory=list)
     # What a person should know of the source, such as prerequisites that form a cycle.
     notes: list[str] = field(default_factory=list)
+    # Set where the plan would change too much of what the org has: nothing of it is sent.
+    hold: Hold | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +93,12 @@ class TargetReport(Planned):
         """Records the target does not have as they should be, blocked ones apart."""
         return self.rejected + self.deferred + self.held
 
+    @property
+    def refused_whole(self) -> bool:
+        """True when the target refused every record that it was sent. One that waits for another is not refused."""
+        refused = sum(records for code, records in self.errors.items() if code not in WAITING)
+        return 0 < self.sent == refused
+
 
 @dataclass(slots=True)
 class PushReport:
@@ -106,6 +118,6 @@ class PushReport:
 
     @property
     def complete(self) -> bool:
-        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
+        """True when nothing is rejected, deferred, held back, or left out by a limit."""
         due = 0 if self.dry_run else sum(target.due - target.sent for target in self.targets.values())
-        return due <= 0 and not any(report.pending for report in self.targets.values())
+        return due <= 0 and not any(report.pending or report.hold for report in self.targets.values())

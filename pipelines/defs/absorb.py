@@ -161,9 +161,10 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
             description=f"Unknown fields are kept in absorb.{stream}._extra." if drifted else "",
             fields=table_value(["field", "first_seen"], [(name, str(seen)) for name, seen in drifted]),
         ),
-        checks.soft(
+        checks.hard(
             "every_list_read",
             passed=not failures,
+            description="What was not read stays due: the next pull asks for it again." if failures else "",
             failed=len(failures),
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),

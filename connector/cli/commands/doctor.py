@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
+from connector.push.holds import open_holds
 from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
@@ -71,6 +72,7 @@ def examine() -> list[Finding]:
         _guard("warehouse", lambda: _warehouse(settings, noted)),
         _guard("changes", lambda: _changes(settings)),
         *_fields(settings),
+        *_holds(settings),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -152,6 +154,16 @@ def _fields(settings: Settings) -> list[Finding]:
     texts += [f"{one}: far more nulls than before" for one in emptied]
     remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
     return [Finding("fields", "warn", text, remedy) for text in texts]
+
+
+def _holds(settings: Settings) -> list[Finding]:
+    """A warning for each push that is held; nothing where there is no warehouse, or its own check failed."""
+    if not is_there(settings):
+        return []
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        held = open_holds(connection, settings.tenant_id)
+        return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+    return []
 
 
 async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:

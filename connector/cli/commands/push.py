@@ -1,18 +1,22 @@
 """`learnsync push`: differences → Salesforce and the LearningRecord API."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.text import Text
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported, show_notes, table
+from connector.push.holds import Hold
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
 FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+MOST_STATUSES = 5
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
@@ -43,9 +47,14 @@ def push(
             help=f"Only this target; repeat for several: {', '.join(TARGET_NAMES)}. Default: all that are set up."
         ),
     ] = None,
+    approve: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOLD", help="Send the plan that this hold keeps back, and nothing larger."),
+    ] = None,
 ) -> Outcome:
     """Differences → Salesforce, and the LearningRecord API where set. Repeating does no harm."""
-    options = PushOptions(target or None, dry_run=dry_run, limit=limit, full=full, samples=samples)
+    asked = PushOptions(target or None, dry_run=dry_run, limit=limit, full=full, samples=samples)
+    options = replace(asked, approve=approve or ())
     return reported(run_push(run.settings, options, run.progress), show_push)
 
 
@@ -59,12 +68,21 @@ def show_push(report: PushReport) -> None:
     if report.resumed:
         out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
     for target in targets:
+        show_hold(target.hold)
         _show_method(target, dry_run=report.dry_run)
         _show_reasons(target)
     if report.api_allowed:
         out.print(f"  {report.calls} API calls; the org has used {report.api_used:,} of {report.api_allowed:,} today")
     if report.dry_run:
         show_samples(report)
+
+
+def show_hold(hold: Hold | None) -> None:
+    """What is held, why, and how to approve it."""
+    if hold:
+        out.print(f"  [red]held[/] {escape(hold.message)}", soft_wrap=True)
+        for change, rows in list(hold.counts["statuses"].items())[:MOST_STATUSES]:
+            out.print(f"    {rows:,} {change}")
 
 
 def _figures(target: TargetReport) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.errors import PreflightError, SettingsError
 from connector.push.difference import Item, Source, json_object, value_sql
+from connector.push.watch import Watch, WatchedField
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
 from connector.salesforce.preflight import describe_or_none
@@ -126,6 +127,14 @@ def source(maps: Mapping) -> Source:
     """What learnings are made of."""
     files = f"learnings_fields.csv and sql/{QUERY}.sql"
     return Source(maps.sql(QUERY), payload_sql(maps.learnings), files)
+
+
+def watch(maps: Mapping) -> Watch:
+    """The fields of a learning that a push may not blank in large numbers unasked."""
+    valued = [
+        field for field in maps.learnings if field.custom is None and field.kind in {"text", "number", "datetime"}
+    ]
+    return Watch(tuple(WatchedField(field.field, literal(f'$.learning."{field.field}"')) for field in valued))
 
 
 def sorted_items(items: Iterable[Item]) -> list[Item]:

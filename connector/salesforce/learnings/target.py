@@ -17,6 +17,7 @@ from connector.push.ledger import Ledger
 from connector.push.outcomes import INVALID_PAYLOAD, PREREQUISITE_MISSING, RowResult
 from connector.push.reports import TargetReport
 from connector.push.single_calls import SingleCalls
+from connector.push.watch import Watch
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import LearningsGraph
 from connector.salesforce.learnings.models import (
@@ -29,7 +30,7 @@ from connector.salesforce.learnings.models import (
     RequirementChange,
     UpdateLearning,
 )
-from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source
+from connector.salesforce.learnings.plan import OBJECT, TARGET, key_field, prepare, sorted_items, source, watch
 from connector.salesforce.push.objects import OrgDestination
 from connector.warehouse.database import Connection
 
@@ -47,6 +48,7 @@ class Learnings(OrgDestination):
 
     def __init__(self, run: Run, client: SalesforceClient) -> None:
         self.client = client
+        self.watch: Watch | None = watch(run.maps)
         self._run = run
         self._items: list[Item] = []
         # Course id → id of its learning.

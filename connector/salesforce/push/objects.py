@@ -30,7 +30,7 @@ from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
 from connector.warehouse.database import Connection
 from connector.warehouse.identity import require_same
 from mappings import FieldMap
@@ -156,6 +156,7 @@ class ObjectTarget:
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
         self.notes: list[str] = []
+        self.watch = watch(spec, fields)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
