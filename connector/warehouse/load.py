@@ -6,6 +6,7 @@ DuckDB parses and casts; pydantic is asked only about rows that do not fit, to s
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +32,7 @@ class LoadCounts:
     inserted: int = 0
     updated: int = 0
     quarantined: int = 0
+    returned: int = 0  # of those updated: rows that had been marked removed
 
     @property
     def unchanged(self) -> int:
@@ -43,13 +45,15 @@ class LoadCounts:
         self.inserted += other.inserted
         self.updated += other.updated
         self.quarantined += other.quarantined
+        self.returned += other.returned
 
 
 @dataclass(slots=True)
 class Batch:
     """Landed pages of one stream, and what they claim: watermarks of finished lists, resume points of the others.
 
-    `tombstones` are ids of courses that are gone.
+    `tombstones` are ids of courses that answered 404; those are gone that a run before `begun_at` (else: before this
+    load) had met so already.
     """
 
     stream: str
@@ -58,6 +62,7 @@ class Batch:
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
+    begun_at: datetime | None = None
 
 
 def load_batch(warehouse: Warehouse, batch: Batch, stamp: Stamp, *, note_due: bool = False) -> LoadCounts:
@@ -97,12 +102,14 @@ def _apply(connection: Connection, batch: Batch, counts: LoadCounts, fresh: list
     drift.record(connection, batch.stream, fresh, stamp)
     tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
-        gone = {"ids": rows_param(batch.tombstones), "now": stamp.now}
-        connection.execute(sql("courses_tombstone"), tenant | gone)
+        missing = {"ids": rows_param(batch.tombstones), "now": stamp.now}
+        connection.execute(sql("courses_missing_note"), stamp.names | missing)
+        connection.execute(sql("courses_tombstone"), tenant | missing | {"begun_at": batch.begun_at or stamp.now})
     finished = [mark.scope_id for mark in batch.watermarks]
     if finished and batch.stream == "enrollments":
         # A course whose list was read to its end is not gone (any more).
         connection.execute(sql("courses_revive"), tenant | {"scopes": rows_param(finished)})
+        connection.execute(sql("courses_found"), tenant | {"scopes": rows_param(finished)})
     put_watermarks(connection, batch.watermarks, stamp)
     put_resume_points(connection, batch.stream, batch.resume_points, finished, stamp)
 
@@ -166,13 +173,13 @@ def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: Stamp
     values = {**stamp.names, "loaded_at": stamp.now}
     delta = sql("delta", stream=stream, held=listed(columns, "held."), staged=listed(columns, "staged."))
     connection.execute(delta, {"tenant_id": stamp.tenant_id})
-    [(new, total)] = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta").fetchall()
+    [(new, returned, total)] = connection.execute(sql("delta_counts")).fetchall()
     if new:
         connection.execute(sql("merge_new", stream=stream, columns=", ".join(columns)), values)
     if total > new:
         assignments = ", ".join(f"{name} = staged.{name}" for name in columns if name != "id")
         connection.execute(sql("merge_changed", stream=stream, assignments=assignments), values)
-    counts.inserted, counts.updated = new, total - new
+    counts.inserted, counts.updated, counts.returned = new, total - new, returned
 
 
 def _unfit(connection: Connection, batch: Batch) -> list[Reject]:

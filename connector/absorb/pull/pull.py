@@ -20,8 +20,11 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.times import utc_now
+from connector.warehouse.database import Stamp
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
+from connector.warehouse.sweeps import SWEPT, put_sweeps
 
 
 def pull(
@@ -80,26 +83,29 @@ def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContex
 
 async def run(context: Context, close: Closing | None = None) -> PullReport:
     """What `pull` does once it holds the lock."""
-    report = PullReport()
+    report, compared = PullReport(), list[str]()
     try:
         async with context.client:
             await context.client.login()
             for name in ORDER:
                 if name in context.options.streams:
                     report.streams[name] = StreamReport(name)
-                    await _stream(context, report.streams[name])
+                    if await _stream(context, report.streams[name]) and name in SWEPT:
+                        compared.append(name)
             await _details(context, report)
     finally:
         if not context.settings.warehouse.keep_landing:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
         report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        put_sweeps(connection, compared, context.begun_at, Stamp(context.settings.tenant_id, context.run_id, utc_now()))
         if close:
             close(connection, report)
     return report
 
 
-async def _stream(context: Context, report: StreamReport) -> None:
+async def _stream(context: Context, report: StreamReport) -> bool:
+    """Pull one stream; True where that was a first whole reading, after which nothing can be missing."""
     stats, started = context.client.session.stats, time.monotonic()
     requests, retries = stats.requests, stats.retries
     scopes, starts = plan(context, report)
@@ -111,6 +117,7 @@ async def _stream(context: Context, report: StreamReport) -> None:
     finally:
         report.requests, report.retries = stats.requests - requests, stats.retries - retries
         report.seconds = time.monotonic() - started
+    return starts.new and context.options.since is None and not report.failures
 
 
 async def _details(context: Context, report: PullReport) -> None:

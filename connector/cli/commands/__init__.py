@@ -9,8 +9,8 @@ SUMMARIES = {
     "push": "Differences → Salesforce, and the LearningRecord API where set.",
     "readback": "Salesforce → warehouse: people, native progress, our own records; finds drift and marks what is due"
     " again.",
-    "sync": "Pull, match, build, push, read back, publish.",
-    "reconcile": "Full id sweep: find enrollments that vanished in Absorb and mark them removed; nothing is deleted.",
+    "sync": "Pull, match, build, push, read back, publish; a sweep for deletions first when one is due.",
+    "reconcile": "Full id sweep: find what vanished in Absorb and mark it removed; nothing is deleted.",
     "publish": "Replace the analysts' file (LEARNSYNC_WAREHOUSE__PUBLISH_PATH) atomically.",
     "status": "Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used.",
     "explain": "One enrollment's way: source row → LearningRecord → the rule that chose its status → last push"

@@ -25,6 +25,9 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/state": {"GET": _state},
             "/_sandbox/change": {"POST": _change},
             "/_sandbox/rows": {"POST": _put_rows},
+            "/_sandbox/delete": {"POST": _remove},
+            "/_sandbox/restore": {"POST": _restore},
+            "/_sandbox/miss": {"POST": _miss},
         }
     )
 
@@ -60,6 +63,31 @@ def _put_rows(call: Call) -> Response:
     for row in rows:
         call.house.portal.put_row(stream, row, course_id=body.get("course_id"))
     return json_response({"stream": stream, "put": len(rows)})
+
+
+def _remove(call: Call) -> Response:
+    """{"stream": …, "ids": […]}: the rows vanish; no list tells of it."""
+    body = _body(call)
+    stream, ids = body.get("stream"), body.get("ids")
+    if stream not in STREAMS or not isinstance(ids, list):
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}, and ids an array")
+    call.house.portal.remove(str(stream), [str(row_id) for row_id in ids])
+    return json_response({"stream": stream, "deleted": len(ids)})
+
+
+def _restore(call: Call) -> Response:
+    """Everything that was deleted is there again, unedited."""
+    return json_response({"restored": call.house.portal.restore()})
+
+
+def _miss(call: Call) -> Response:
+    """{"course_id": …, "times": 1}: so many requests for the course's enrollments answer 404."""
+    body = _body(call)
+    course_id, times = body.get("course_id"), body.get("times", 1)
+    if not isinstance(course_id, str) or not isinstance(times, int):
+        raise _refusal("course_id must be text, and times a whole number")
+    call.house.portal.miss(course_id, times)
+    return json_response({"course_id": course_id, "times": times})
 
 
 def _body(call: Call) -> dict[str, Any]:
