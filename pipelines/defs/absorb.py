@@ -130,7 +130,7 @@ def _pull(
 
 def _begun_at(context: dg.AssetExecutionContext) -> datetime:
     """When the run began that all these pulls are part of."""
-    record = context.instance.get_run_record_by_id(context.run_id)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
     started = record.start_time if record else None
     return datetime.fromtimestamp(started, UTC) if started else utc_now()
 
