@@ -22,5 +22,6 @@ SUMMARIES = {
     "demo": "Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again.",
     "version": "Print the version.",
     "auth": "Log in to the Absorb portal by OAuth 2.0, instead of username and password.",
+    "api": "Any of the portal's enrollment operations by hand: list them, call one.",
     "rejects": "Quarantined source rows and rejected pushes.",
 }
