@@ -5,6 +5,7 @@ DuckDB parses and casts; pydantic is asked only about rows that do not fit, to s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,7 @@ class LoadCounts:
     inserted: int = 0
     updated: int = 0
     quarantined: int = 0
+    returned: int = 0  # of those updated: rows that had been marked removed
 
     @property
     def unchanged(self) -> int:
@@ -44,14 +46,16 @@ class LoadCounts:
         self.inserted += other.inserted
         self.updated += other.updated
         self.quarantined += other.quarantined
+        self.returned += other.returned
 
 
 @dataclass(slots=True)
 class Batch:
     """Landed pages of one stream, and what they claim: watermarks of finished lists, resume points of the others.
 
-    `tombstones` are ids of courses that are gone. `observed` is false for rows that were received another day: they
-    say nothing of what the portal serves now.
+    `tombstones` are ids of courses that answered 404; those are gone that a run before `begun_at` (else: before this
+    load) had met so already. `observed` is false for rows that were received another day: they say nothing of what the
+    portal serves now.
     """
 
     stream: str
@@ -60,6 +64,7 @@ class Batch:
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
+    begun_at: datetime | None = None
     observed: bool = True
 
 
@@ -110,12 +115,14 @@ def _apply(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -
     drift.record(connection, batch.stream, staged.fresh, stamp)
     tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
-        gone = {"ids": rows_param(batch.tombstones), "now": stamp.now}
-        connection.execute(sql("courses_tombstone"), tenant | gone)
+        missing = {"ids": rows_param(batch.tombstones), "now": stamp.now}
+        connection.execute(sql("courses_missing_note"), stamp.names | missing)
+        connection.execute(sql("courses_tombstone"), tenant | missing | {"begun_at": batch.begun_at or stamp.now})
     finished = [mark.scope_id for mark in batch.watermarks]
     if finished and batch.stream == "enrollments":
         # A course whose list was read to its end is not gone (any more).
         connection.execute(sql("courses_revive"), tenant | {"scopes": rows_param(finished)})
+        connection.execute(sql("courses_found"), tenant | {"scopes": rows_param(finished)})
     put_watermarks(connection, batch.watermarks, stamp)
     put_resume_points(connection, batch.stream, batch.resume_points, finished, stamp)
 
@@ -173,13 +180,13 @@ def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -
 
 def _write_delta(connection: Connection, model: type[AbsorbRow], counts: LoadCounts, stamp: Stamp) -> None:
     columns, values = data_columns(model), {**stamp.names, "loaded_at": stamp.now}
-    [(new, total)] = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta").fetchall()
+    [(new, returned, total)] = connection.execute(sql("delta_counts")).fetchall()
     if new:
         connection.execute(sql("merge_new", stream=model.stream, columns=", ".join(columns)), values)
     if total > new:
         assignments = ", ".join(f"{name} = staged.{name}" for name in columns if name != "id")
         connection.execute(sql("merge_changed", stream=model.stream, assignments=assignments), values)
-    counts.inserted, counts.updated = new, total - new
+    counts.inserted, counts.updated, counts.returned = new, total - new, returned
 
 
 def _unfit(connection: Connection, batch: Batch) -> list[Reject]:

@@ -1,12 +1,15 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from connector.absorb.pull.options import PullOptions, PullReport, StreamReport
+from connector.absorb.pull.reconcile import DueSweep
 from connector.settings import Settings
-from connector.sync import run_pull
+from connector.sync import run_due_sweep, run_pull
+from connector.times import utc_now
 from connector.warehouse.watermarks import StreamLag
 from pipelines import checks
 from pipelines.conventions import POOL, RETRY_LATER
@@ -79,6 +82,7 @@ enrollments = _stream_asset(
     [
         checks.spec("absorb/enrollments", "learners_known", "Every enrollment's learner is in absorb.users."),
         checks.spec("absorb/enrollments", "courses_known", "Every enrollment's course is in absorb.courses."),
+        checks.spec("absorb/enrollments", "sweep_trusted", "A sweep for deletions that was due was plausible."),
     ],
 )
 
@@ -107,7 +111,11 @@ def _pull(
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
     look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
-    pulled = run_pull(settings, PullOptions([stream], config.full), look=look)
+    swept, begun_at = DueSweep(), _begun_at(context)
+    if stream == "enrollments":  # the last of the lists, and what the canonical tables wait for
+        swept = run_due_sweep(settings, begun_at)
+    options = PullOptions([stream], config.full and not swept.whole, begun_at=begun_at)
+    pulled = run_pull(settings, options, look=look)
     reports = pulled.streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
@@ -118,7 +126,24 @@ def _pull(
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
     results = [*_check(look, stream, failures), *_check_fields(pulled, shown)]
+    if stream == "enrollments":
+        results.append(sweep_trusted(swept))
     return dg.MaterializeResult(metadata=metadata[stream], check_results=results)
+
+
+def _begun_at(context: dg.AssetExecutionContext) -> datetime:
+    """When the run began that all these pulls are part of."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    started = record.start_time if record else None
+    return datetime.fromtimestamp(started, UTC) if started else utc_now()
+
+
+def sweep_trusted(swept: DueSweep) -> dg.AssetCheckResult:
+    """The check on a sweep for deletions: it fails where one was due and what vanished was not marked."""
+    reasons = [swept.error] if swept.error else swept.report.refused if swept.report else []
+    removed = {name: lost.removed for name, lost in swept.report.losses.items()} if swept.report else {}
+    said = " ".join(f"{text}." for text in reasons)
+    return checks.soft("sweep_trusted", passed=swept.trusted, description=said, due=swept.report is not None, **removed)
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:

@@ -10,9 +10,12 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster_results import checks_of, failures_of, metadata_of
+from support import query
 
 from connector.sandbox.server import Sandbox
+from connector.settings import load_settings
 from connector.streams import MODELS
+from connector.warehouse.database import Warehouse
 from connector.warehouse.schema import table_columns
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
@@ -85,6 +88,27 @@ def _the_published_file_holds_the_ledger(path: Path) -> None:
         sent = copy.execute("SELECT count(*) FROM salesforce.push_ledger WHERE state = 'accepted'").fetchone()
     assert sent is not None
     assert sent[0] > 300
+
+
+def test_a_due_sweep_is_part_of_the_sync_and_a_doubtful_one_fails_its_check(portal: Sandbox, sync: Sync) -> None:
+    def checked() -> dg.AssetCheckEvaluation:
+        query(Warehouse.of(load_settings()), "UPDATE ops.sweeps SET swept_at = now() - INTERVAL 8 DAY")
+        result = sync()
+        assert result.success
+        return checks_of(result)["absorb/enrollments:sweep_trusted"]
+
+    first = checks_of(sync())["absorb/enrollments:sweep_trusted"]
+    assert (first.passed, first.metadata["due"].value) == (True, False)
+    gone = portal.portal.delete(4)
+    swept = checked()
+    assert (swept.passed, swept.metadata["due"].value, swept.metadata["enrollments"].value) == (True, True, len(gone))
+    deleted = "SELECT count(*) FROM learning_record WHERE is_deleted"
+    assert query(Warehouse.of(load_settings()), deleted) == [(len(gone),)]
+    portal.portal.remove("users", [row["id"] for row in portal.portal.users()[:30]])
+    doubted = checked()
+    assert not doubted.passed
+    assert "users" in (doubted.description or "")
+    assert query(Warehouse.of(load_settings()), deleted) == [(len(gone),)]
 
 
 def test_details_are_materialized_with_the_enrollments(

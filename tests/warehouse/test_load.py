@@ -502,14 +502,20 @@ def test_a_watermark_only_moves_forward(
     assert watermarks(warehouse) == {"a": expected(moment)}
 
 
-def test_a_course_that_is_gone_is_marked_once(warehouse: Warehouse) -> None:
+def test_a_course_is_gone_from_the_second_run_that_met_its_404_and_marked_once(warehouse: Warehouse) -> None:
     course = {"id": new_id(), "name": "Gone"}
     load(warehouse, [course, {"id": new_id(), "name": "Here"}], stream="courses")
     now = utc_now()
-    for moment in (now, now + timedelta(hours=1)):
-        batch = Batch("enrollments", tombstones=[course["id"]])
+    second, third = now + timedelta(hours=1), now + timedelta(hours=2)
+    for moment, begun_at, marked in (
+        (now, now, None),
+        (now, now, None),
+        (second, second, second),
+        (third, third, second),
+    ):
+        batch = Batch("enrollments", tombstones=[course["id"]], begun_at=begun_at)
         load_batch(warehouse, batch, Stamp("default", "run", moment))
-    assert query(warehouse, "SELECT name, _removed_at FROM absorb.courses ORDER BY name") == [
-        ("Gone", now),
-        ("Here", None),
-    ]
+        assert query(warehouse, "SELECT name, _removed_at FROM absorb.courses ORDER BY name") == [
+            ("Gone", marked),
+            ("Here", None),
+        ]

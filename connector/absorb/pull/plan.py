@@ -16,7 +16,7 @@ from connector.absorb.pull.options import ALL, Context, PullOptions, StreamRepor
 from connector.errors import IncompleteError
 from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.dialects import KeptDialect, forget_dialects, put_dialect, read_dialects
 from connector.warehouse.statements import statements
 from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_watermarks
@@ -42,12 +42,16 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """The starts of one stream's walks: from the watermark less the overlap, or from where a killed walk was."""
+    """The starts of one stream's walks: from the watermark less the overlap, or from where a killed walk was.
+
+    `new`: the warehouse holds no row of the stream yet, so none can have vanished.
+    """
 
     options: PullOptions
     overlap: timedelta
     marks: Mapping[str, datetime | None]
     points: Mapping[str, ResumePoint]
+    new: bool = False
 
     def of(self, scope: str) -> Start:
         """Where the list of `scope` begins; `--since` and `--full` come first."""
@@ -87,7 +91,9 @@ def plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
         points = read_resume_points(connection, tenant_id, report.stream)
         context.client.dialects = _dialects(connection, context)
         scopes = _courses(connection, context, report) if report.stream == "enrollments" else [ALL]
-    return scopes, Starts(context.options, overlap, marks, points)
+        held = f"SELECT count(*) FROM (SELECT 1 FROM absorb.{report.stream} WHERE tenant_id = $tenant_id LIMIT 1)"
+        new = not count(connection, held, {"tenant_id": tenant_id})
+    return scopes, Starts(context.options, overlap, marks, points, new)
 
 
 def _dialects(connection: Connection, context: Context) -> Dialects:

@@ -102,7 +102,7 @@ def _scoped(stream: str, column: str) -> Handler:
 
     def handler(call: Call) -> Response:
         owner = call.path[column]
-        if not call.house.portal.has(stream, owner):
+        if not call.house.portal.has(stream, owner) or call.house.portal.is_missed(owner):
             raise not_found()
         return call.house.lister.answer("enrollments", call.query, Condition(f"{column} = ?", (owner,)))
 

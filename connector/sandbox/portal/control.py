@@ -28,6 +28,9 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/rows": {"POST": _put_rows},
             "/_sandbox/rival": {"POST": _rival},
             "/_sandbox/answers": {"POST": _alter},
+            "/_sandbox/delete": {"POST": _remove},
+            "/_sandbox/restore": {"POST": _restore},
+            "/_sandbox/miss": {"POST": _miss},
         }
     )
 
@@ -85,6 +88,31 @@ def _alter(call: Call) -> Response:
         raise _refusal(f"{stream} has no field {', '.join(sorted(unknown))}")
     call.house.portal.alter(stream, leave_out=named["leave_out"], empty=named["empty"])
     return json_response({"stream": stream, **named})
+
+
+def _remove(call: Call) -> Response:
+    """{"stream": …, "ids": […]}: the rows vanish; no list tells of it."""
+    body = _body(call)
+    stream, ids = body.get("stream"), body.get("ids")
+    if stream not in STREAMS or not isinstance(ids, list):
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}, and ids an array")
+    call.house.portal.remove(str(stream), [str(row_id) for row_id in ids])
+    return json_response({"stream": stream, "deleted": len(ids)})
+
+
+def _restore(call: Call) -> Response:
+    """Everything that was deleted is there again, unedited."""
+    return json_response({"restored": call.house.portal.restore()})
+
+
+def _miss(call: Call) -> Response:
+    """{"course_id": …, "times": 1}: so many requests for the course's enrollments answer 404."""
+    body = _body(call)
+    course_id, times = body.get("course_id"), body.get("times", 1)
+    if not isinstance(course_id, str) or not isinstance(times, int):
+        raise _refusal("course_id must be text, and times a whole number")
+    call.house.portal.miss(course_id, times)
+    return json_response({"course_id": course_id, "times": times})
 
 
 def _body(call: Call) -> dict[str, Any]:
