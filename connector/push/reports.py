@@ -58,6 +58,8 @@ class Planned:
     unchanged: int = 0
     held: int = 0
     blocked: dict[str, int] = field(default_factory=dict)
+    # What differs → records that changed after they were created, where the target cannot update.
+    outdated: dict[str, int] = field(default_factory=dict)
     method: str = ""  # collections | bulk | graph | records; empty when nothing is to be sent
     # {action, external_id, payload}; a dry run adds in_salesforce and changes: [{field, old, new}].
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -85,7 +87,7 @@ class TargetReport(Planned):
     @property
     def pending(self) -> int:
         """Records the target does not have as they should be, blocked ones apart."""
-        return self.rejected + self.deferred + self.held
+        return self.rejected + self.deferred + self.held + sum(self.outdated.values())
 
 
 @dataclass(slots=True)
@@ -104,6 +106,6 @@ class PushReport:
 
     @property
     def complete(self) -> bool:
-        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
+        """True when nothing is rejected, deferred, outdated, held back by a rejection, or left out by a limit."""
         due = 0 if self.dry_run else sum(target.due - target.sent for target in self.targets.values())
         return due <= 0 and not any(report.pending for report in self.targets.values())

@@ -12,7 +12,7 @@ from connector.cli.tables import reported, table
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
-FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back", "outdated")
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
@@ -66,7 +66,7 @@ def show_push(report: PushReport) -> None:
 
 def _figures(target: TargetReport) -> tuple[int, ...]:
     due = (target.create, target.update, target.unchanged, sum(target.blocked.values()))
-    return (*due, target.accepted, target.rejected, target.deferred, target.held)
+    return (*due, target.accepted, target.rejected, target.deferred, target.held, sum(target.outdated.values()))
 
 
 def _show_method(target: TargetReport, *, dry_run: bool) -> None:
@@ -85,6 +85,8 @@ def _show_reasons(target: TargetReport) -> None:
         out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
+    for reason, rows in target.outdated.items():
+        out.print(f"  [red]outdated[/] {rows:,} {target.object}: {reason} – the target cannot update", soft_wrap=True)
     if target.held:
         held = f"{target.held:,} {target.object} held"
         out.print(f"  {held}: refused before and unchanged since (`learnsync rejects list`)")

@@ -76,12 +76,24 @@ def retry_rejects(
 
 @app.command("clear")
 @command(has_verbose=False)
-def clear_rejects(run: Run, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> Outcome:
+def clear_rejects(
+    run: Run,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="Instead: leave outdated records of the LearningRecord API as they are.")
+    ] = False,
+    row_id: Ids = None,
+) -> Outcome:
     """Settle quarantined rows without loading them. They stay in ops.quarantine with resolved_at set."""
+    if row_id and not outdated:
+        raise SettingsError("--id goes with --outdated.", remedy="Without it, all quarantined rows are settled.")
+    what = "outdated record(s)" if outdated else "quarantined row(s)"
     if not yes:
-        typer.confirm("Settle all quarantined rows without loading them?", err=True, abort=True)
-    cleared = clear(run.settings)
-    return Outcome({"cleared": cleared}, partial(out.print, f"Settled {cleared:,} quarantined row(s)."))
+        rest = "They stay as they are in the API" if outdated else "They are not loaded"
+        typer.confirm(f"Settle the {what}? {rest}.", err=True, abort=True)
+    cleared = settle(run.settings, _chosen(row_id=row_id)) if outdated else clear(run.settings)
+    return Outcome({"cleared": cleared}, partial(out.print, f"Settled {cleared:,} {what}."))
 
 
 @app.callback()
@@ -166,6 +178,13 @@ def clear(settings: Settings) -> int:
         return count(connection, settle, [utc_now(), settings.tenant_id])
 
 
+def settle(settings: Settings, chosen: dict[str, list[str]]) -> int:
+    """Leave outdated records as the API has them, until something else of them changes; returns how many."""
+    values = {"tenant_id": settings.tenant_id, **chosen}
+    with Warehouse.of(settings).transaction() as connection:
+        return count(connection, sql("rejects_settle", pushes=sql("rejects_pushes")), values)
+
+
 def show(listing: dict[str, Any]) -> None:
     """Print both lists."""
     if not listing["pending"]:
@@ -180,8 +199,16 @@ def show(listing: dict[str, Any]) -> None:
     if rows := listing["pushes"]:
         keys = ("target_object", "external_id", "state", "error_code", "error_text", "attempts")
         pushes = [["" if row[key] is None else str(row[key]) for key in keys] for row in rows]
-        out.print(table("Pushes refused", ("object", "external id", "state", "code", "text", "tries"), pushes))
+        out.print(
+            table(
+                "Pushes refused, and records outdated",
+                ("object", "external id", "state", "code", "text", "tries"),
+                pushes,
+            )
+        )
     out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
+    if any(row["state"] == "outdated" for row in listing["pushes"]):
+        out.print("  outdated: the API cannot update. Correct it there, then `learnsync rejects clear --outdated`.")
 
 
 def show_retry(report: RetryReport) -> None:
