@@ -24,6 +24,7 @@ SECTIONS = {
     "learner": "4. Learner in Salesforce",
     "push": "5. Last push",
     "record_push": "6. In the LearningRecord API",
+    "native": "7. LearningItemProgress in Salesforce, as last read back",
 }
 
 
@@ -62,5 +63,7 @@ def show(found: dict[str, Any]) -> None:
             out.print(table(title, ("", ""), known, numbers=False))
         if name == "learning_item_progress" and found.get("rule"):
             out.print(f"   because [bold]{found['rule']['name']}[/] is the first match: {found['rule']['condition']}")
+        if name == "native" and section:
+            out.print(f"   as it is now: learnsync readback --record {section['Id']}")
         if name == "push" and not section:
             out.print("5. Last push: never sent")
