@@ -44,6 +44,7 @@ from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.retrieve import Retrieved, retrieve
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.times import utc_now
@@ -233,6 +234,12 @@ def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) ->
     """Both of these, as one run: what `learnsync readback` does."""
     require_salesforce(settings)
     return stage(settings, "readback", partial(readback, settings, options))
+
+
+def run_retrieve(settings: Settings, record_id: str) -> Retrieved:
+    """One native record as the org has it now, and what is ours. Not recorded: it writes nothing anywhere."""
+    require_salesforce(settings)
+    return retrieve(settings, record_id)
 
 
 def run_assign(

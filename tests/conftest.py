@@ -79,7 +79,7 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A small portal and org of this test's own."""
-    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 

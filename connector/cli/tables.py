@@ -24,6 +24,9 @@ Report = TypeVar("Report", bound="DataclassInstance")
 
 _DRIFT = {
     "status": "learner(s) whose native ProgressStatus is not ours",
+    "percent": "learner(s) whose native CompletedPercent is not ours",
+    "date": "native date(s) of completion or start that are not ours",
+    "days": "native count(s) of days that are not ours",
     "changed": "field(s) of our records that somebody else changed",
     "deleted": "of our records deleted in Salesforce",
 }

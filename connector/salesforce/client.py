@@ -79,6 +79,11 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         """An object's describe. Raises NotFoundError when it is missing or invisible."""
         return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
 
+    async def retrieve(self, name: str, record_id: str, fields: Sequence[str]) -> dict[str, Any]:
+        """One record by its id. Raises NotFoundError where there is none, or none that the run-as user may see."""
+        params = {"fields": ",".join(fields)}
+        return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/{record_id}", params=params))
+
     async def query(self, soql: str, *, deleted: bool = False) -> AsyncIterator[list[dict[str, Any]]]:
         """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll)."""
         answer = await self.call("GET", f"{self._data}/{'queryAll' if deleted else 'query'}", params={"q": soql})

@@ -176,6 +176,7 @@ def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
         "deferred": outcome.deferred,
         "held": outcome.held,
         "hold": outcome.hold.id if outcome.hold else "",
+        "outdated": sum(outcome.outdated.values()),
         "blocked": sum(outcome.blocked.values()),
         "blocked_reasons": counts_table("reason", outcome.blocked),
         "samples": table_value(["action", "external_id", "payload"], samples),
@@ -191,12 +192,13 @@ def push_check(outcome: TargetReport, key: dg.AssetKey | None = None) -> dg.Asse
         "push_complete",
         passed=not outcome.pending,
         asset=key,
-        description=f"Records that the target lacks: {outcome.pending}; see `learnsync rejects`."
+        description=f"Records that the target lacks or has outdated: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",
         rejected=outcome.rejected,
         deferred=outcome.deferred,
         held=outcome.held,
+        outdated=counts_table("what differs", outcome.outdated),
         errors=counts_table("code", outcome.errors),
         # Not a fault of the push: who these learners are is for a person to decide.
         blocked=counts_table("reason", outcome.blocked),

@@ -136,7 +136,7 @@ def shell_for(box: Sandbox, folder: Path) -> Shell:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Sandbox]:
     """A portal and an org for tests that change neither by hand."""
-    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 
@@ -166,7 +166,7 @@ def shell(shared: Sandbox, built: Path, tmp_path: Path) -> Shell:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Shell]:
     """A portal and an org of this test's own, nothing pulled."""
-    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0, salesforce="agreeing")) as running:
         yield shell_for(running, tmp_path)
 
 

@@ -54,7 +54,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]
 @pytest.fixture
 def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and an org of this test's own."""
-    box = Sandbox(SandboxOptions(rate_limit=0))
+    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
     for stream, rows in start[0].items():
         box.portal.load(stream, rows)
     with box as running:

@@ -24,6 +24,7 @@ SECTIONS = {
     "learner": "4. Learner in Salesforce",
     "push": "5. Last push",
     "record_push": "6. In the LearningRecord API",
+    "native": "7. LearningItemProgress in Salesforce, as last read back",
 }
 
 
@@ -70,6 +71,8 @@ def show(found: dict[str, Any]) -> None:
             out.print(table(title, ("", ""), known, numbers=False))
         if name == "learning_item_progress" and found.get("rule"):
             _show_reasons(found["rule"], found["history"])
+        if name == "native" and section:
+            out.print(f"   as it is now: learnsync readback --record {section['Id']}")
         if name == "push" and not section:
             out.print("5. Last push: never sent")
 

@@ -15,7 +15,7 @@ from connector.push.holds import Hold
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
-FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back", "outdated")
 MOST_STATUSES = 5
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
@@ -87,7 +87,7 @@ def show_hold(hold: Hold | None) -> None:
 
 def _figures(target: TargetReport) -> tuple[int, ...]:
     due = (target.create, target.update, target.unchanged, sum(target.blocked.values()))
-    return (*due, target.accepted, target.rejected, target.deferred, target.held)
+    return (*due, target.accepted, target.rejected, target.deferred, target.held, sum(target.outdated.values()))
 
 
 def _show_method(target: TargetReport, *, dry_run: bool) -> None:
@@ -106,6 +106,8 @@ def _show_reasons(target: TargetReport) -> None:
         out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
+    for reason, rows in target.outdated.items():
+        out.print(f"  [red]outdated[/] {rows:,} {target.object}: {reason} – the target cannot update", soft_wrap=True)
     if target.held:
         held = f"{target.held:,} {target.object} held"
         out.print(f"  {held}: refused before and unchanged since (`learnsync rejects list`)")

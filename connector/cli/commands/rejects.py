@@ -85,10 +85,25 @@ def retry_rejects(
 
 @app.command("clear")
 @command(has_verbose=False)
-def clear_rejects(run: Run, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> Outcome:
+def clear_rejects(
+    run: Run,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="Instead: leave outdated records of the LearningRecord API as they are.")
+    ] = False,
+    row_id: Ids = None,
+) -> Outcome:
     """Settle quarantined rows without loading them, and fields that vanished. Nothing is deleted."""
+    if row_id and not outdated:
+        raise SettingsError("--id goes with --outdated.", remedy="Without it, all quarantined rows are settled.")
+    what = "outdated record(s)" if outdated else "quarantined row(s), and the fields that vanished"
     if not yes:
-        typer.confirm("Settle all quarantined rows, and the fields that vanished?", err=True, abort=True)
+        rest = "They stay as they are in the API" if outdated else "Rows are not loaded, and stored values stay"
+        typer.confirm(f"Settle the {what}? {rest}.", err=True, abort=True)
+    if outdated:
+        settled = settle(run.settings, _chosen(row_id=row_id))
+        return Outcome({"cleared": settled}, partial(out.print, f"Settled {settled:,} {what}."))
     cleared = clear(run.settings)
     text = f"Settled {cleared.rows:,} quarantined row(s) and {cleared.fields:,} field(s)."
     return Outcome({"cleared": cleared.rows, "fields": cleared.fields}, partial(out.print, text))
@@ -180,6 +195,13 @@ def clear(settings: Settings) -> Cleared:
         return Cleared(rows, fields.settle(connection, settings.tenant_id, utc_now()))
 
 
+def settle(settings: Settings, chosen: dict[str, list[str]]) -> int:
+    """Leave outdated records as the API has them, until something else of them changes; returns how many."""
+    values = {"tenant_id": settings.tenant_id, **chosen}
+    with Warehouse.of(settings).transaction() as connection:
+        return count(connection, sql("rejects_settle", pushes=sql("rejects_pushes")), values)
+
+
 def show(listing: dict[str, Any]) -> None:
     """Print the lists."""
     if not listing["pending"]:
@@ -194,12 +216,15 @@ def show(listing: dict[str, Any]) -> None:
     if rows := listing["pushes"]:
         keys = ("target_object", "external_id", "state", "error_code", "error_text", "attempts")
         pushes = [["" if row[key] is None else str(row[key]) for key in keys] for row in rows]
-        out.print(table("Pushes refused", ("object", "external id", "state", "code", "text", "tries"), pushes))
+        headers = ("object", "external id", "state", "code", "text", "tries")
+        out.print(table("Pushes refused, and records outdated", headers, pushes))
     if rows := listing["fields"]:
         gone = [(row["stream"], row["field"], ago(row["since"])) for row in rows]
         out.print(table("Fields that the portal stopped serving", ("stream", "field", "since"), gone, numbers=False))
         out.print("Stored values stay; where that is well, settle them: `learnsync rejects clear` (docs/operators.md).")
     out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries rows and pushes again.")
+    if any(row["state"] == "outdated" for row in listing["pushes"]):
+        out.print("  outdated: the API cannot update. Correct it there, then `learnsync rejects clear --outdated`.")
 
 
 def show_retry(report: RetryReport) -> None:
