@@ -18,6 +18,7 @@ from connector.canonical.match import match, match_learners
 from connector.cli.commands.doctor import examine
 from connector.errors import PreflightError
 from connector.salesforce.readback import people
+from connector.salesforce.readback.readback import ReadbackOptions
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.schema.model import FieldSchema
 from connector.sandbox.server import Sandbox, SandboxOptions
@@ -321,6 +322,38 @@ def test_a_learner_is_matched_by_a_custom_field_and_an_org_without_it_is_told_so
     assert next(it for it in examine() if it.check == "salesforce people").verdict == "ok"
 
 
+@pytest.mark.parametrize(("kind", "value", "changes"), [
+    ("double", 77.0, {}),  # the org refuses a quoted number in a list
+    ("string", "77", {"caseSensitive": True}),  # a list would miss another letter case
+])  # fmt: skip
+def test_a_field_that_no_list_finds_is_looked_for_among_all_contacts(
+    sandbox: Sandbox,
+    ready: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    value: Any,
+    changes: Row,
+) -> None:
+    rules = "rule,absorb_field,salesforce,active_only\nby_number,employee_number,Contact.Number__c,no\n"
+    (tmp_path / "maps" / "learner_matching.csv").write_text(rules, "utf-8")
+    sandbox.org.schema("Contact").fields["number__c"] = FieldSchema("Number__c", kind, "Number", length=40)
+    described = FieldSchema.describe
+    monkeypatch.setattr(FieldSchema, "describe", lambda field: described(field) | changes)
+    contact = sandbox.org.add("Contact", LastName="N", Name="N", Number__c=value)
+    sandbox.org.add("Contact", LastName="M", Name="M", Number__c=None)
+    with Warehouse.of(ready).transaction() as connection:
+        connection.execute(
+            "UPDATE absorb.users SET employee_number = '77' WHERE id = (SELECT min(id) FROM absorb.users)"
+        )
+    read = run_match(ready).objects["Contact"]
+    assert (read.rows, read.full) == (1, "first read")
+    assert query(Warehouse.of(ready), 'SELECT "Id" FROM salesforce.contacts') == [(contact,)]
+    monkeypatch.setattr(FieldSchema, "describe", lambda field: described(field) | {"filterable": False})
+    with pytest.raises(PreflightError, match=r"Contact\.Number__c, .* cannot be filtered by"):
+        run_match(ready)
+
+
 # -- which contacts are read and kept ---------------------------------------------------------------------------------
 
 
@@ -442,6 +475,24 @@ def test_a_learner_who_is_new_or_has_a_new_address_finds_a_contact_that_has_not_
         [(contacts,)] = query(warehouse, held)
         assert (there[0] in contacts) is is_held
     assert {row["user_id"]: row["salesforce_contact_id"] for row in matches(ready)}[found["id"]] == there[0]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_contact_that_nobody_matches_any_more_is_looked_up_until_it_is_deleted(
+    sandbox: Sandbox, ready: Settings, full: bool
+) -> None:
+    run_match(ready)
+    one = learners_of(ready, "m.rule = 'contact_email' AND m.outcome = 'matched'")[0]
+    contact = one["salesforce_contact_id"]
+    kept = 'SELECT last_contact_id, (SELECT count(*) FROM salesforce.contacts WHERE "Id" = $id)'
+    kept += " FROM salesforce.learner_matches WHERE user_id = $user"
+    values = {"id": contact, "user": one["id"]}
+    sandbox.org.set_values("Contact", contact, Email="elsewhere@shop.example")
+    run_match(ready)
+    assert query(Warehouse.of(ready), kept, values) == [(contact, 0)]
+    sandbox.org.delete("Contact", [contact])
+    run_match(ready, ReadbackOptions(full=full))
+    assert query(Warehouse.of(ready), kept, values) == [(None, 0)]
 
 
 def test_a_repeated_read_asks_for_no_address_again(sandbox: Sandbox, ready: Settings) -> None:

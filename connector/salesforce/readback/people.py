@@ -18,6 +18,7 @@ from urllib.parse import quote
 from connector.errors import PreflightError
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.preflight import Describe
 from connector.salesforce.readback.objects import CONTACT, USER, Readable
 from connector.salesforce.readback.read import Reader, Reading
 from mappings import Mapping
@@ -58,30 +59,41 @@ async def read_people(reader: Reader, maps: Mapping, keys: Path) -> list[Reading
     """
     readings = []
     for readable in readables(maps):
-        types = await field_types(reader.client, readable, readable.extra)
+        entries = await describe_fields(reader.client, readable, readable.extra)
         if readable.object == USER.object:
             readings.append(await reader.read(readable))
             continue
-        listable = all(kind in _TEXTS for kind in types.values())
-        reading = await reader.read(
-            readable, conditions=ByKey(reader.client, keys, readable.where, listable).conditions
-        )
+        by_key = ByKey(reader.client, keys, readable.where, all(map(_is_listable, entries)))
+        reading = await reader.read(readable, conditions=by_key.conditions)
         reading.keys = keys
         readings.append(reading)
     return readings
 
 
-async def field_types(client: SalesforceClient, readable: Readable, names: Sequence[str]) -> dict[str, str]:
-    """The types of these fields, by describe, which is not asked where there are none. Raises PreflightError."""
+async def describe_fields(client: SalesforceClient, readable: Readable, names: Sequence[str]) -> list[Describe]:
+    """Describe's entries of these fields; it is not asked where there are none. Raises PreflightError."""
     if not names:
-        return {}
+        return []
     describe = await preflight.describe_or_none(client, readable.object)
-    known = {str(entry["name"]).lower(): str(entry["type"]) for entry in (describe or {"fields": []})["fields"]}
-    unseen = "which learner_matching.csv compares, does not exist, or the run-as user cannot see it"
-    problems = [f"field {readable.object}.{name}, {unseen}" for name in names if name.lower() not in known]
-    if problems:
-        raise PreflightError(problems, remedy=REMEDY)
-    return {name: known[name.lower()] for name in names}
+    known = {str(entry["name"]).lower(): entry for entry in (describe or {"fields": []})["fields"]}
+    problems = [_problem(readable, name, known.get(name.lower())) for name in names]
+    if any(problems):
+        raise PreflightError([problem for problem in problems if problem], remedy=REMEDY)
+    return [known[name.lower()] for name in names]
+
+
+def _problem(readable: Readable, name: str, entry: Describe | None) -> str:
+    field = f"field {readable.object}.{name}, which learner_matching.csv compares,"
+    if entry is None:
+        return f"{field} does not exist, or the run-as user cannot see it"
+    # Contacts are asked for by their fields; users are all read.
+    cannot = readable.object == CONTACT.object and not entry.get("filterable", True)
+    return f"{field} cannot be filtered by in a query (encrypted or long text): compare another one" if cannot else ""
+
+
+def _is_listable(entry: Describe) -> bool:
+    """Whether IN finds what matching would: texts in any letter case."""
+    return str(entry["type"]) in _TEXTS and not entry.get("caseSensitive")
 
 
 async def check(client: SalesforceClient, maps: Mapping) -> list[str]:
@@ -92,7 +104,7 @@ async def check(client: SalesforceClient, maps: Mapping) -> list[str]:
         names = compared_fields(maps.learner_rules, readable.object)
         compared += [f"{readable.object}.{name}" for name in names]
         try:
-            await field_types(client, readable, names)
+            await describe_fields(client, readable, names)
         except PreflightError as failure:
             problems += failure.problems
     if problems:
