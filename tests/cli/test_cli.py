@@ -136,7 +136,7 @@ def shell_for(box: Sandbox, folder: Path) -> Shell:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Sandbox]:
     """A portal and an org for tests that change neither by hand."""
-    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 
@@ -166,7 +166,7 @@ def shell(shared: Sandbox, built: Path, tmp_path: Path) -> Shell:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Shell]:
     """A portal and an org of this test's own, nothing pulled."""
-    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0, salesforce="agreeing")) as running:
         yield shell_for(running, tmp_path)
 
 
@@ -481,7 +481,11 @@ def test_a_read_back_tells_what_became_of_our_records(fresh: Shell) -> None:
 
 
 def test_status_before_and_between_the_stages(fresh: Shell) -> None:
-    assert fresh.run("status", "--json").json["accounting"] == []
+    missing = fresh.run("status", "--json")
+    assert missing.code == 2
+    assert f"{WAREHOUSE}PATH" in missing.json["error"]
+    assert "learnsync pull" in missing.json["remedy"]
+    assert list(fresh.folder.iterdir()) == []
     assert fresh.run("pull").code == 0
     assert fresh.run("status", "--json").json["accounting"] == [{"state": "not built yet", "enrollments": 120}]
     assert fresh.run("build").code == 0
@@ -658,7 +662,7 @@ def test_clear_asks_first_and_then_settles_without_loading(fresh: Shell) -> None
     declined = fresh.run("rejects", "clear")
     assert declined.code == 1
     assert fresh.count("ops.quarantine", "resolved_at IS NULL") == 1
-    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1}
+    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1, "fields": 0}
     assert fresh.count("ops.quarantine", "resolved_at IS NOT NULL") == 1
     assert fresh.count("absorb.enrollments") == 119
 

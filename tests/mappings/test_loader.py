@@ -20,6 +20,7 @@ FILES = (
     "absorb_statuses.csv",
     "progress_status.csv",
     "learner_matching.csv",
+    "learner_crosswalk.csv",
     "salesforce_fields.csv",
     "learning_items.csv",
     "parameters.toml",
@@ -103,11 +104,22 @@ BROKEN = [
     ("absorb_statuses.csv", "code,label", "code;label", None, ["the header must be code,label"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "", "awaiting_review,", ["progress_status.csv", "status is '7 11 12'"]),
     ("learner_matching.csv", "user_email,email_address,", "user_email,mail,", "user_email,", ["absorb_field must be one of external_id"]),
-    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be one of User.FederationIdentifier"]),
+    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be a field of User or Contact"]),
     ("learner_matching.csv", "User.Email,yes", "User.Email,true", "user_email,", ["active_only yes or no"]),
     ("learner_matching.csv", "\ncontact_email,", "\nuser_email,", None, ["'user_email' occurs twice"]),
     ("learner_matching.csv", "\ncontact_email,", "\ncontact email,", "contact email,", ["must be a lower-case name"]),
     ("learner_matching.csv", "User.Email,yes", "User.Email", "user_email,", ["needs exactly 4 cells"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nname,ada,0055g00000AbCdE,", "name,ada", ["learner_by must be one of id, external_id, username"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,,0055g00000AbCdE,", "username,", ["learner must not be empty"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nid,ada,0055g00000AbCdE,", "id,ada", ["'ada' is not the id of an Absorb learner"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,,", "username,ada", ["salesforce_id '' must be the id of a User", "or nobody"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCd,", "username,ada", ["15 or 18 characters"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0015g00000AbCdE,", "username,ada", ["a User (005…) or a Contact (003…)"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000abcdeIAD,", "username,ada", ["is mistyped: its last three characters"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCdE,\nusername,ADA,nobody,", "username,ADA", ["the learner with username 'ADA' is in line", "already"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCdE", "username,ada", ["needs exactly 4 cells"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce,tenant_id", "learner_by,learner,salesforce,", ["the header must be learner_by,learner,salesforce_id,tenant_id"]),
+    ("learner_matching.csv", "User.Email,yes", "User.Account.Name,yes", "user_email,", ["salesforce must be a field of User or Contact"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,string,no", "LMS_Course__c,Vendor__c", ["kind must be one of text"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,text,perhaps", "LMS_Course__c,Vendor__c", ["required yes or no"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor-Name,vendor,text,no", "LMS_Course__c,Vendor-Name", ["must be API names"]),
@@ -212,6 +224,7 @@ def test_an_override_folder_replaces_file_by_file(folder: Path, name: str) -> No
         "absorb_statuses.csv": ("0,NotStarted", "0,Not started", lambda m: m.statuses[0], "Not started"),
         "progress_status.csv": ("behind,Behind,", "behind,OnTrack,", lambda m: m.rules[14].progress_status, "OnTrack"),
         "learner_matching.csv": ("User.Email,yes", "User.Username,yes", lambda m: m.learner_rules[1].salesforce_field, "Username"),
+        "learner_crosswalk.csv": ("salesforce_id,tenant_id", "salesforce_id,tenant_id\nusername,ada,nobody,acme", lambda m: [(i.learner, i.salesforce_id, i.tenant_id) for i in m.manual], [("ada", "", "acme")]),
         "salesforce_fields.csv": ("Vendor__c,vendor,text,no", "Maker__c,vendor,text,no", lambda m: m.fields[4].field, "Maker__c"),
         "learning_items.csv": ("item_by,item", "item_by,item\nname,A,name,B", lambda m: [i.item for i in m.items], ["B"]),
         "parameters.toml": ('= "never"', "= 45", lambda m: m.no_longer_tracking_after_days, 45),
@@ -262,3 +275,19 @@ def test_a_field_map_without_lengths_has_those_of_the_packaged_one(tmp_path: Pat
     fields = load_mapping(tmp_path).fields
     assert fields[:-2] == load_mapping().fields
     assert [field.longest for field in fields[-2:]] == [255, None]
+
+
+def test_a_crosswalk_of_learners_needs_no_column_for_the_tenant(tmp_path: Path) -> None:
+    lines = "learner_by,learner,salesforce_id\nusername,ada,0055g00000AbCdE\nid,3F2504E0-4F89-41D3-9A0C-0305E82C3301,NOBODY\n"
+    (tmp_path / "learner_crosswalk.csv").write_text(lines, "utf-8")
+    found = [
+        (one.line, one.salesforce_object, one.salesforce_id, one.tenant_id) for one in load_mapping(tmp_path).manual
+    ]
+    assert found == [(2, "User", "0055g00000AbCdE", ""), (3, "", "", "")]
+
+
+def test_a_rule_may_compare_any_field_of_a_person(tmp_path: Path) -> None:
+    rows = "rule,absorb_field,salesforce,active_only\na,username,User.Employee_Id__c,no\nb,username,Contact.email,no\n"
+    (tmp_path / "learner_matching.csv").write_text(rows, "utf-8")
+    found = [(one.salesforce_object, one.salesforce_field) for one in load_mapping(tmp_path).learner_rules]
+    assert found == [("User", "Employee_Id__c"), ("Contact", "Email")]

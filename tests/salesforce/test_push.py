@@ -18,14 +18,14 @@ import pytest
 from support import Row, query, records
 
 import mappings
-from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
+from connector.errors import ApiBudgetError, BadRequestError, IdentityError, IncompleteError, MappingError
 from connector.progress import Silent
 from connector.push import outcomes, values
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.push import collections as collections_push
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_pull, run_push
+from connector.sync import run_adopt, run_build, run_pull, run_push
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -518,7 +518,7 @@ def test_the_ledger_has_one_row_per_record_with_the_orgs_own_id(sandbox: Sandbox
         assert row["tenant_id"] == "default"
 
 
-def test_another_org_gets_everything_again_and_the_first_stays_known(
+def test_an_adopted_org_gets_everything_again_and_the_first_stays_known(
     start: Start, sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_push(ready)
@@ -527,6 +527,9 @@ def test_another_org_gets_everything_again_and_the_first_stays_known(
     with portal_of(start) as other:
         for name in home:
             monkeypatch.setenv(name, other.settings()[name])
+        with pytest.raises(IdentityError):
+            run_push(load_settings())
+        run_adopt(load_settings())
         report = run_push(load_settings())
         assert report.targets["lms_course"].created == 8
         assert enrollments(report).created == enrollments(report).create == other.org.record_counts()[ENROLLMENT] > 300
@@ -534,6 +537,7 @@ def test_another_org_gets_everything_again_and_the_first_stays_known(
     assert len({row["org_id"] for row in ledger(ready)}) == 2
     for name, value in home.items():
         monkeypatch.setenv(name, value)
+    run_adopt(load_settings())
     back = run_push(load_settings())
     assert (back.targets["lms_course"].sent, enrollments(back).create) == (0, 0)
     known = {row["org_id"] for row in first}

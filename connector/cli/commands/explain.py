@@ -24,6 +24,7 @@ SECTIONS = {
     "learner": "4. Learner in Salesforce",
     "push": "5. Last push",
     "record_push": "6. In the LearningRecord API",
+    "native": "7. LearningItemProgress in Salesforce, as last read back",
 }
 
 
@@ -39,7 +40,7 @@ def collect(settings: Settings, enrollment_id: str) -> dict[str, Any]:
     wanted = enrollment_id.strip().lower()
     if not re.match(GUID_PATTERN, wanted):
         raise SettingsError(f"{enrollment_id!r} is not an enrollment id.", remedy="It is a GUID, as Absorb shows it.")
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         [row] = records(connection, sql("explain"), {"tenant_id": settings.tenant_id, "id": wanted})
     found = {name: json.loads(cell) if cell else None for name, cell in row.items()}
     if not any(found.values()):
@@ -70,6 +71,8 @@ def show(found: dict[str, Any]) -> None:
             out.print(table(title, ("", ""), known, numbers=False))
         if name == "learning_item_progress" and found.get("rule"):
             _show_reasons(found["rule"], found["history"])
+        if name == "native" and section:
+            out.print(f"   as it is now: learnsync readback --record {section['Id']}")
         if name == "push" and not section:
             out.print("5. Last push: never sent")
 

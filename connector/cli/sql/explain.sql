@@ -40,4 +40,13 @@ SELECT
     WHERE p.tenant_id = $tenant_id AND CAST(p.enrollment_id AS VARCHAR) = $id
     ORDER BY l.last_sent_at DESC
     LIMIT 1
-  ) AS record_push
+  ) AS record_push,
+  (
+    SELECT to_json(s) FROM salesforce.learning_item_progress AS s
+    JOIN salesforce.learner_matches AS m ON m.tenant_id = s.tenant_id AND m.salesforce_user_id = s."OwnerId"
+    JOIN salesforce.item_matches AS i ON i.tenant_id = s.tenant_id AND i.learning_item_id = s."LearningItemId"
+    JOIN absorb.enrollments AS e ON e.tenant_id = s.tenant_id AND e.user_id = m.user_id AND e.course_id = i.course_id
+    WHERE e.tenant_id = $tenant_id AND CAST(e.id AS VARCHAR) = $id AND s._removed_at IS NULL
+    ORDER BY s."SystemModstamp" DESC
+    LIMIT 1
+  ) AS native
