@@ -236,7 +236,8 @@ def test_the_history_is_of_one_tenant_and_of_the_builds_transaction(
         with pytest.raises(ZeroDivisionError):
             build(settings_for(warehouse, tenant_id="b"), "fails")
     assert tables(warehouse) == before
-    build(settings_for(warehouse, tenant_id="b"), "b")
+    assert build(settings_for(warehouse, tenant_id="b"), "b").moves == {"NotStarted → InProgress": 1}
+    assert build(settings_for(warehouse, tenant_id="b"), "b").moves == {}
     assert tables(warehouse, "tenant_id = 'a'") == {
         name: [row for row in rows if row["tenant_id"] == "a"] for name, rows in before.items()
     }

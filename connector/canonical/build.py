@@ -28,11 +28,13 @@ TABLES = ("learning_record", "learning_item_progress")
 class BuildReport:
     """What a build did; `unmapped` counts enrollments whose status no map knows.
 
+    `moves` counts enrollments by the change of their status, such as "OnTrack → Overdue".
     `scores_out_of_range` counts scores outside 0–100, which are null in learning_record; a warning.
     """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
+    moves: dict[str, int] = field(default_factory=dict)
     unmapped: int = 0
     scores_out_of_range: int = 0
     as_of: datetime | None = None
@@ -86,7 +88,7 @@ def _learning_item_progress(
     progress_at(connection, settings, maps, report.as_of)
     note_build(connection, settings, report.as_of)
     counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
-    _history(connection, {**tenant, "as_of": report.as_of})
+    report.moves = _history(connection, {**tenant, "as_of": report.as_of})
     seen = {**tenant, "seen_at": utc_now()}
     known = ", ".join(map(str, maps.statuses))
     connection.execute(sql("unmapped_put", known_statuses=known), seen | {"run_id": run_id})
@@ -96,9 +98,11 @@ def _learning_item_progress(
     return counts
 
 
-def _history(connection: Connection, values: dict[str, object]) -> None:
-    """Bring learning_item_progress_history up to what learning_item_progress says now, at `as_of`."""
+def _history(connection: Connection, values: dict[str, object]) -> dict[str, int]:
+    """Bring learning_item_progress_history up to learning_item_progress at `as_of`; returns the changes of status."""
     tenant = {"tenant_id": values["tenant_id"]}
+    moves = dict(connection.execute(sql("history_moves"), tenant).fetchall())
     connection.execute(sql("history_close"), values)
     connection.execute(sql("history_follow"), tenant)
     connection.execute(sql("history_open"), values)
+    return moves

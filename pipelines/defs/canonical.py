@@ -65,6 +65,7 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         report, took = timed(lambda: run_build(settings, "learning_item_progress", look))
     metadata = _describe(settings, look, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
+    metadata["status_changes"] = counts_table("from → to", report.moves)
     lag = look.lag.get("enrollments")
     if lag is not None and lag.lag_seconds is not None:
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)

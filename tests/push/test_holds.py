@@ -49,8 +49,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]
             patch.setenv(name, value)
         patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
         patch.setenv("LEARNSYNC_MAPPING__AS_OF", AS_OF)
-        # Everybody is on the way, with time left until a day that is the same for all.
+        # Everybody is on the way, with time left until a day that is the same for all, and after each one's start.
         open_ = {"status": 1, "isActive": True, "dateCompleted": None, "progress": 99.0}
+        open_ |= {"dateAdded": "2026-01-01T10:00:00", "accessDate": None}
         keys = [row["id"] for row in box.portal.rows("enrollments")]
         box.portal.edit(keys, changes={**open_, "dateDue": "2026-06-30T00:00:00"})
         catch_up()
@@ -267,7 +268,7 @@ def own_map(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: str, 
 def test_a_changed_map_is_held_and_said_to_be_changed(
     sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule = "on_track,any,1,any,any,any,any,OnTrack"
+    rule = "on_track,any,any,1,any,any,any,any,OnTrack"
     own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("OnTrack", "InProgress"))
     run_build(load_settings())
     report = run_push(load_settings())
@@ -290,7 +291,7 @@ def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copie
         run_build(load_settings())
         dry = enrollments(run_push(load_settings(), PushOptions(dry_run=True)))
         assert (dry.hold, dry.update) == (None, len(sandbox.org.records(ENROLLMENT)))
-    rule = "on_track,any,1,any,any,any,any,OnTrack"
+    rule = "on_track,any,any,1,any,any,any,any,OnTrack"
     own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("OnTrack", "InProgress"))
     run_build(load_settings())
     hold = enrollments(run_push(load_settings())).hold
