@@ -18,10 +18,10 @@ def locate(folder: Path | None, name: str) -> Path:
     return own if own is not None and own.is_file() else PACKAGED / name
 
 
-def read_rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(folder: Path | None, name: str, *optional: str) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file, each with the number of its line. Raises MappingError, which names the line.
 
-    The column `optional` may be missing.
+    The columns `optional` may be missing, each by itself.
     """
     path = locate(folder, name)
     try:
@@ -37,8 +37,9 @@ def read_rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tu
         line = numbered[min(reader.line_num, len(numbered)) - 1][0] if numbered else 1
         raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
     given = list(reader.fieldnames or [])
-    if given not in (expected, [column for column in expected if column != optional]):
-        raise MappingError(f"{path}: the header must be {','.join(expected)}")
+    if given != [column for column in expected if column in given or column not in optional]:
+        line = numbered[0][0] if numbered else 1
+        raise MappingError(f"{path} line {line}: the header must be {','.join(expected)}")
     if len(rows) != len(numbered) - 1:
         raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
     for (number, _), row in zip(numbered[1:], rows, strict=True):

@@ -30,7 +30,8 @@ def soft(
 def hard(
     name: str, *, passed: bool, description: str = "", asset: dg.AssetKey | None = None, **metadata: Any
 ) -> dg.AssetCheckResult:
-    """Something that must hold: rows were lost or invented here, not read, or kept back until somebody looks.
+    """Something that must hold: rows were lost or invented here or by the source, not read, or kept back until
+    somebody looks.
 
     `asset` is needed where a step has a check of this name on several assets.
     """

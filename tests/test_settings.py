@@ -296,7 +296,7 @@ def test_all_missing_credentials_are_named_at_once() -> None:
 
 def test_complete_credentials_are_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, ABSORB__API_KEY="k", ABSORB__USERNAME="u", ABSORB__PASSWORD="p")
-    assert require_absorb(load_settings()) == ("k", "u", "p")
+    assert require_absorb(load_settings()) == ("k", "u", "p", Path("data"))
 
 
 # -- the file --------------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ class Planned:
     unchanged: int = 0
     held: int = 0
     blocked: dict[str, int] = field(default_factory=dict)
+    # What differs → records that changed after they were created, where the target cannot update.
+    outdated: dict[str, int] = field(default_factory=dict)
     method: str = ""  # collections | bulk | graph | records; empty when nothing is to be sent
     # {action, external_id, payload}; a dry run adds in_salesforce and changes: [{field, old, new}].
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -91,7 +93,7 @@ class TargetReport(Planned):
     @property
     def pending(self) -> int:
         """Records the target does not have as they should be, blocked ones apart."""
-        return self.rejected + self.deferred + self.held
+        return self.rejected + self.deferred + self.held + sum(self.outdated.values())
 
     @property
     def refused_whole(self) -> bool:
@@ -107,6 +109,8 @@ class PushReport:
     dry_run: bool
     targets: dict[str, TargetReport] = field(default_factory=dict)
     learners: dict[str, int] = field(default_factory=dict)
+    # What somebody should settle in learner_crosswalk.csv.
+    notes: list[str] = field(default_factory=list)
     # Calls of this push to the org, and what the org says of its day.
     calls: int = 0
     api_used: int = 0
@@ -116,6 +120,6 @@ class PushReport:
 
     @property
     def complete(self) -> bool:
-        """True when nothing is rejected, deferred, held back, or left out by a limit."""
+        """True when nothing is rejected, deferred, outdated, held, or left out by a limit."""
         due = 0 if self.dry_run else sum(target.due - target.sent for target in self.targets.values())
         return due <= 0 and not any(report.pending or report.hold for report in self.targets.values())

@@ -107,6 +107,7 @@ class AbsorbSettings(_AbsorbLogin):
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
     max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
+    reconcile_days: float = Field(7, ge=0, le=3650)
     # NoDecode: a comma list in the environment, not JSON.
     detail_streams: Annotated[tuple[str, ...], NoDecode] = ()
 

@@ -64,7 +64,7 @@ def learning(
     check_specs=[checks.spec("performance/learning_records", "push_complete", COMPLETE)],
 )
 def learning_records(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
-    """Completed learning records in the LearningRecord API, each created once; the API has no update."""
+    """Records of results, passed or failed, in the LearningRecord API, each created once; it has no update."""
     with learnsync.session() as settings:
         if not settings.learning_records.base_url:
             yield skipped(NO_API)

@@ -91,6 +91,8 @@ def push_lms(
     for target, key in zip((COURSE, ENROLLMENT), LMS, strict=True):
         outcome = report.targets[target.name]
         metadata = _described(maps, target) | push_metadata(report, outcome) | took
+        if outcome.notes:
+            metadata["notes"] = "\n".join(outcome.notes)
         found = [push_check(outcome, key), hold_check(outcome.hold, key)]
         yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=found)
     fail_if_refused(report)
@@ -174,6 +176,7 @@ def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
         "deferred": outcome.deferred,
         "held": outcome.held,
         "hold": outcome.hold.id if outcome.hold else "",
+        "outdated": sum(outcome.outdated.values()),
         "blocked": sum(outcome.blocked.values()),
         "blocked_reasons": counts_table("reason", outcome.blocked),
         "samples": table_value(["action", "external_id", "payload"], samples),
@@ -189,12 +192,13 @@ def push_check(outcome: TargetReport, key: dg.AssetKey | None = None) -> dg.Asse
         "push_complete",
         passed=not outcome.pending,
         asset=key,
-        description=f"Records that the target lacks: {outcome.pending}; see `learnsync rejects`."
+        description=f"Records that the target lacks or has outdated: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",
         rejected=outcome.rejected,
         deferred=outcome.deferred,
         held=outcome.held,
+        outdated=counts_table("what differs", outcome.outdated),
         errors=counts_table("code", outcome.errors),
         # Not a fault of the push: who these learners are is for a person to decide.
         blocked=counts_table("reason", outcome.blocked),

@@ -10,16 +10,18 @@ from rich.text import Text
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, table
+from connector.cli.tables import reported, show_notes, table
 from connector.push.holds import Hold
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
-FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back", "outdated")
 MOST_STATUSES = 5
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
+    "collision": "another learner matches the same person",
+    "not_in_org": "learner_crosswalk.csv names a person that the org does not have",
     "no_progress_record": "Salesforce has no record for this learner and learning item",
     "several_progress_records": "Salesforce has several records for this learner and learning item",
 }
@@ -62,6 +64,7 @@ def show_push(report: PushReport) -> None:
     targets = list(report.targets.values())
     figures = zip(FIGURES, *map(_figures, targets), strict=True)
     out.print(table(title, ("", *(target.object for target in targets)), figures))
+    show_notes(report.notes)
     if report.resumed:
         out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
     for target in targets:
@@ -84,7 +87,7 @@ def show_hold(hold: Hold | None) -> None:
 
 def _figures(target: TargetReport) -> tuple[int, ...]:
     due = (target.create, target.update, target.unchanged, sum(target.blocked.values()))
-    return (*due, target.accepted, target.rejected, target.deferred, target.held)
+    return (*due, target.accepted, target.rejected, target.deferred, target.held, sum(target.outdated.values()))
 
 
 def _show_method(target: TargetReport, *, dry_run: bool) -> None:
@@ -103,6 +106,8 @@ def _show_reasons(target: TargetReport) -> None:
         out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
+    for reason, rows in target.outdated.items():
+        out.print(f"  [red]outdated[/] {rows:,} {target.object}: {reason} – the target cannot update", soft_wrap=True)
     if target.held:
         held = f"{target.held:,} {target.object} held"
         out.print(f"  {held}: refused before and unchanged since (`learnsync rejects list`)")
