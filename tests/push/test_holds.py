@@ -285,6 +285,7 @@ def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copie
     with Warehouse.of(pushed).connect() as connection:
         for name in ("salesforce.push_state", "salesforce.push_plans", "ops.builds"):
             connection.execute(f"DELETE FROM {name}")
+        connection.execute("UPDATE ops.migrations SET applied_at = now() WHERE version = 12")
     with monkeypatch.context() as later:
         later.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:30:00Z")
         run_build(load_settings())
@@ -316,6 +317,22 @@ def test_the_calendar_is_not_held(sandbox: Sandbox, pushed: Settings, monkeypatc
     assert (enrollments(rest).hold, enrollments(rest).accepted, rest.complete) == (None, there - 50, True)
     assert set(in_org(sandbox, "Progress_Status__c")) == {"Overdue"}
     assert held_rows(pushed) == []
+
+
+def test_a_warehouse_that_was_lost_compares_with_what_the_org_has(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "new.duckdb"))
+    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
+    catch_up()
+    dry = enrollments(run_push(load_settings(), PushOptions(dry_run=True)))
+    assert (dry.hold, dry.create, dry.update) == (None, 0, len(sandbox.org.records(ENROLLMENT))), "the calendar alone"
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
+    catch_up()
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["status"] == 150
+    assert enrollments(run_push(load_settings())).hold == hold
+    assert "This warehouse did not make the last push" in hold.message
 
 
 def test_mistakes_are_held_on_the_day_of_a_due_date_too(
