@@ -21,6 +21,8 @@ sql = statements(__package__)
 SETTING = variable("salesforce", "max_change_percent")
 BY_EARLIER_VERSION = "The map changed since the last push, which an earlier version of learnsync made (CHANGELOG.md)."
 
+BY_ANOTHER_WAREHOUSE = "This warehouse did not make the last push: whether the map changed since is not known."
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -33,14 +35,13 @@ class Guard:
 
     def look(self, connection: Connection, watch: Watch, key: Mapping[str, Any], report: TargetReport) -> None:
         """Set `report.hold`, or note the plan as passed. Call in its transaction, while `pushable` is the target's."""
-        found = connection.execute(sql("last_plan"), {**key, "run_id": self.run_id}).fetchone()
-        last = Built(found[0], json.loads(found[1]) if found[1] else None) if found else Built(None, None)
+        last, told = self._last(connection, watch, key)
         now = last_build(connection, self.settings)
         comparison = Comparison(connection, self.settings, self.maps, watch, key)
         changes, holds = comparison.changes(last.as_of), HoldTable(connection, key)
         parts = changes.too_many(self.settings.salesforce.max_change_percent)
         if parts:
-            reason = " ".join([self._limit(parts), *_map_changes(last, now)])
+            reason = " ".join([self._limit(parts), *_map_changes(last, now, told)])
             hold = Hold("", report.object, reason, _counts(changes, report), comparison.plan_hash(), utc_now())
             report.hold = self._held(holds, hold)
         if changes.unknown:
@@ -50,6 +51,14 @@ class Guard:
             comparison.keep(now.as_of)
             values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
             connection.execute(sql("plan_put"), {**key, **values})
+
+    def _last(self, connection: Connection, watch: Watch, key: Mapping[str, Any]) -> tuple[Built, str]:
+        """What the statuses of the last push were of, and what to say where its maps are not known."""
+        copies = watch.copies or "salesforce.lms_courses"
+        found = connection.execute(sql("last_plan", copies=copies), key).fetchone()
+        as_of, maps, source = found or (None, None, "")
+        told = BY_EARLIER_VERSION if source == "build" else BY_ANOTHER_WAREHOUSE
+        return Built(as_of, json.loads(maps) if maps else None), told
 
     def _held(self, holds: HoldTable, hold: Hold) -> Hold | None:
         """The hold to report: the one that waits with this plan, or a new one; None where it is approved."""
@@ -68,9 +77,9 @@ class Guard:
         return f"{'; '.join(parts)}. {SETTING} allows {self.settings.salesforce.max_change_percent:g} %."
 
 
-def _map_changes(last: Built, now: Built) -> list[str]:
+def _map_changes(last: Built, now: Built, unknown: str) -> list[str]:
     if last.maps is None or now.maps is None:
-        return [BY_EARLIER_VERSION]
+        return [unknown]
     changed = sorted(name for name in last.maps.keys() | now.maps.keys() if last.maps.get(name) != now.maps.get(name))
     return [f"The map changed since the last push: {', '.join(changed)}."] if changed else []
 

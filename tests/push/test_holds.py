@@ -26,7 +26,7 @@ from connector.warehouse.database import Warehouse
 from mappings import PACKAGED
 
 ENROLLMENT = "LMS_Enrollment__c"
-AS_OF = "2026-06-01T12:00:00Z"
+AS_OF = "2027-06-01T12:00:00Z"
 
 
 def catch_up() -> None:
@@ -53,7 +53,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]
         open_ = {"status": 1, "isActive": True, "dateCompleted": None, "progress": 99.0}
         open_ |= {"dateAdded": "2026-01-01T10:00:00", "accessDate": None}
         keys = [row["id"] for row in box.portal.rows("enrollments")]
-        box.portal.edit(keys, changes={**open_, "dateDue": "2026-06-30T00:00:00"})
+        box.portal.edit(keys, changes={**open_, "dateDue": "2027-06-30T00:00:00"})
         catch_up()
         rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
     return rows, folder / "warehouse.duckdb"
@@ -286,8 +286,9 @@ def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copie
     with Warehouse.of(pushed).connect() as connection:
         for name in ("salesforce.push_state", "salesforce.push_plans", "ops.builds"):
             connection.execute(f"DELETE FROM {name}")
+        connection.execute("UPDATE ops.migrations SET applied_at = now() WHERE version = 12")
     with monkeypatch.context() as later:
-        later.setenv("LEARNSYNC_MAPPING__AS_OF", "2026-07-01T00:30:00Z")
+        later.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:30:00Z")
         run_build(load_settings())
         dry = enrollments(run_push(load_settings(), PushOptions(dry_run=True)))
         assert (dry.hold, dry.update) == (None, len(sandbox.org.records(ENROLLMENT)))
@@ -297,6 +298,8 @@ def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copie
     hold = enrollments(run_push(load_settings())).hold
     assert hold.counts["status"] == len(sandbox.org.records(ENROLLMENT))
     assert "The map changed since the last push, which an earlier version of learnsync made" in hold.message
+    assert run_push(load_settings(), PushOptions(approve=[hold.id])).complete
+    assert set(in_org(sandbox, "Progress_Status__c")) == {"InProgress"}
 
 
 # -- an ordinary day ---------------------------------------------------------------------------------------------------
@@ -305,11 +308,11 @@ def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copie
 def test_the_calendar_is_not_held(sandbox: Sandbox, pushed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A due date that is the same for everybody passes at midnight; a push that failed half-way then goes on."""
     there = len(sandbox.org.records(ENROLLMENT))
-    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2026-07-01T00:00:01Z")
+    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
     run_build(load_settings())
     part = run_push(load_settings(), PushOptions(limit=50))
     assert (enrollments(part).hold, enrollments(part).accepted) == (None, 50)
-    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2026-07-01T00:15:01Z")
+    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:15:01Z")
     run_build(load_settings())
     rest = run_push(load_settings())
     assert (enrollments(rest).hold, enrollments(rest).accepted, rest.complete) == (None, there - 50, True)
@@ -317,11 +320,27 @@ def test_the_calendar_is_not_held(sandbox: Sandbox, pushed: Settings, monkeypatc
     assert held_rows(pushed) == []
 
 
+def test_a_warehouse_that_was_lost_compares_with_what_the_org_has(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "new.duckdb"))
+    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
+    catch_up()
+    dry = enrollments(run_push(load_settings(), PushOptions(dry_run=True)))
+    assert (dry.hold, dry.create, dry.update) == (None, 0, len(sandbox.org.records(ENROLLMENT))), "the calendar alone"
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
+    catch_up()
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["status"] == 150
+    assert enrollments(run_push(load_settings())).hold == hold
+    assert "This warehouse did not make the last push" in hold.message
+
+
 def test_mistakes_are_held_on_the_day_of_a_due_date_too(
     sandbox: Sandbox, pushed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.portal.edit(some(sandbox, 150), changes={"dateDue": "2026-05-01T00:00:00"})
-    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2026-07-01T00:00:01Z")
+    sandbox.portal.edit(some(sandbox, 150), changes={"dateDue": "2027-05-01T00:00:00"})
+    monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
     catch_up()
     counts = enrollments(run_push(load_settings())).hold.counts
     assert (counts["status"], counts["calendar"]) == (150, counts["records"] - 150)
