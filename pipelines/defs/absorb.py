@@ -105,7 +105,8 @@ def _pull(
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
     look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
-    reports = run_pull(settings, PullOptions([stream], config.full), look=look).streams
+    pulled = run_pull(settings, PullOptions([stream], config.full), look=look)
+    reports = pulled.streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
         | _pull_metadata(report, look.lag.get(name) if name == stream else None)
@@ -113,6 +114,8 @@ def _pull(
     }
     for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
+    if pulled.new_warehouse:
+        context.log.warning(f"A new warehouse was made at {pulled.new_warehouse}.")
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
     return dg.MaterializeResult(metadata=metadata[stream], check_results=_check(look, stream, failures))
 

@@ -122,6 +122,7 @@ def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None 
 def retry(settings: Settings, chosen: dict[str, list[str]] | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
+    Warehouse.existing(settings)
     return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, values, run_id))
 
 
@@ -161,7 +162,7 @@ def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Itera
 
 def clear(settings: Settings) -> int:
     """Settle all quarantined rows; returns how many."""
-    with Warehouse.of(settings).transaction() as connection:
+    with Warehouse.existing(settings).transaction() as connection:
         settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
         return count(connection, settle, [utc_now(), settings.tenant_id])
 
