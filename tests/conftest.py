@@ -55,9 +55,9 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
     """A new warehouse starts as a copy of a migrated one, and stays attached until its test ends.
 
     Migrating, attaching and detaching take a third of a test that pulls. A test whose file is opened by another
-    process, or replaced, or which is about the opening itself, says `@pytest.mark.lets_go`.
+    process, or replaced, or which is about the opening itself, says `@pytest.mark.lets_go`; long runs do without.
     """
-    if request.node.get_closest_marker("lets_go"):
+    if request.node.get_closest_marker("lets_go") or request.node.get_closest_marker("soak"):
         yield
         return
     kept: dict[Path, Any] = {}
@@ -79,7 +79,7 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A small portal and org of this test's own."""
-    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 

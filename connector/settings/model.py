@@ -107,6 +107,7 @@ class AbsorbSettings(_AbsorbLogin):
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
     max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
+    reconcile_days: float = Field(7, ge=0, le=3650)
     # NoDecode: a comma list in the environment, not JSON.
     detail_streams: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -140,6 +141,8 @@ class SalesforceSettings(_SalesforceLogin):
     api_version: str = Field("67.0", pattern=r"^\d{2,3}\.0$")
     bulk_threshold: int = Field(2000, ge=1)
     api_budget_percent: float = Field(80, gt=0, le=100)
+    # A push that would change, blank or unmatch more of what the org has is held; 100 means never.
+    max_change_percent: float = Field(30, ge=0, le=100)
     push_unmatched: bool = False
     overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False

@@ -89,7 +89,7 @@ def serving() -> Iterator[Stage]:
 @pytest.fixture
 def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and the org that goes with it."""
-    box = Sandbox(SandboxOptions(rate_limit=0))
+    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
     for stream, rows in start[0].items():
         box.portal.load(stream, rows)
     with box as running:

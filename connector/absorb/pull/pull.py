@@ -21,9 +21,13 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.times import utc_now
+from connector.warehouse import fields
+from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
+from connector.warehouse.sweeps import SWEPT, put_sweeps
 
 
 def pull(
@@ -86,7 +90,7 @@ def account_lock(settings: Settings, run_id: str) -> AbstractContextManager[obje
 
 async def run(context: Context, close: Closing | None = None) -> PullReport:
     """What `pull` does once it holds the lock."""
-    report = PullReport()
+    report, compared = PullReport(), list[str]()
     try:
         async with context.client:
             await context.client.login()
@@ -94,14 +98,16 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
             for name in ORDER:
                 if name in context.options.streams:
                     report.streams[name] = StreamReport(name)
-                    await _stream(context, report.streams[name])
+                    if await _stream(context, report.streams[name]) and name in SWEPT:
+                        compared.append(name)
             await _details(context, report)
     finally:
         if not context.settings.warehouse.keep_landing:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
         report.new_warehouse = str(context.warehouse.path) if context.warehouse.is_new else None
-        report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        _judge(context, connection, report)
+        put_sweeps(connection, compared, context.begun_at, Stamp(context.settings.tenant_id, context.run_id, utc_now()))
         if close:
             close(connection, report)
     return report
@@ -113,7 +119,17 @@ async def _check_portal(context: Context) -> None:
     require_same(context.warehouse, portal, context.settings.tenant_id, note_by=context.run_id)
 
 
-async def _stream(context: Context, report: StreamReport) -> None:
+def _judge(context: Context, connection: Connection, report: PullReport) -> None:
+    """What is wrong with the rows, whichever pull read them."""
+    tenant_id = context.settings.tenant_id
+    with committed(connection):
+        fields.judge(connection, Stamp(tenant_id, context.run_id, utc_now()))
+    report.vanished, report.emptied = fields.vanished(connection, tenant_id), fields.emptied(connection, tenant_id)
+    report.pending = pending_quarantine(connection, tenant_id, "load")
+
+
+async def _stream(context: Context, report: StreamReport) -> bool:
+    """Pull one stream; True where that was a first whole reading, after which nothing can be missing."""
     stats, started = context.client.session.stats, time.monotonic()
     requests, retries = stats.requests, stats.retries
     scopes, starts = plan(context, report)
@@ -125,6 +141,7 @@ async def _stream(context: Context, report: StreamReport) -> None:
     finally:
         report.requests, report.retries = stats.requests - requests, stats.retries - retries
         report.seconds = time.monotonic() - started
+    return starts.new and context.options.since is None and not report.failures
 
 
 async def _details(context: Context, report: PullReport) -> None:

@@ -9,8 +9,8 @@ SUMMARIES = {
     "push": "Differences → Salesforce, and the LearningRecord API where set.",
     "readback": "Salesforce → warehouse: people, native progress, our own records; finds drift and marks what is due"
     " again.",
-    "sync": "Pull, match, build, push, read back, publish.",
-    "reconcile": "Full id sweep: find enrollments that vanished in Absorb and mark them removed; nothing is deleted.",
+    "sync": "Pull, match, build, push, read back, publish; a sweep for deletions first when one is due.",
+    "reconcile": "Full id sweep: find what vanished in Absorb and mark it removed; nothing is deleted.",
     "publish": "Replace the analysts' file (LEARNSYNC_WAREHOUSE__PUBLISH_PATH) atomically.",
     "status": "Watermarks, row counts, where every enrollment is, last runs, pending rejects, API calls used.",
     "explain": "One enrollment's way: source row → LearningRecord → the rule that chose its status → last push"
@@ -23,5 +23,6 @@ SUMMARIES = {
     "demo": "Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again.",
     "version": "Print the version.",
     "auth": "Log in to the Absorb portal by OAuth 2.0, instead of username and password.",
+    "api": "Any of the portal's enrollment operations by hand: list them, call one.",
     "rejects": "Quarantined source rows and rejected pushes.",
 }

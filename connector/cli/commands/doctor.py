@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialect
 from connector.absorb.identity import portal_identity
 from connector.absorb.lists import LIST_PATHS, read_page
 from connector.absorb.pull.pull import account_lock, pull_lock
@@ -15,14 +17,18 @@ from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
+from connector.push.holds import open_holds
 from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings import plan as learnings_plan
+from connector.salesforce.readback import people
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse, is_there, require_place
+from connector.warehouse.dialects import read_dialects
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from mappings import Mapping
 
@@ -64,6 +70,9 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
+        _guard("changes", lambda: _changes(settings)),
+        *_fields(settings),
+        *_holds(settings),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -114,12 +123,55 @@ def _warehouse(settings: Settings, noted: Noted) -> Found:
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
 
 
+def _changes(settings: Settings) -> Found:
+    """How each list is asked for what changed, as far as a pull has found out."""
+    kept = {}
+    if is_there(settings):
+        with Warehouse.of(settings).connect() as connection:
+            kept = {one.stream: one for one in read_dialects(connection, settings.tenant_id, settings.absorb.url)}
+    usual = Dialect.MODIFIED_SINCE.value
+    text = ", ".join(
+        f"{stream} by {kept[stream].dialect} (since {kept[stream].found_at:%Y-%m-%d})" if stream in kept
+        else f"{stream} by {usual}"
+        for stream in LIST_PATHS
+    )  # fmt: skip
+    if any(one.dialect == Dialect.WHOLE.value for one in kept.values()):
+        return text, 'The portal refuses to be asked by date: docs/operators.md, "The portal refuses modifiedSince".'
+    return text
+
+
+def _fields(settings: Settings) -> list[Finding]:
+    """What pulls found to be missing from the portal's answers; nothing on an ordinary day."""
+    if not is_there(settings):
+        return []
+    try:
+        with Warehouse.of(settings).connect() as connection:
+            vanished = fields.vanished(connection, settings.tenant_id)
+            emptied = fields.emptied(connection, settings.tenant_id)
+    except LearnsyncError:
+        return []  # the check of the warehouse says why
+    texts = [f"{one}: the portal serves it no more; stored values stay" for one in vanished]
+    texts += [f"{one}: far more nulls than before" for one in emptied]
+    remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
+    return [Finding("fields", "warn", text, remedy) for text in texts]
+
+
+def _holds(settings: Settings) -> list[Finding]:
+    """A warning for each push that is held; nothing where there is no warehouse, or its own check failed."""
+    if not is_there(settings):
+        return []
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        held = open_holds(connection, settings.tenant_id)
+        return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+    return []
+
+
 async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:
-    # A login ends the session of whoever uses the account: never beside a running pull.
     lock = pull_lock if is_there(settings) else account_lock
     try:
         client = AbsorbClient.of(settings)
-        with lock(settings, "doctor"):
+        # A login ends the session of whoever uses the account: never beside a pull whose token cannot be shared.
+        with nullcontext() if client.at_hand else lock(settings, "doctor"):
             async with client:
                 return await _ask_portal(settings, client, noted)
     except WarehouseLockedError as busy:
@@ -189,6 +241,7 @@ async def _salesforce(settings: Settings, noted: Noted) -> list[Finding]:
             findings += [
                 await _checked(f"salesforce {it.object}", _target(client, it, maps)) for it in TARGETS.values()
             ]
+            findings.append(await _checked("salesforce people", _people(client, settings, maps)))
             if settings.salesforce.learnings_graph:
                 findings.append(await _checked("salesforce learnings", _learnings(client, maps)))
             findings.append(await _checked("salesforce LearningItemProgress", _progress(client)))
@@ -211,11 +264,21 @@ def _key_file(settings: Settings) -> list[Finding]:
 
 
 async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Found:
-    fields = await preflight.check(client, target, maps)
+    fields, notes = await preflight.look(client, target, maps)
     left_out = len(maps.object_fields(target.object)) - len(fields)
-    return f"{len(fields)} mapped fields are there and writable" + (
+    text = f"{len(fields)} mapped fields are there and writable" + (
         f", {left_out} optional left out" if left_out else ""
     )
+    return (f"{text}; {'; '.join(notes)}", preflight.REMEDY) if notes else text
+
+
+async def _people(client: SalesforceClient, settings: Settings, maps: Mapping) -> Found:
+    compared = await people.check(client, maps)
+    by_hand = f", {len(maps.manual)} learner(s) by hand" if maps.manual else ""
+    if lines := await people.unknown_lines(client, maps, settings.tenant_id):
+        text = f"the org does not have, or hides, whom learner_crosswalk.csv names in line {', '.join(map(str, lines))}"
+        return text, "Correct the salesforce_id; until then these learners are blocked."
+    return f"learners are matched by {', '.join(compared)}{by_hand}"
 
 
 async def _learnings(client: SalesforceClient, maps: Mapping) -> Found:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.cli.command import Outcome, Run, command
+from connector.cli.commands.push import show_hold
 from connector.cli.console import out
-from connector.cli.tables import ago, records, reported, show_drift, sql, table
+from connector.cli.tables import ago, records, reported, show_drift, show_fields, sql, table
+from connector.push.holds import Hold, open_holds
 from connector.settings import Settings
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import identifier
 
@@ -22,14 +25,16 @@ class Status:
     balanced: bool
     runs: list[dict[str, Any]]
     pending: dict[str, int]
+    holds: list[Hold]
     drift: dict[str, int]
+    fields: dict[str, list[str]]
     api_calls: dict[str, Any]
     identity: list[dict[str, Any]]  # the portal and the org that the rows are of
 
     @property
     def complete(self) -> bool:
-        """True when nothing waits for a fix."""
-        return not any(self.pending.values())
+        """True when nothing waits for a fix or for an approval."""
+        return not any(self.pending.values()) and not self.holds
 
 
 IDENTITY = "SELECT system, id, kind, url, noted_at FROM ops.identity WHERE tenant_id = $tenant_id ORDER BY ALL DESC"
@@ -62,7 +67,12 @@ def collect(settings: Settings) -> Status:
             sum(row["enrollments"] for row in accounting) == tables["absorb.enrollments"],
             records(connection, sql("runs"), mine),
             {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
+            open_holds(connection, settings.tenant_id),
             {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
+            {
+                "vanished": [str(one) for one in fields.vanished(connection, settings.tenant_id)],
+                "emptied": [str(one) for one in fields.emptied(connection, settings.tenant_id)],
+            },
             records(connection, sql("api_calls"), mine)[0],
             records(connection, IDENTITY, mine),
         )
@@ -84,6 +94,9 @@ def show(status: Status) -> None:
     for kind, number in status.pending.items():
         if number:
             out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    show_fields(status.fields["vanished"], status.fields["emptied"])
+    for hold in status.holds:
+        show_hold(hold)
     show_drift(status.drift)
     if status.api_calls:
         calls = status.api_calls

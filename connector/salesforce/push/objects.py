@@ -26,9 +26,11 @@ from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.push.rebuild import READABLE, is_lost, take_over
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
+from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
 from connector.warehouse.database import Connection
 from connector.warehouse.identity import require_same
 from mappings import FieldMap
@@ -78,8 +80,9 @@ class OrgObjects(OrgDestination):
         problems: list[str] = []
         for target in objects:
             try:
-                fields = await preflight.check(self.client, target, self._run.maps)
+                fields, notes = await preflight.look(self.client, target, self._run.maps)
                 self.targets.append(ObjectTarget(self._run, self.client, self._org_id, target, fields))
+                self.targets[-1].notes = notes
             except PreflightError as failure:
                 problems += failure.problems
             self._run.progress.advance()
@@ -106,28 +109,38 @@ class OrgObjects(OrgDestination):
         Where the ledger of an object is empty, its records in the org are read too.
         """
         run, tenant = self._run, self._run.settings.tenant_id
-        if run.options.dry_run:
-            with run.warehouse.connect() as connection:
-                self.look_back(connection)
+        keys = self._look_before(run)
         reader = Reader(self.client, self._known, run.folder, Silent())
-        people = await self._people(reader)
+        people = await self._people(reader, keys)
         own = [(target, await reader.read(READABLE[target.object], fields=target.fields)) for target in self._lost]
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in people:
                 store(connection, reading, tenant, run.run_id)
             if people:
-                report.learners = match(connection, run.maps, tenant).learners
+                forget_unneeded(connection, run.maps, tenant)
+                matches = match(connection, run.maps, tenant)
+                report.learners, report.notes = matches.learners, matches.notes
             for target, reading in own:
                 target.taken_over = take_over(connection, target.ledger, reading, target.source)
 
         return keep if people or own else None
 
-    async def _people(self, reader: Reader) -> list[Reading]:
-        if not self._run.options.match or not {ENROLLMENT.name, PROGRESS.name} & set(self.names):
+    def _look_before(self, run: Run) -> Path | None:
+        """The addresses and keys of learners in a file, where people are to be read; a dry run looks back here too."""
+        matched = run.options.match and bool({ENROLLMENT.name, PROGRESS.name} & set(self.names))
+        if not matched and not run.options.dry_run:
+            return None
+        with run.warehouse.connect() as connection:
+            if run.options.dry_run:
+                self.look_back(connection)
+            return spool_keys(connection, run.maps, run.settings.tenant_id, run.folder) if matched else None
+
+    async def _people(self, reader: Reader, keys: Path | None) -> list[Reading]:
+        if keys is None:
             return []
         self._run.progress.stage("learners")
-        return await reader.people(self._run.maps)
+        return await read_people(reader, self._run.maps, keys)
 
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""
@@ -142,6 +155,8 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
+        self.notes: list[str] = []
+        self.watch = watch(spec, fields)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
@@ -163,6 +178,7 @@ class ObjectTarget:
         if self.taken_over:
             report.notes.append(f"{self.taken_over:,} records were in the org already: {EMPTY_LEDGER}")
         report.method = self._method(run.options.within_limit(report.due))
+        report.notes += self.notes
         if not run.options.dry_run:
             self._keep(connection, report.method)
         return report
