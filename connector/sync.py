@@ -61,6 +61,7 @@ log = logging.getLogger(__name__)
 Report = TypeVar("Report", bound="DataclassInstance")
 # Reads what an orchestrator shows of a stage, in the opening of the warehouse that ends the stage.
 Look = Callable[[Connection], None]
+FILLING = ("pull", "reconcile")  # whose reports say that they made the warehouse
 TARGET_NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)  # in the order they are pushed to
 
 
@@ -69,7 +70,7 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
 
     `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.
     """
-    run = runs.begin(settings.tenant_id, command)
+    run, is_new = runs.begin(settings.tenant_id, command), not is_there(settings)
     close = partial(_close, run, look)
     try:
         report = work(run.run_id, close)
@@ -80,6 +81,8 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     if runs.is_open(run):
         with Warehouse.of(settings).connect() as connection:
             close(connection, report)
+    if is_new and command not in FILLING:
+        log.warning("there was no warehouse: a new, empty one was made at %s", settings.warehouse.path)
     return report
 
 
@@ -215,7 +218,10 @@ def run_push(
         run = Run.of(settings, run_id, options, progress)
         return push(run, list(_destinations(run, names)), close)
 
-    return work(runs.new_run_id()) if options.dry_run else stage(settings, "push", work, look)
+    if not options.dry_run:
+        return stage(settings, "push", work, look)
+    Warehouse.existing(settings)
+    return work(runs.new_run_id())
 
 
 def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:
@@ -249,6 +255,7 @@ def run_assign(
     options = options or AssignOptions()
     require_assignments(settings, options)
     if not options.apply:
+        Warehouse.existing(settings)
         return assign(settings, runs.new_run_id(), options, progress)
     return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
 

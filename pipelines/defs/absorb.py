@@ -124,6 +124,8 @@ def _pull(
     }
     for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
+    if pulled.new_warehouse:
+        context.log.warning(f"A new warehouse was made at {pulled.new_warehouse}.")
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
     results = [*_check(look, stream, failures), *_check_fields(pulled, shown)]
     if stream == "enrollments":

@@ -66,7 +66,10 @@ def test_who_only_looks_makes_no_warehouse(path: Path, tmp_path: Path) -> None:
     assert "would be created" in checks["warehouse"]["text"]
     assert PATH in checks["warehouse"]["remedy"]
     assert checks["absorb portal"]["verdict"] == checks["salesforce org"]["verdict"] == "ok"
-    for command in ("status", "rejects", "explain 00000000-0000-4000-8000-000000000000", "publish", "adopt"):
+    for command in (
+        "status", "rejects", "rejects retry", "rejects clear --yes", "explain 00000000-0000-4000-8000-000000000000",
+        "publish", "adopt", "push --dry-run", "assign",
+    ):  # fmt: skip
         code, printed, failure = learnsync(*command.split())
         assert (code, printed) == (2, ""), command
         assert PATH in failure
@@ -81,6 +84,12 @@ def test_a_pull_says_that_it_made_the_warehouse_and_the_next_one_does_not(path: 
     assert report_of("sync")["pull"]["new_warehouse"] == str(path)
     path.unlink()
     assert f"A new warehouse was made at {path}." in learnsync("pull", "--stream", "departments")[1]
+
+
+def test_another_command_that_makes_one_warns_of_it(path: Path) -> None:
+    first, second = (CliRunner().invoke(app, ["build", "--json"], env=dict(os.environ)).stderr for _ in range(2))
+    assert f"a new, empty one was made at {path}" in first
+    assert "warehouse" not in second
 
 
 def test_a_pull_that_cannot_begin_makes_no_warehouse(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

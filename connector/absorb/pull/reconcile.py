@@ -17,7 +17,7 @@ from connector.absorb.pull.pull import pull_lock, run
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Stamp, Warehouse
+from connector.warehouse.database import Connection, Stamp, Warehouse, is_there
 from connector.warehouse.statements import statements
 from connector.warehouse.sweeps import SWEPT, put_sweeps, streams_due
 
@@ -101,9 +101,9 @@ class DueSweep:
 
 
 def sweep_is_due(settings: Settings) -> bool:
-    """True when a list with live rows was not compared for LEARNSYNC_ABSORB__RECONCILE_DAYS; never where that is 0."""
+    """True when a list with live rows was not compared for LEARNSYNC_ABSORB__RECONCILE_DAYS, unless that is 0."""
     days = settings.absorb.reconcile_days
-    if not days:
+    if not days or not is_there(settings):
         return False
     with Warehouse.of(settings).connect() as connection:
         return bool(streams_due(connection, settings.tenant_id, utc_now() - timedelta(days=days)))

@@ -150,6 +150,7 @@ def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None 
 def retry(settings: Settings, chosen: dict[str, list[str]] | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
+    Warehouse.existing(settings)
     return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, values, run_id))
 
 
@@ -189,7 +190,7 @@ def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Itera
 
 def clear(settings: Settings) -> Cleared:
     """Settle all quarantined rows, and what is reported of fields."""
-    with Warehouse.of(settings).transaction() as connection:
+    with Warehouse.existing(settings).transaction() as connection:
         settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
         rows = count(connection, settle, [utc_now(), settings.tenant_id])
         return Cleared(rows, fields.settle(connection, settings.tenant_id, utc_now()))
@@ -198,7 +199,7 @@ def clear(settings: Settings) -> Cleared:
 def settle(settings: Settings, chosen: dict[str, list[str]]) -> int:
     """Leave outdated records as the API has them, until something else of them changes; returns how many."""
     values = {"tenant_id": settings.tenant_id, **chosen}
-    with Warehouse.of(settings).transaction() as connection:
+    with Warehouse.existing(settings).transaction() as connection:
         return count(connection, sql("rejects_settle", pushes=sql("rejects_pushes")), values)
 
 
