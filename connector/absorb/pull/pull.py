@@ -24,7 +24,10 @@ from connector.times import utc_now
 from connector.warehouse.database import Stamp
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
+from connector.warehouse.statements import statements
 from connector.warehouse.sweeps import SWEPT, put_sweeps
+
+sql = statements(__package__)
 
 
 def pull(
@@ -98,6 +101,8 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
         report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        details = {"streams": list(context.settings.absorb.detail_streams), "tenant_id": context.settings.tenant_id}
+        connection.execute(sql("details_off"), details)
         put_sweeps(connection, compared, context.begun_at, Stamp(context.settings.tenant_id, context.run_id, utc_now()))
         if close:
             close(connection, report)
