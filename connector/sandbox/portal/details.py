@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from connector.sandbox.kit.instants import canonical, moment_of, naive_text, timespan
+from connector.sandbox.portal.generator import stable_guid
 from connector.sandbox.portal.lessons import (
     LessonState,
     blank_lessons,
     bring_forward,
     chapter_rows,
     number,
-    session_chapter,
     session_row,
     spread,
     summarize,
@@ -177,9 +177,20 @@ def _lesson_lines(parent: _Parent, lessons: Sequence[LessonState]) -> Iterable[t
 
 def _session_lines(parent: _Parent, row: Row) -> Iterable[tuple[str, _Line]]:
     """A session enrollment, and the chapter enrollment that names the session."""
-    chapter = session_chapter(row)
+    chapter = _session_chapter(row)
     yield "session_enrollments", _line(parent, row, row["sessionId"])
     yield "chapter_enrollments", _line(parent, chapter, chapter["chapterId"], edited=canonical(row["dateEdited"]))
+
+
+def _session_chapter(session: Row) -> Row:
+    """The chapter enrollment of a learner in a session: where an instructor-led course has its `sessionId`.
+
+    Reasoned: the vendor lists the field and does not say when it is filled (docs/facts/absorb.md section 5).
+    """
+    told = {name: value for name, value in session.items() if name != "dateEdited"}
+    chapter_id = stable_guid(f"{session['sessionId']}/chapter")
+    own = {"id": stable_guid(f"{session['id']}/chapter"), "chapterId": chapter_id, "lessonEnrollmentIds": []}
+    return DETAILS["chapter_enrollments"].blank | told | own
 
 
 def _line(parent: _Parent, row: Row, item_id: str, *, parent_id: str | None = None, edited: str | None = None) -> _Line:

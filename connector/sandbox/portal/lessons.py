@@ -238,17 +238,6 @@ def _extreme(pick: Callable[[Iterable[str]], str], rows: Sequence[Row], name: st
     return stamps[pick(stamps)] if stamps else None
 
 
-def session_chapter(session: Mapping[str, Any]) -> Row:
-    """The chapter enrollment of a learner in a session: where an instructor-led course has its `sessionId`.
-
-    Reasoned: the vendor lists the field and does not say when it is filled (docs/facts/absorb.md section 5).
-    """
-    told = {name: value for name, value in session.items() if name != "dateEdited"}
-    chapter_id = stable_guid(f"{session['sessionId']}/chapter")
-    own = {"id": stable_guid(f"{session['id']}/chapter"), "chapterId": chapter_id, "lessonEnrollmentIds": []}
-    return DETAILS["chapter_enrollments"].blank | told | own
-
-
 def session_row(enrollment: Mapping[str, Any], session_id: str, name: str) -> Row:
     """A session enrollment with the state of its course enrollment; no dateAdded (docs/facts/absorb.md section 5)."""
     said = ("status", "progress", "score", "timeSpent", "dateStarted", "dateCompleted", "dateEdited")
