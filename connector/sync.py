@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import DueSweep, ReconcileOptions, ReconcileReport, reconcile, sweep_is_due
+from connector.adopt import AdoptReport, adopt, refuse_other_org
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
 from connector.errors import (
     ApiBudgetError,
     ApiError,
     AuthenticationError,
+    IdentityError,
     IncompleteError,
     LearnsyncError,
     SettingsError,
@@ -33,18 +35,21 @@ from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
 from connector.push.engine import Destination, Run, push
+from connector.push.holds import objects_of
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.learnings.plan import OBJECT as LEARNINGS_OBJECT
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.retrieve import Retrieved, retrieve
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
 from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, is_there
 from connector.warehouse.publish import PublishReport, publish
 from connector.warehouse.runs import Closing
 
@@ -87,6 +92,8 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
     message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    if not is_there(settings):
+        return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
     if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
         wait = min(wait, 1.0)
@@ -175,6 +182,17 @@ def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
     return names
 
 
+def _approved(settings: Settings, options: PushOptions) -> Sequence[str] | None:
+    """The targets that are asked for; those of the approved holds where none is. Raises SettingsError."""
+    if not options.approve:
+        return options.targets
+    with Warehouse.of(settings).connect() as connection:
+        held = objects_of(connection, settings.tenant_id, options.approve)
+    objects = {LEARNINGS: LEARNINGS_OBJECT} | {name: target.object for name, target in ALL_TARGETS.items()}
+    named = [name for name, object_name in objects.items() if object_name in held]
+    return options.targets if options.targets is not None else named
+
+
 def _destinations(run: Run, names: Sequence[str]) -> Iterator[Destination]:
     if set(names) - {LEARNING_RECORDS}:
         client = SalesforceClient.of(run.settings)  # one session for all targets of the org
@@ -191,7 +209,7 @@ def run_push(
 ) -> PushReport:
     """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
-    names = chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
+    names = chosen(settings, _approved(settings, options))  # before a run is recorded: a wrong setting is no run
 
     def work(run_id: str, close: Closing | None = None) -> PushReport:
         run = Run.of(settings, run_id, options, progress)
@@ -218,6 +236,12 @@ def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) ->
     return stage(settings, "readback", partial(readback, settings, options))
 
 
+def run_retrieve(settings: Settings, record_id: str) -> Retrieved:
+    """One native record as the org has it now, and what is ours. Not recorded: it writes nothing anywhere."""
+    require_salesforce(settings)
+    return retrieve(settings, record_id)
+
+
 def run_assign(
     settings: Settings, options: AssignOptions | None = None, progress: Progress | None = None
 ) -> AssignReport:
@@ -227,6 +251,13 @@ def run_assign(
     if not options.apply:
         return assign(settings, runs.new_run_id(), options, progress)
     return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
+
+
+def run_adopt(settings: Settings) -> AdoptReport:
+    """The portal and the org that the settings name become those of the warehouse."""
+    require_absorb(settings)
+    Warehouse.existing(settings)  # before a run is recorded, which would make one
+    return stage(settings, "adopt", lambda run_id, _: adopt(settings, run_id))
 
 
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
@@ -265,6 +296,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
     such failure is raised at the end.
     """
+    refuse_other_org(settings)  # before anything is pulled
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
     swept = run_due_sweep(settings, begun_at := utc_now(), progress)
@@ -314,6 +346,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
+        except IdentityError:
+            raise  # whatever is built and published after that would be of two systems
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":

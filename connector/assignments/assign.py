@@ -15,6 +15,7 @@ from typing import Any
 from connector.absorb.api import AbsorbApi
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call, is_key_refused
+from connector.absorb.identity import portal_identity
 from connector.absorb.pull.pull import pull_lock
 from connector.assignments.query import check_query, read_record, refusal
 from connector.assignments.report import Assignment, AssignOptions, AssignReport, Entry
@@ -34,6 +35,7 @@ from connector.settings import Settings, require_absorb, require_salesforce, var
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
+from connector.warehouse.identity import require_same
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
@@ -94,7 +96,9 @@ class _Assign:
         self.progress.stage("assignments")
         section = self.settings.assignments
         async with SalesforceClient.of(self.settings) as client:
-            self.org_id = (await client.grant()).org_id
+            grant = await client.grant()
+            self.org_id = grant.org_id
+            require_same(self.warehouse, grant.identity, self.settings.tenant_id)
             try:
                 with path.open("w", encoding="utf-8") as lines:
                     async for records in client.query(section.query):
@@ -131,6 +135,7 @@ class _Assign:
         self.progress.stage("enrolling", len(due))
         done: list[Entry] = []
         async with AbsorbClient.of(self.settings) as client:
+            require_same(self.warehouse, await portal_identity(client), self.settings.tenant_id)
             sender = _Sender(client)
             try:
                 for assignment in due:

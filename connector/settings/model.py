@@ -141,6 +141,8 @@ class SalesforceSettings(_SalesforceLogin):
     api_version: str = Field("67.0", pattern=r"^\d{2,3}\.0$")
     bulk_threshold: int = Field(2000, ge=1)
     api_budget_percent: float = Field(80, gt=0, le=100)
+    # A push that would change, blank or unmatch more of what the org has is held; 100 means never.
+    max_change_percent: float = Field(30, ge=0, le=100)
     push_unmatched: bool = False
     overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False

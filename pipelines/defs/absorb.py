@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from connector.absorb.pull.options import PullOptions, StreamReport
+from connector.absorb.pull.options import PullOptions, PullReport, StreamReport
 from connector.absorb.pull.reconcile import DueSweep
 from connector.settings import Settings
 from connector.sync import run_due_sweep, run_pull
@@ -47,6 +47,8 @@ def _stream_asset(
         check_specs=[
             checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
             checks.spec(asset, "schema_as_known", "The portal serves no field that learnsync does not know."),
+            checks.spec(asset, "no_field_vanished", "The portal still serves every field that it served before."),
+            checks.spec(asset, "values_as_before", "No field has far more nulls than before, in rows known before."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
             *more_checks,
         ],
@@ -113,7 +115,8 @@ def _pull(
     if stream == "enrollments":  # the last of the lists, and what the canonical tables wait for
         swept = run_due_sweep(settings, begun_at)
     options = PullOptions([stream], config.full and not swept.whole, begun_at=begun_at)
-    reports = run_pull(settings, options, look=look).streams
+    pulled = run_pull(settings, options, look=look)
+    reports = pulled.streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
         | _pull_metadata(report, look.lag.get(name) if name == stream else None)
@@ -122,7 +125,7 @@ def _pull(
     for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
-    results = _check(look, stream, failures)
+    results = [*_check(look, stream, failures), *_check_fields(pulled, shown)]
     if stream == "enrollments":
         results.append(sweep_trusted(swept))
     return dg.MaterializeResult(metadata=metadata[stream], check_results=results)
@@ -183,14 +186,34 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
             description=f"Unknown fields are kept in absorb.{stream}._extra." if drifted else "",
             fields=table_value(["field", "first_seen"], [(name, str(seen)) for name, seen in drifted]),
         ),
-        checks.soft(
+        checks.hard(
             "every_list_read",
             passed=not failures,
+            description="What was not read stays due: the next pull asks for it again." if failures else "",
             failed=len(failures),
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
     ]
     return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
+
+
+def _check_fields(pulled: PullReport, streams: Sequence[str]) -> list[dg.AssetCheckResult]:
+    vanished = [one for one in pulled.vanished if one.stream in streams]
+    emptied = [one for one in pulled.emptied if one.stream in streams]
+    return [
+        checks.hard(
+            "no_field_vanished",
+            passed=not vanished,
+            description="Stored values stay; docs/operators.md, A field vanished." if vanished else "",
+            fields=table_value(["field", "since"], [(str(one), str(one.since)) for one in vanished]),
+        ),
+        checks.soft(
+            "values_as_before",
+            passed=not emptied,
+            description="; ".join(map(str, emptied)),
+            fields=len(emptied),
+        ),
+    ]
 
 
 def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:

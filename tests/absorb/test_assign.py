@@ -24,6 +24,7 @@ from connector.assignments import AssignOptions, AssignReport
 from connector.cli import console
 from connector.cli.main import app
 from connector.errors import (
+    IdentityError,
     LearnsyncError,
     PermissionDeniedError,
     ServerFaultError,
@@ -88,7 +89,7 @@ def serving() -> Iterator[Stage]:
 @pytest.fixture
 def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and the org that goes with it."""
-    box = Sandbox(SandboxOptions(rate_limit=0))
+    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
     for stream, rows in start[0].items():
         box.portal.load(stream, rows)
     with box as running:
@@ -170,6 +171,20 @@ def contents(settings: Settings) -> list[Any]:
 
 def outcome(report: AssignReport) -> tuple[int, int, int, int]:
     return report.enrolled, report.already, report.rejected, report.deferred
+
+
+def test_nobody_is_enrolled_in_another_portal(
+    org: Org, ready: Settings, free: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assign_in(org, *free[:2])
+    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0, salesforce=False, seed=7)) as other:
+        for name, value in other.settings().items():
+            monkeypatch.setenv(name, value)
+        before = ledger(ready)
+        with pytest.raises(IdentityError, match="another portal"):
+            run_assign(load_settings(), APPLY)
+        assert other.portal.rows("enrollments") == []
+    assert ledger(ready) == before
 
 
 # -- whom, and once ---------------------------------------------------------------------------------------------------

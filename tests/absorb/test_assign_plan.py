@@ -38,6 +38,8 @@ INSERTS = {
     " VALUES ('default', ?, ?, ?, ?, now(), 'run')",
     "match": "INSERT INTO salesforce.learner_matches (tenant_id, user_id, outcome, hits, salesforce_user_id,"
     " salesforce_contact_id, last_user_id, last_contact_id) VALUES ('default', ?, ?, 1, ?, ?, ?, ?)",
+    "shared": "INSERT INTO salesforce.learner_matches (tenant_id, user_id, outcome, hits, shared_id)"
+    " VALUES ('default', ?, 'collision', 1, ?)",
     "item": "INSERT INTO salesforce.item_matches (tenant_id, course_id, outcome, rule, hits, learning_item_id)"
     " VALUES ('default', ?, ?, ?, 1, ?)",
     "native": 'INSERT INTO salesforce.learning_items (tenant_id, "Id", "Name") VALUES (\'default\', ?, ?)',
@@ -97,6 +99,10 @@ CASES: dict[str, tuple[list[tuple[str, list[Any]]], list[tuple[str, str | None, 
     ),
     "two learners are one person": (
         [*USUAL, ("match", [BEA, "matched", PERSON, None, PERSON, None])], ONE, {"as-1": "ambiguous_learner"},
+    ),
+    "a person whom two learners share": (
+        [*USUAL[:2], *USUAL[3:], ("shared", [ADA, PERSON]), ("shared", [BEA, PERSON])], ONE,
+        {"as-1": "ambiguous_learner"},
     ),
     "an inactive twin does not make it ambiguous": (
         [("user", [ADA, 0, None]), ("user", [BEA, 1, None]), *USUAL[2:],

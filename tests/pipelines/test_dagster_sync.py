@@ -170,6 +170,23 @@ def test_rejects_warn_and_the_run_succeeds(portal: Sandbox, sync: Sync) -> None:
     assert all(check.passed for check in healed.values())
 
 
+def test_fields_and_values_that_vanish_and_odd_scores_show_in_their_checks(portal: Sandbox, sync: Sync) -> None:
+    portal.portal.edit(2, changes={"score": 105.0})
+    odd = checks_of(sync())["learning_record:scores_in_range"]
+    assert (odd.passed, odd.severity, odd.metadata["out_of_range"].value) == (False, dg.AssetCheckSeverity.WARN, 2)
+
+    portal.portal.alter("enrollments", leave_out=["dateDue"], empty=["fullName"])
+    second = sync("full_sync")
+    assert second.success
+    checks = checks_of(second)
+    vanished, emptied = (checks[f"absorb/enrollments:{name}"] for name in ("no_field_vanished", "values_as_before"))
+    assert (vanished.passed, vanished.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "enrollments.dateDue" in str(vanished.metadata["fields"].value)
+    assert (emptied.passed, emptied.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "enrollments.fullName (0 % → 100 % null in 400 rows)" in str(emptied.description)
+    assert checks["absorb/users:no_field_vanished"].passed
+
+
 def test_drift_warns_and_the_next_sync_repairs_it(portal: Sandbox, sync: Sync) -> None:
     first = sync()
     there = portal.org.record_counts()

@@ -341,6 +341,18 @@ class TestControl:
         with sign_in(own) as api:
             assert odd in pull(api, f"/courses/{course}/enrollments")
 
+    def test_lists_can_leave_fields_out_or_empty_them(self, own: Sandbox) -> None:
+        course, altered = biggest(own), {"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["fullName"]}
+        assert httpx.post(f"{own.absorb_url}/_sandbox/answers", json=altered).status_code == 200
+        with sign_in(own) as api:
+            rows = pull(api, f"/courses/{course}/enrollments")
+            assert not any("dateDue" in row or row["fullName"] is not None for row in rows)
+            httpx.post(f"{own.absorb_url}/_sandbox/answers", json={"stream": "enrollments"})
+            truth = {row["id"]: row for row in own.portal.rows("enrollments")}
+            assert all(row == truth[row["id"]] for row in pull(api, f"/courses/{course}/enrollments"))
+
     def test_bad_requests_are_400(self, own: Sandbox) -> None:
-        for path, body in (("change", {"edit": 1}), ("change", []), ("rows", {"stream": "nope"})):
+        unknown = {"stream": "enrollments", "leave_out": ["due"]}
+        bad = (("change", {"edit": 1}), ("change", []), ("rows", {"stream": "nope"}), ("answers", unknown))
+        for path, body in bad:
             assert httpx.post(f"{own.absorb_url}/_sandbox/{path}", json=body).status_code == 400

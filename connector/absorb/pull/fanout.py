@@ -110,7 +110,7 @@ class FanOut:
         stream, client = self._report.stream, self._context.client
         path, name = LIST_PATHS[stream].format(scope=scope), f"{stream} of {scope}"
         remedy = "Rows that were read are kept; the watermark stays, so the next pull reads the list again."
-        return read_list(client, walk, path, STREAMS[stream].collection, name=name, remedy=remedy)
+        return read_list(client, walk, path, STREAMS[stream].collection, kind=stream, name=name, remedy=remedy)
 
 
 def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | None:

@@ -17,6 +17,7 @@ from connector.streams import STREAMS
 from connector.streams.rows import GUID_PATTERN
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
+from connector.warehouse.fields import Emptied, Vanished
 from connector.warehouse.load import LoadCounts
 
 ALL = "*"  # the scope of a list that is not one course's
@@ -106,15 +107,23 @@ class StreamReport:
 
 @dataclass(slots=True)
 class PullReport:
-    """What a pull did; `pending` counts rows in quarantine that wait for a fix."""
+    """What a pull did. Of all streams, pulled or not: `pending` counts rows in quarantine that wait for a fix;
+    `vanished` are fields that the portal stopped serving, `emptied` those whose share of nulls jumped, a warning.
+
+    `new_warehouse` is the path of the warehouse where this pull made it.
+    """
 
     streams: dict[str, StreamReport] = field(default_factory=dict)
     pending: int = 0
+    new_warehouse: str | None = None
+    vanished: list[Vanished] = field(default_factory=list)
+    emptied: list[Emptied] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """True when every list was read to its end and nothing waits in quarantine."""
-        return not self.pending and not any(report.failures for report in self.streams.values())
+        """True when every list was read to its end, no field vanished and nothing waits in quarantine."""
+        unread = any(report.failures for report in self.streams.values())
+        return not self.pending and not self.vanished and not unread
 
 
 @dataclass(frozen=True, slots=True)

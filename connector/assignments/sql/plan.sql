@@ -12,11 +12,12 @@ WITH asked AS (
   -- A record that changes while pages are read may come twice.
   QUALIFY row_number() OVER (PARTITION BY assignment_id ORDER BY learner, course) = 1
 ),
--- Who is meant. A learner whose match became ambiguous is remembered by whom they were matched to last.
+-- Who is meant: one learner, or several who share the person. A learner whose match became ambiguous is remembered by whom
+-- they were matched to last.
 person_ids AS (
-  SELECT coalesce(salesforce_user_id, salesforce_contact_id) AS person, user_id, true AS sure
+  SELECT coalesce(salesforce_user_id, salesforce_contact_id, shared_id) AS person, user_id, true AS sure
   FROM salesforce.learner_matches
-  WHERE tenant_id = $tenant_id AND outcome = 'matched'
+  WHERE tenant_id = $tenant_id AND outcome IN ('matched', 'collision')
   UNION ALL
   SELECT unnest([last_user_id, last_contact_id]), user_id, false
   FROM salesforce.learner_matches

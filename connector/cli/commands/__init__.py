@@ -16,6 +16,7 @@ SUMMARIES = {
     "explain": "One enrollment's way: source row → LearningRecord → the rule that chose its status → last push"
     " outcome.",
     "doctor": "Check settings, maps, warehouse, portal and org; one line each, with the remedy.",
+    "adopt": "Make the portal and the org that the settings name those of the warehouse.",
     "assign": "Salesforce → Absorb: enroll who was assigned a course in Salesforce.",
     "sandbox": "Serve a local portal, org and LearningRecord API until interrupted, and print the settings that use"
     " them.",

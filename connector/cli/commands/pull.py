@@ -9,7 +9,7 @@ from rich.markup import escape
 from connector.absorb.pull.options import ORDER, PullOptions, PullReport, StreamReport
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, table
+from connector.cli.tables import reported, show_fields, table
 from connector.errors import SettingsError
 from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
@@ -56,6 +56,8 @@ def _figures(stream: StreamReport) -> tuple[str | int | float, ...]:
 
 def show_pull(report: PullReport) -> None:
     """Rows and requests per stream, and what could not be read."""
+    if report.new_warehouse:
+        out.print(f"A new warehouse was made at {escape(report.new_warehouse)}.", soft_wrap=True)
     columns = ("stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
     out.print(table("Pulled from Absorb", columns, map(_figures, report.streams.values())))
     for stream in report.streams.values():
@@ -69,5 +71,6 @@ def show_pull(report: PullReport) -> None:
             out.print(f"  {stream.counts.returned:,} of {stream.stream} returned that had been marked removed")
         if stream.tombstones:
             out.print(f"  {len(stream.tombstones)} course(s) answered 404: gone once a later run meets the same")
+    show_fields(map(str, report.vanished), map(str, report.emptied))
     if report.pending:
         out.print(f"  [yellow]{report.pending:,} row(s) in quarantine[/]: see `learnsync rejects list`")

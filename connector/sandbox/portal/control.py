@@ -13,6 +13,7 @@ from starlette.routing import Route
 from connector.sandbox.kit.routes import json_response, open_door
 from connector.sandbox.portal.context import Call, House
 from connector.sandbox.portal.errors import gateway_error, portal_shape
+from connector.sandbox.portal.gateway import Rival
 from connector.sandbox.portal.schema import STREAMS
 
 _refusal = partial(gateway_error, 400)
@@ -25,6 +26,8 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/state": {"GET": _state},
             "/_sandbox/change": {"POST": _change},
             "/_sandbox/rows": {"POST": _put_rows},
+            "/_sandbox/rival": {"POST": _rival},
+            "/_sandbox/answers": {"POST": _alter},
             "/_sandbox/delete": {"POST": _remove},
             "/_sandbox/restore": {"POST": _restore},
             "/_sandbox/miss": {"POST": _miss},
@@ -63,6 +66,28 @@ def _put_rows(call: Call) -> Response:
     for row in rows:
         call.house.portal.put_row(stream, row, course_id=body.get("course_id"))
     return json_response({"stream": stream, "put": len(rows)})
+
+
+def _rival(call: Call) -> Response:
+    """Another client that logs in with the account `times` times, each time after `calls` calls with our token."""
+    body = _body(call)
+    if not set(body) <= {"times", "calls"} or not all(isinstance(number, int) for number in body.values()):
+        raise _refusal("expected whole numbers for times, calls")
+    call.house.gateway.rival = Rival(**body)
+    return json_response(body)
+
+
+def _alter(call: Call) -> Response:
+    """`{"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["score"]}`: what lists serve from now on."""
+    body = _body(call)
+    stream = str(body.get("stream", "enrollments"))
+    if stream not in STREAMS:
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    named = {act: [str(name) for name in body.get(act, [])] for act in ("leave_out", "empty")}
+    if unknown := {name for names in named.values() for name in names} - set(STREAMS[stream].blank):
+        raise _refusal(f"{stream} has no field {', '.join(sorted(unknown))}")
+    call.house.portal.alter(stream, leave_out=named["leave_out"], empty=named["empty"])
+    return json_response({"stream": stream, **named})
 
 
 def _remove(call: Call) -> Response:

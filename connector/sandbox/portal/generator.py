@@ -134,6 +134,10 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
     if number == 2:
         course_type = "InstructorLedCourse"  # however few courses there are, one has sessions
     required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
+    if number == 3:
+        required = [str(earlier[1]["id"])]  # however few courses there are, one requires another
+    # Who completes the second course is enrolled in the first.
+    following = [str(earlier[0]["id"])] if number == 1 else []
     return ALL["courses"].blank | {
         "id": dice.guid(),
         "courseType": course_type,
@@ -144,6 +148,7 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
         "expireDuration": None,
         "activeStatus": 1 if number % 9 == 7 else 0,
         "prerequisiteCourseIds": required,
+        "postEnrollmentCourseIds": following,
         "allowCourseEvaluation": dice.chance(0.3),
         "categoryId": dice.guid() if dice.chance(0.7) else None,
         "vendor": dice.choice(VENDORS) if dice.chance(0.7) else None,

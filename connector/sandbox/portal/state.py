@@ -38,6 +38,7 @@ class Portal:
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
+        self._served: dict[str, str] = {}
         self._deleted: list[tuple[str, Row]] = []
         self._missing: dict[str, int] = {}  # course → how many more times its enrollments answer 404
 
@@ -92,10 +93,16 @@ class Portal:
         inner = f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
         with self.lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
-            found = self._db.execute(
-                f"SELECT t.json FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq", tuple(parameters)
-            ).fetchall()
+            served = self._served.get(stream, "t.json")
+            page = f"SELECT {served} FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq"
+            found = self._db.execute(page, tuple(parameters)).fetchall()
         return total, [text for (text,) in found]
+
+    def alter(self, stream: str, *, leave_out: Iterable[str] = (), empty: Iterable[str] = ()) -> None:
+        """From now on lists of this stream leave these fields out, and serve null for those; naming none ends it."""
+        removed = "".join(f", '$.{name}'" for name in leave_out)
+        emptied = "".join(f", '$.{name}', NULL" for name in empty)
+        self._served[stream] = f"json_remove(json_set(t.json{emptied}){removed})"
 
     def _total(self, sql: str, parameters: tuple[object, ...]) -> int:
         # A long pull asks for the same total with every page; the cache lives until the next change.
