@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
+import pytest
 from support import query
 
 from connector.absorb.pull.options import PullOptions
@@ -14,10 +17,10 @@ from connector.absorb.pull.reconcile import sweep_is_due
 from connector.cli.commands.sync import show_sync
 from connector.cli.tables import reported
 from connector.sandbox.server import Sandbox
-from connector.settings import Settings
+from connector.settings import Settings, load_settings
 from connector.sync import SyncReport, run_due_sweep, run_sync
 from connector.times import utc_now
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Warehouse, available
 
 
 def without_org(settings: Settings) -> Settings:
@@ -144,3 +147,25 @@ def test_part_of_a_first_pull_is_no_sweep(sandbox: Sandbox, settings: Settings) 
     swept = run_due_sweep(settings, utc_now())
     assert swept.trusted
     assert not sweep_is_due(settings)
+
+
+@pytest.mark.lets_go
+def test_a_warehouse_of_before_keeps_its_marks_and_is_due(tmp_path: Path) -> None:
+    path, course = tmp_path / "old.duckdb", "c0000000-0000-4000-8000-000000000001"
+    with duckdb.connect(str(path)) as old:
+        for version, name, text in available():
+            if version < 17:
+                old.execute(text)
+                old.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
+        stamps = "'default', uuid(), now(), 'run'"
+        old.execute(f"INSERT INTO absorb.departments (tenant_id, id, _loaded_at, _run_id) VALUES ({stamps})")
+        old.execute(
+            "INSERT INTO absorb.courses (tenant_id, id, _loaded_at, _run_id, _removed_at)"
+            f" VALUES ('default', '{course}', now(), 'run', now())"
+        )
+        old.execute(f"INSERT INTO absorb.attempts (tenant_id, id, _loaded_at, _run_id, status) VALUES ({stamps}, 3)")
+    settings = load_settings(warehouse={"path": path})
+    assert sweep_is_due(settings)
+    warehouse = Warehouse.of(settings)
+    assert query(warehouse, "SELECT CAST(course_id AS VARCHAR) FROM ops.courses_missing") == [(course,)]
+    assert query(warehouse, "SELECT count(*) FROM ops.detail_streams") == [(4,)]  # details are not all read again

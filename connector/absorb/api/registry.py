@@ -17,6 +17,9 @@ from typing_extensions import is_typeddict
 
 from connector.absorb.api import AbsorbApi
 from connector.absorb.client import AbsorbClient
+from connector.absorb.login.tokens import Authenticator
+from connector.http.answers import Answer
+from connector.http.session import HttpSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,20 @@ class _AskedError(Exception):
     """Method and path of the request that an operation would have made."""
 
 
-class _Noting:
-    """A client that answers nothing."""
+class _Noting(AbsorbClient):
+    """A client of no portal, which makes no call."""
 
-    async def call(self, method: str, path: str, **_: Any) -> Any:
+    def __init__(self) -> None:
+        super().__init__(cast(HttpSession, None), cast(Authenticator, None))
+
+    async def call(self, method: str, path: str, **_: Any) -> Answer:
         raise _AskedError(method, path)
-
-    async def read(self, path: str, *_: Any, **__: Any) -> Any:
-        raise _AskedError("GET", path)
 
 
 @lru_cache
 def operations() -> dict[str, Operation]:
     """Name → operation, in the order of the vendor's page. Not to be called inside a running event loop."""
-    api = AbsorbApi(cast(AbsorbClient, _Noting()))
+    api = AbsorbApi(_Noting())
     groups = {name: group for name, group in vars(api).items() if not name.startswith("_")}
     names = [
         f"{group}.{name}"

@@ -34,6 +34,7 @@ class Limits:
     group_lists: int = 400
     queue_pages: int = 32
     detail_pairs: int = 200  # learners and courses whose details are loaded together
+    detail_seconds: float = 3600.0  # after so long the details that are left wait for the next pull
     largest_page: int = MAX_LIMIT  # rows that one answer may hold
     failures_in_a_row: int = 20  # lists failing one after the other: an outage then, not a bad list
 

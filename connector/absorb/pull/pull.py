@@ -27,7 +27,10 @@ from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
+from connector.warehouse.statements import statements
 from connector.warehouse.sweeps import SWEPT, put_sweeps
+
+sql = statements(__package__)
 
 
 def pull(
@@ -107,6 +110,8 @@ async def run(context: Context, close: Closing | None = None) -> PullReport:
     with context.warehouse.connect() as connection:
         report.new_warehouse = str(context.warehouse.path) if context.warehouse.is_new else None
         _judge(context, connection, report)
+        details = {"streams": list(context.settings.absorb.detail_streams), "tenant_id": context.settings.tenant_id}
+        connection.execute(sql("details_off"), details)
         put_sweeps(connection, compared, context.begun_at, Stamp(context.settings.tenant_id, context.run_id, utc_now()))
         if close:
             close(connection, report)

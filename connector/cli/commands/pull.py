@@ -63,7 +63,9 @@ def show_pull(report: PullReport) -> None:
     for stream in report.streams.values():
         for scope, reason in stream.failures.items():
             out.print(f"  [red]not read[/] {stream.stream} of {scope}: {escape(reason)}", soft_wrap=True)
-        if stream.left_out:
+        if stream.left_out and stream.stream in DETAIL_STREAMS:
+            out.print(f"  {stream.left_out:,} learner(s) and courses are left to be looked into by later pulls")
+        elif stream.left_out:
             out.print(f"  {stream.left_out:,} quiet course(s) left to a later pull: so many requests saved")
         if stream.counts.returned:
             out.print(f"  {stream.counts.returned:,} of {stream.stream} returned that had been marked removed")
