@@ -38,6 +38,8 @@ class Portal:
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
+        # Whether accessDate and dateDue can be set by the API: by the vendor's list they cannot.
+        self.keeps_dates = False
 
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
