@@ -59,12 +59,13 @@ def show(report: AssignReport) -> None:
         f"Enrolled {report.enrolled:,} in Absorb; {report.already:,} were there already, {report.rejected:,} refused,"
         f" {report.deferred:,} put off, {report.left_out:,} left to a later run."
     )
-    if dropped := report.dates.get("dropped"):
-        out.print(
-            f"  [yellow]note[/] Absorb did not keep the start or due date of {dropped:,}: set them there"
-            " (ops.assignments, dates_kept = false)",
-            soft_wrap=True,
-        )
+    _show_dates(report.dates.get("dropped", 0))
     for failure in report.failures:
         text = escape(str(failure["error_text"]))
         out.print(f"  [red]{failure['state']}[/] {failure['assignment_id']}: {text}", soft_wrap=True)
+
+
+def _show_dates(dropped: int) -> None:
+    if dropped:
+        said = f"Absorb did not keep the start or due date of {dropped:,}: set them there"
+        out.print(f"  [yellow]note[/] {said} (ops.assignments, dates_kept = false)", soft_wrap=True)
