@@ -271,11 +271,14 @@ def test_what_an_earlier_version_sent_is_read_before_it_is_called_outdated(
     with Warehouse.of(ready).connect() as connection:
         connection.execute("UPDATE salesforce.push_ledger SET content = sha256(content)")
     change(ready, LINKED, *every[:5])
-    change(ready, "score = 12.5", every[0])
+    change(ready, "score = 12.5", every[0], every[1])
+    sandbox.records.rows[ledger(ready)[1]["remote_id"]]["is_deleted"] = True
+    assert send(ready, dry_run=True).outdated == {"unknown": 5}
     report = send(ready)
-    assert (report.outdated, report.unchanged) == ({"score": 1}, due(ready) - 1)
+    assert (report.outdated, report.unchanged) == ({"not found": 1, "score": 1}, due(ready) - 2)
+    assert [row["error_code"] for row in ledger(ready, "state = 'outdated'")] == ["CHANGED", "NOT_FOUND"]
     asked = calls(sandbox, "GET")
-    assert send(ready).outdated == {"score": 1}
+    assert send(ready).outdated == {"not found": 1, "score": 1}
     assert calls(sandbox, "GET") == asked
 
 
