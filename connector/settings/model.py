@@ -30,7 +30,8 @@ REGIONS = {
 DETAIL_STREAM_NAMES = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 # Assignments that did not fail (docs/facts/salesforce.md section 1a); a status that is not set yet counts as none.
 ASSIGNMENT_QUERY = (
-    "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
+    "SELECT Id, AssigneeId, LearningItemId, StartDate, DueDate FROM LearningItemAssignment"
+    " WHERE AssignmentStatus != 'Failed'"
 )
 FIELD_PATH = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$"
 
@@ -219,6 +220,9 @@ class AssignmentSettings(_Section):
     query: str = Field(ASSIGNMENT_QUERY, max_length=8_000)
     learner_field: str = Field("AssigneeId", pattern=FIELD_PATH)
     course_field: str = Field("LearningItemId", pattern=FIELD_PATH)
+    # Left aside where the query does not select them, unless they were set.
+    start_field: str = Field("StartDate", pattern=FIELD_PATH)
+    due_field: str = Field("DueDate", pattern=FIELD_PATH)
 
 
 class Settings(BaseSettings):

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 from support import Row, query, records
+from typer.testing import CliRunner
 
 from connector import sync
 from connector.cli.commands import rejects, status
 from connector.cli.commands.push import show_push
+from connector.cli.main import app
 from connector.errors import AuthenticationError, LearnsyncError, NotFoundError, ServerFaultError, SettingsError
 from connector.learning_records import client as api
 from connector.learning_records import outdated
@@ -234,7 +236,12 @@ def test_what_changes_after_its_creation_is_outdated_with_the_reason_until_it_is
     change(ready, "is_deleted = false", second)
     assert send(ready).outdated == {"score, passed": 1}
     assert ledger(ready, "state = 'accepted'")[0]["record_id"] == second
-    assert rejects.settle(ready, rejects._chosen(row_id=[first])) == 1
+    listed = CliRunner().invoke(app, ["rejects", "list", "--object", "LearningRecord"])
+    assert (listed.exit_code, "outdated" in listed.stdout) == (1, True)
+    wrong = CliRunner().invoke(app, ["rejects", "clear", "--yes", "--id", first])
+    assert isinstance(wrong.exception, SettingsError)  # --id without --outdated would settle everything
+    settled = CliRunner().invoke(app, ["rejects", "clear", "--outdated", "--yes", "--id", first])
+    assert "Settled 1 outdated record(s)" in settled.stdout
     assert (send(ready).outdated, status.collect(ready).pending) == ({}, {})
     change(ready, "title = 'Another name'", first)  # what was settled was another difference
     assert send(ready).outdated == {"title, score, passed": 1}
@@ -264,11 +271,14 @@ def test_what_an_earlier_version_sent_is_read_before_it_is_called_outdated(
     with Warehouse.of(ready).connect() as connection:
         connection.execute("UPDATE salesforce.push_ledger SET content = sha256(content)")
     change(ready, LINKED, *every[:5])
-    change(ready, "score = 12.5", every[0])
+    change(ready, "score = 12.5", every[0], every[1])
+    sandbox.records.rows[ledger(ready)[1]["remote_id"]]["is_deleted"] = True
+    assert send(ready, dry_run=True).outdated == {"unknown": 5}
     report = send(ready)
-    assert (report.outdated, report.unchanged) == ({"score": 1}, due(ready) - 1)
+    assert (report.outdated, report.unchanged) == ({"not found": 1, "score": 1}, due(ready) - 2)
+    assert [row["error_code"] for row in ledger(ready, "state = 'outdated'")] == ["CHANGED", "NOT_FOUND"]
     asked = calls(sandbox, "GET")
-    assert send(ready).outdated == {"score": 1}
+    assert send(ready).outdated == {"not found": 1, "score": 1}
     assert calls(sandbox, "GET") == asked
 
 

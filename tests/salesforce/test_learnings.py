@@ -52,11 +52,11 @@ KEY = "Absorb_Course_Id__c"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A catalogue of six courses without prerequisites, and an org."""
+    """A catalogue of six courses that do not name each other, and an org."""
     box = Sandbox(SandboxOptions(rate_limit=0))
     generate(box.portal, scale=12, courses=6)
     for row in box.portal.rows("courses"):
-        box.portal.put_row("courses", row | {"prerequisiteCourseIds": []})
+        box.portal.put_row("courses", row | {"prerequisiteCourseIds": [], "postEnrollmentCourseIds": []})
     with box:
         yield box
 

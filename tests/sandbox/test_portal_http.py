@@ -333,6 +333,19 @@ class TestControl:
         state = httpx.get(f"{url}/_sandbox/state").json()
         assert state["counts"]["enrollments"] == 302
 
+    def test_due_dates_are_dropped_unless_the_portal_is_told_to_keep_them(self, own: Sandbox) -> None:
+        free = "SELECT u.key, c.key FROM users u, courses c WHERE NOT EXISTS (SELECT 1 FROM enrollments e WHERE"
+        pairs = own.portal.select(f"{free} e.user_id = u.key AND e.course_id = c.key) LIMIT 2")
+        with sign_in(own) as client:
+            for (user, course), keeps in zip(pairs, (False, True), strict=True):
+                told = client.post("/_sandbox/keeps_dates", json={"keeps_dates": keeps})
+                assert told.json() == {"keeps_dates": keeps}
+                body = {"courseId": course, "dateDue": "2026-05-31T12:00:00Z"}
+                assert client.post(f"/users/{user}/enrollments", json=body).status_code in {200, 201}
+                (row,) = own.portal.enrollments_of(user, course)
+                assert row["dateDue"] == (body["dateDue"] if keeps else None)
+            assert client.post("/_sandbox/keeps_dates", json={"keeps_dates": 1}).status_code == 400
+
     def test_rows_are_served_verbatim(self, own: Sandbox) -> None:
         course = biggest(own)
         odd = {"id": NOBODY, "courseId": course, "dateEdited": "not a date", "extra": [1, {"a": None}]}

@@ -117,7 +117,8 @@ def show_samples(report: PushReport) -> None:
     """A few records per action, field by field: what the org holds now, and what it would hold."""
     for target in report.targets.values():
         if rows := list(_sample_rows(target)):
-            columns = ("field", "in Salesforce", "would be")
+            place = "in the API" if target.object == "LearningRecord" else "in Salesforce"
+            columns = ("field", place, "would be")
             out.print(table(f"{target.object}, for example", columns, rows, numbers=False))
         for sample in target.samples:
             if sample["action"] == "update" and sample.get("in_salesforce") is False:

@@ -8,6 +8,7 @@ the learner and the item, not from the portal's enrollment. So the two differ, a
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connector.sandbox.kit.instants import moment_of, org_text
@@ -45,6 +46,16 @@ def sample(portal: Portal) -> tuple[list[Row], list[Row]]:
     return courses, enrollments
 
 
+@dataclass(frozen=True)
+class Times:
+    """When somebody was assigned an item, started and completed it, and how far they are if they did not."""
+
+    assigned: datetime
+    started: datetime | None = None
+    completed: datetime | None = None
+    percent: float = 40.0
+
+
 class Learning:
     """Loads LearningItem, LearningItemProgress and LearningItemAssignment records. The caller holds the org's lock."""
 
@@ -59,10 +70,8 @@ class Learning:
         items = [self._item(name) for name in names]
         statuses = list(self._org.schema("LearningItemProgress").fields["progressstatus"].picklist)
         for at, owner in enumerate(owners):
-            self._progress(
-                owner, items[at % len(items)], statuses[at % len(statuses)],
-                assigned=self._now - timedelta(days=at), completed=self._now,
-            )  # fmt: skip
+            times = Times(self._now - timedelta(days=at), completed=self._now)
+            self._progress(owner, items[at % len(items)], statuses[at % len(statuses)], times)
 
     def related(self, courses: list[Row], enrollments: list[Row], owners: Mapping[str, str]) -> None:
         """Items named like courses: the first two once, the third twice, the others not at all."""
@@ -83,9 +92,8 @@ class Learning:
         assigned = self._now - timedelta(seconds=2 * _DAY + dice // 11 % (400 * _DAY))
         spent = (self._now - assigned) * (dice % 97 / 100)
         self._progress(
-            owner, item, status, assigned=assigned, percent=float(dice % 95 + 3),
-            started=assigned + spent / 2, completed=assigned + spent,
-        )  # fmt: skip
+            owner, item, status, Times(assigned, assigned + spent / 2, assigned + spent, float(dice % 95 + 3))
+        )
 
     def assign(self, owners: list[str], items: list[str]) -> None:
         """A few assignments of related items, some with a start or a due date. The org enrolled some already."""
@@ -102,21 +110,11 @@ class Learning:
     def _item(self, name: str) -> str:
         return str(self._org.load("LearningItem", {"Name": name[:255], "Type": "LearningContent"})["Id"])
 
-    def _progress(
-        self,
-        owner: str,
-        item: str,
-        status: str,
-        *,
-        assigned: datetime,
-        percent: float = 40.0,
-        started: datetime | None = None,
-        completed: datetime | None = None,
-    ) -> None:
+    def _progress(self, owner: str, item: str, status: str, times: Times) -> None:
         self._number += 1
         done, begun = status.startswith("Completed"), status != "NotStarted"
-        started = started or assigned
-        finished = completed if done else None
+        started = times.started or times.assigned
+        finished = times.completed if done else None
         self._org.load(
             "LearningItemProgress",
             {
@@ -124,10 +122,10 @@ class Learning:
                 "OwnerId": owner,
                 "LearningItemId": item,
                 "ProgressStatus": status,
-                "CompletedPercent": 100.0 if done else percent if begun else 0.0,
+                "CompletedPercent": 100.0 if done else times.percent if begun else 0.0,
                 "CompletedDate": org_text(finished) if finished else None,
                 "CompletedOnDay": _days(started, finished) if finished else None,
-                "DaysInProgress": _days(assigned, finished or self._now),
+                "DaysInProgress": _days(times.assigned, finished or self._now),
                 "StartDate": org_text(started) if begun else None,
             },
         )
@@ -144,11 +142,9 @@ class Agreeing(Learning):
         """Progress that agrees with the enrollment `row` (docs/status-map.md)."""
         if row["userId"] in self._inactive:
             return
-        assigned = moment_of(row.get("dateAdded")) or self._now
-        self._progress(
-            owner, item, _PLAIN[row["status"]], assigned=assigned, percent=float(row["progress"] or 0),
-            started=moment_of(row.get("dateStarted")) or assigned, completed=moment_of(row.get("dateCompleted")),
-        )  # fmt: skip
+        added, started, done = (moment_of(row.get(name)) for name in ("dateAdded", "dateStarted", "dateCompleted"))
+        times = Times(added or self._now, started, done, float(row["progress"] or 0))
+        self._progress(owner, item, _PLAIN[row["status"]], times)
 
     def assign(self, owners: list[str], items: list[str]) -> None:
         """Nobody."""

@@ -131,7 +131,7 @@ def create_or_update(call: Call) -> Response:
     fields = folded(body_of(call))
     course = writes.guid(fields.get("courseid"), "courseId")
     again = writes.flag(call.query, "reEnroll")
-    changes = writes.settable(fields)
+    changes = writes.settable(fields, dates=call.house.portal.keeps_dates)
     return details.enrolled(call.house, call.path["user_id"], course, changes, again=again)
 
 

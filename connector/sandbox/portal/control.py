@@ -31,6 +31,7 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/delete": {"POST": _remove},
             "/_sandbox/restore": {"POST": _restore},
             "/_sandbox/miss": {"POST": _miss},
+            "/_sandbox/keeps_dates": {"POST": _keep_dates},
         }
     )
 
@@ -53,6 +54,15 @@ def _change(call: Call) -> Response:
     if not set(body) <= set(acts) or not all(isinstance(number, int) for number in body.values()):
         raise _refusal(f"expected whole numbers for {', '.join(acts)}")
     return json_response({name: act(body.get(name, 0)) for name, act in acts.items()})
+
+
+def _keep_dates(call: Call) -> Response:
+    """{"keeps_dates": true}: a portal that keeps accessDate and dateDue of a new enrollment."""
+    wanted = _body(call).get("keeps_dates")
+    if not isinstance(wanted, bool):
+        raise _refusal("expected keeps_dates to be true or false")
+    call.house.portal.keeps_dates = wanted
+    return json_response({"keeps_dates": wanted})
 
 
 def _put_rows(call: Call) -> Response:

@@ -41,6 +41,8 @@ class Portal:
         self._served: dict[str, str] = {}
         self._deleted: list[tuple[str, Row]] = []
         self._missing: dict[str, int] = {}  # course → how many more times its enrollments answer 404
+        # Whether accessDate and dateDue can be set by the API: by the vendor's list they cannot.
+        self.keeps_dates = False
 
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""

@@ -95,3 +95,8 @@ WHERE l.state = 'missing'
 QUALIFY row_number() OVER (
   PARTITION BY l.tenant_id, l.target_object, l.external_id ORDER BY r._removed_at DESC NULLS LAST
 ) = 1;
+
+-- What Salesforce asks for beside the enrollment itself, and whether Absorb has it: null where nothing was asked for.
+ALTER TABLE ops.assignments ADD COLUMN start_at TIMESTAMPTZ;
+ALTER TABLE ops.assignments ADD COLUMN due_at TIMESTAMPTZ;
+ALTER TABLE ops.assignments ADD COLUMN dates_kept BOOLEAN;

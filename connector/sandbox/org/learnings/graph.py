@@ -57,13 +57,17 @@ def update(org: Org, item: Row) -> Row:
         wanted[name] = [_mapping(org, entry) for entry in change.get("createRecords", [])]
         gone += [_own_item(org, row["Id"], name, entry) for entry in change.get("deleteRecords", [])]
     if OUTCOMES in item:  # a plain list: it takes the place of what was there
-        wanted[OUTCOMES] = [_mapping(org, entry) for entry in item[OUTCOMES]]
-        gone += [entry["Id"] for entry in _items(org, row["Id"], OUTCOMES)]
+        wanted[OUTCOMES], gone = _outcomes(org, row["Id"], item[OUTCOMES], gone)
     org.write_row("LearningCourse", course, values)
     if "Name" in values:
         org.write_row("Learning", row, {"Name": values["Name"]})
     org.table("LearningFoundationItem").delete_all(gone)
     return _answered(row["Id"], course["Id"], _add_items(org, row["Id"], wanted))
+
+
+def _outcomes(org: Org, learning_id: str, given: list[Row], gone: list[str]) -> tuple[list[Row], list[str]]:
+    there = [entry["Id"] for entry in _items(org, learning_id, OUTCOMES)]
+    return [_mapping(org, entry) for entry in given], gone + there
 
 
 def _values(org: Org, learning: Row, course: Row | None) -> Row:
