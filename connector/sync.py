@@ -218,10 +218,7 @@ def run_push(
         run = Run.of(settings, run_id, options, progress)
         return push(run, list(_destinations(run, names)), close)
 
-    if not options.dry_run:
-        return stage(settings, "push", work, look)
-    Warehouse.existing(settings)
-    return work(runs.new_run_id())
+    return work(runs.new_run_id()) if options.dry_run else stage(settings, "push", work, look)
 
 
 def run_match(settings: Settings, options: ReadbackOptions = READ_CHANGES, look: Look | None = None) -> ReadbackReport:

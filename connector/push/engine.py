@@ -174,6 +174,8 @@ def _kept(failures: list[LearnsyncError], destination: Destination) -> Iterator[
 
 
 async def _carry_out(run: Run, destination: Destination, report: PushReport) -> None:
+    if run.options.dry_run:
+        Warehouse.existing(run.settings)  # looking makes none
     run.folder.mkdir(parents=True, exist_ok=True)
     if not run.options.dry_run:
         with run.warehouse.transaction() as connection:

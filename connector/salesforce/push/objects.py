@@ -31,7 +31,7 @@ from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, is_there
 from connector.warehouse.identity import require_same
 from mappings import FieldMap
 
@@ -87,8 +87,10 @@ class OrgObjects(OrgDestination):
                 problems += failure.problems
             self._run.progress.advance()
         if problems:
-            with self._run.warehouse.connect():  # another org is refused as such, not for what it lacks
-                raise PreflightError(problems, remedy=preflight.REMEDY)
+            if is_there(self._run.settings):
+                with self._run.warehouse.connect():  # another org is refused as such, not for what it lacks
+                    pass
+            raise PreflightError(problems, remedy=preflight.REMEDY)
 
     def look_back(self, connection: Connection) -> None:
         """The bulk jobs that an earlier push was killed over, whatever this one is to send, and what was read of it."""
