@@ -197,7 +197,8 @@ def populated(stage: Stage, settings: Settings) -> list[str]:
     """Forty users more and two departments, pulled: their ids, the users' first."""
     template, stamps = stage.portal.users()[0], {"dateEdited": STAMP, "dateAdded": STAMP}
     users = [template | {"id": new_id(), "username": f"user.{number}"} for number in range(40)]
-    departments = [{"id": new_id(), "name": name, **stamps} for name in ("Sales", "Support")]
+    root = {"id": new_id(), "name": "Sales", **stamps}
+    departments = [root, {"id": new_id(), "name": "Support", "parentId": root["id"], **stamps}]
     stage.portal.load("users", users)
     stage.portal.load("departments", departments)
     assert pull(settings, "more").complete

@@ -16,6 +16,7 @@ import pytest
 from connector import redact
 from connector.absorb.api.registry import operations
 from connector.absorb.login import password
+from connector.cli.console import out
 from connector.cli.main import main
 from connector.sandbox.server import Sandbox, SandboxOptions
 
@@ -32,7 +33,7 @@ def portal() -> Iterator[Sandbox]:
 def environment(portal: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in portal.settings().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(out, "_width", 300)  # the console may be older than this test and its environment
 
 
 def run(*arguments: str, typed: str = "") -> tuple[int, str, str]:
