@@ -37,7 +37,8 @@ NS = "{http://soap.sforce.com/2006/04/metadata}"
 # File suffix → type in package.xml; children are named after their object, reports after their folder.
 TYPES = {
     "object": "CustomObject", "field": "CustomField", "listView": "ListView", "permissionset": "PermissionSet",
-    "tab": "CustomTab", "report": "Report", "reportFolder": "Report",
+    "tab": "CustomTab", "report": "Report", "reportFolder": "Report", "layout": "Layout", "app": "CustomApplication",
+    "group": "Group", "sharingRules": "SharingRules",
 }  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def compare() -> int:
 
     The CLI passes over files that it does not recognise inside an object, and mends some XML that an org would refuse.
     """
-    wanted = {component(path) for path in (PROJECT / "force-app").rglob("*") if path.is_file()}
+    wanted = {one for path in (PROJECT / "force-app").rglob("*") if path.is_file() for one in components(path)}
     for path in [*(PROJECT / "force-app").rglob("*.xml"), *(path for path in OUTPUT.rglob("*") if path.is_file())]:
         try:
             ET.parse(path)
@@ -180,6 +181,15 @@ def compare() -> int:
         lost, gained = sorted(wanted - made), sorted(made - wanted)
         raise MetadataError(f"the package differs from the source: lost {lost}, gained {gained}")
     return len(made)
+
+
+def components(path: Path) -> list[tuple[str, str]]:
+    """(type, name in package.xml) of a source file, and of each sharing rule in it."""
+    kind, name = component(path)
+    if kind != "SharingRules":
+        return [(kind, name)]
+    rules = ET.parse(path).getroot().iterfind(f"{NS}sharingCriteriaRules/{NS}fullName")
+    return [(kind, name), *(("SharingCriteriaRule", f"{name}.{rule.text}") for rule in rules)]
 
 
 def component(path: Path) -> tuple[str, str]:

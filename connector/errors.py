@@ -33,6 +33,10 @@ class WarehouseLockedError(WarehouseError):
     """Another process kept the write lock for longer than we wait."""
 
 
+class IdentityError(LearnsyncError):
+    """The settings name another portal or org than the one whose rows the warehouse holds. Nothing was changed."""
+
+
 class IncompleteError(LearnsyncError):
     """The run did part of its work; what is missing is named and will be fetched by the next run."""
 

@@ -1,6 +1,7 @@
 """The stages that the CLI and Dagster call, each recorded in ops.runs, and the registry of targets of a push.
 
-A sync: pull → match (read people and learning items) → build → push → readback (check our own records) → publish.
+A sync: a sweep for deletions where one is due → pull → match (read people and learning items) → build → push →
+readback (check our own records) → publish.
 """
 
 import dataclasses
@@ -9,30 +10,46 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
-from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
+from connector.absorb.pull.reconcile import DueSweep, ReconcileOptions, ReconcileReport, reconcile, sweep_is_due
+from connector.adopt import AdoptReport, adopt, refuse_other_org
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
 from connector.canonical.build import TABLES, BuildReport, build
-from connector.errors import ApiBudgetError, LearnsyncError, SettingsError, ThrottledError, WarehouseError
+from connector.errors import (
+    ApiBudgetError,
+    ApiError,
+    AuthenticationError,
+    IdentityError,
+    IncompleteError,
+    LearnsyncError,
+    SettingsError,
+    ThrottledError,
+    WarehouseError,
+)
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
 from connector.progress import Progress
 from connector.push.engine import Destination, Run, push
+from connector.push.holds import objects_of
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.learnings.plan import OBJECT as LEARNINGS_OBJECT
 from connector.salesforce.learnings.plan import SWITCH
 from connector.salesforce.learnings.plan import TARGET as LEARNINGS
 from connector.salesforce.learnings.target import Learnings
 from connector.salesforce.push.objects import OrgObjects
 from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions, ReadbackReport, readback
+from connector.salesforce.readback.retrieve import Retrieved, retrieve
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
+from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, is_there
 from connector.warehouse.publish import PublishReport, publish
 from connector.warehouse.runs import Closing
 
@@ -44,6 +61,7 @@ log = logging.getLogger(__name__)
 Report = TypeVar("Report", bound="DataclassInstance")
 # Reads what an orchestrator shows of a stage, in the opening of the warehouse that ends the stage.
 Look = Callable[[Connection], None]
+FILLING = ("pull", "reconcile")  # whose reports say that they made the warehouse
 TARGET_NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)  # in the order they are pushed to
 
 
@@ -52,7 +70,7 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
 
     `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.
     """
-    run = runs.begin(settings.tenant_id, command)
+    run, is_new = runs.begin(settings.tenant_id, command), not is_there(settings)
     close = partial(_close, run, look)
     try:
         report = work(run.run_id, close)
@@ -63,6 +81,8 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     if runs.is_open(run):
         with Warehouse.of(settings).connect() as connection:
             close(connection, report)
+    if is_new and command not in FILLING:
+        log.warning("there was no warehouse: a new, empty one was made at %s", settings.warehouse.path)
     return report
 
 
@@ -75,6 +95,8 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
     message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    if not is_there(settings):
+        return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
     if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
         wait = min(wait, 1.0)
@@ -101,11 +123,31 @@ def run_pull(
 def run_reconcile(
     settings: Settings, options: ReconcileOptions | None = None, progress: Progress | None = None
 ) -> ReconcileReport:
-    """Full id sweep: marks enrollments that vanished in Absorb, then rebuilds, so that the tables say so."""
-    require_absorb(settings)
-    report = stage(settings, "reconcile", lambda run_id, _: reconcile(settings, run_id, options, progress))
+    """Full id sweep: marks what vanished in Absorb, then rebuilds, so that the tables say so."""
+    report = _sweep(settings, options, progress)
     report.unmapped = run_build(settings).unmapped
     return report
+
+
+def _sweep(settings: Settings, options: ReconcileOptions | None, progress: Progress | None) -> ReconcileReport:
+    require_absorb(settings)
+    return stage(settings, "reconcile", lambda run_id, _: reconcile(settings, run_id, options, progress))
+
+
+def run_due_sweep(settings: Settings, begun_at: datetime, progress: Progress | None = None) -> DueSweep:
+    """Sweep where LEARNSYNC_ABSORB__RECONCILE_DAYS says so, as part of the sync that began at `begun_at`.
+
+    A sweep that breaks off is told in `error`, and the sync goes on: its pull meets what concerns the whole portal.
+    """
+    try:
+        if not sweep_is_due(settings):
+            return DueSweep()
+        return DueSweep(_sweep(settings, ReconcileOptions(begun_at=begun_at), progress))
+    except (ApiError, IncompleteError) as failure:
+        if isinstance(failure, AuthenticationError | ThrottledError):
+            raise
+        log.warning("the sweep for deletions broke off: %s", failure)
+        return DueSweep(error=str(failure))
 
 
 def run_build(settings: Settings, table: str | None = None, look: Look | None = None) -> BuildReport:
@@ -143,6 +185,17 @@ def chosen(settings: Settings, asked: Sequence[str] | None) -> list[str]:
     return names
 
 
+def _approved(settings: Settings, options: PushOptions) -> Sequence[str] | None:
+    """The targets that are asked for; those of the approved holds where none is. Raises SettingsError."""
+    if not options.approve:
+        return options.targets
+    with Warehouse.of(settings).connect() as connection:
+        held = objects_of(connection, settings.tenant_id, options.approve)
+    objects = {LEARNINGS: LEARNINGS_OBJECT} | {name: target.object for name, target in ALL_TARGETS.items()}
+    named = [name for name, object_name in objects.items() if object_name in held]
+    return options.targets if options.targets is not None else named
+
+
 def _destinations(run: Run, names: Sequence[str]) -> Iterator[Destination]:
     if set(names) - {LEARNING_RECORDS}:
         client = SalesforceClient.of(run.settings)  # one session for all targets of the org
@@ -159,7 +212,7 @@ def run_push(
 ) -> PushReport:
     """Differences → the targets. A dry run is not recorded: it writes nothing anywhere."""
     options = options or PushOptions()
-    names = chosen(settings, options.targets)  # before a run is recorded: a wrong setting is no run
+    names = chosen(settings, _approved(settings, options))  # before a run is recorded: a wrong setting is no run
 
     def work(run_id: str, close: Closing | None = None) -> PushReport:
         run = Run.of(settings, run_id, options, progress)
@@ -186,6 +239,12 @@ def run_readback(settings: Settings, options: ReadbackOptions = READ_CHANGES) ->
     return stage(settings, "readback", partial(readback, settings, options))
 
 
+def run_retrieve(settings: Settings, record_id: str) -> Retrieved:
+    """One native record as the org has it now, and what is ours. Not recorded: it writes nothing anywhere."""
+    require_salesforce(settings)
+    return retrieve(settings, record_id)
+
+
 def run_assign(
     settings: Settings, options: AssignOptions | None = None, progress: Progress | None = None
 ) -> AssignReport:
@@ -193,8 +252,16 @@ def run_assign(
     options = options or AssignOptions()
     require_assignments(settings, options)
     if not options.apply:
+        Warehouse.existing(settings)
         return assign(settings, runs.new_run_id(), options, progress)
     return stage(settings, "assign", lambda run_id, _: assign(settings, run_id, options, progress))
+
+
+def run_adopt(settings: Settings) -> AdoptReport:
+    """The portal and the org that the settings name become those of the warehouse."""
+    require_absorb(settings)
+    Warehouse.existing(settings)  # before a run is recorded, which would make one
+    return stage(settings, "adopt", lambda run_id, _: adopt(settings, run_id))
 
 
 def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
@@ -216,30 +283,36 @@ class SyncReport:
     seconds: dict[str, float]
     readback: ReadbackReport | None = None
     readback_error: str = ""  # why it could not be done; the push before it stands
+    sweep: DueSweep = field(default_factory=DueSweep)
 
     @property
     def complete(self) -> bool:
         """True when every stage was."""
         pushed = self.push is None or self.push.complete
-        return self.pull.complete and self.build.complete and pushed and not self.readback_error
+        read = self.pull.complete and self.sweep.trusted
+        return read and self.build.complete and pushed and not self.readback_error
 
 
 def run_sync(settings: Settings, *, full: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Every stage in its order; match and readback where an org is set, push where any target is.
+    """Every stage in its order; a sweep where one is due, match and readback where an org is set, push where any
+    target is.
 
     Where the org or another target cannot be read or pushed to, the other stages are done all the same, and the first
     such failure is raised at the end.
     """
+    refuse_other_org(settings)  # before anything is pulled
     sync, read_options = _Sync(), ReadbackOptions(full, progress)
     has_org = bool(settings.salesforce.login_url)
-    pulled = sync.timed("pull", lambda: run_pull(settings, PullOptions(full=full), progress))
+    swept = run_due_sweep(settings, begun_at := utc_now(), progress)
+    options = PullOptions(full=full and not swept.whole, begun_at=begun_at)
+    pulled = sync.timed("pull", lambda: run_pull(settings, options, progress))
     matched = sync.attempt("match", lambda: run_match(settings, read_options)) if has_org else None
     built = sync.timed("build", lambda: run_build(settings))
     pushed = read = None
     try:
         if targets := _targets(settings, org_failed=bool(sync.failures)):
-            options = PushOptions(targets, match=False)
-            pushed = sync.attempt("push", lambda: run_push(settings, options, progress))
+            what = PushOptions(targets, match=False)
+            pushed = sync.attempt("push", lambda: run_push(settings, what, progress))
         # A target that fails is no reason not to look what became of the records of another.
         if has_org and not sync.out_of_calls:
             read = sync.attempt("readback", lambda: run_check(settings, read_options))
@@ -250,7 +323,7 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
     read_error = str(sync.failures.pop("readback", ""))
     if sync.failures:
         raise next(iter(sync.failures.values()))
-    return SyncReport(pulled, matched, built, pushed, published, sync.seconds, read, read_error)
+    return SyncReport(pulled, matched, built, pushed, published, sync.seconds, read, read_error, swept)
 
 
 @dataclass(slots=True)
@@ -277,6 +350,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
+        except IdentityError:
+            raise  # whatever is built and published after that would be of two systems
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":

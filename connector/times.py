@@ -1,14 +1,30 @@
 """The one place that reads and writes instants as the two systems spell them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+_MICROSECOND = timedelta(microseconds=1)
 # Naive means UTC; 0 to 9 fractional digits, of which DuckDB and Python keep 6 (docs/facts/absorb.md section 5).
 INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$"
 )
+
+
+# A date of an earlier year stands for none.
+FIRST_YEAR = 1900
+
+
+def is_empty_date(text: str) -> bool:
+    """True for a well-formed Absorb date-time of a year before 1900, by the year as it is written."""
+    if not re.fullmatch(INSTANT_PATTERN, text) or text[:4] >= str(FIRST_YEAR):
+        return False
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
 
 
 def parse_instant(text: str) -> datetime:
@@ -25,14 +41,19 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(f"not an instant of the years 1 to 9999: {text[:40]!r}") from None
 
 
-def floor_millisecond(moment: datetime) -> datetime:
-    """Cut to the millisecond, the finest `modifiedSince` is documented to take (docs/facts/absorb.md section 4)."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def floor_to(moment: datetime, grain: timedelta) -> datetime:
+    """Cut to a multiple of `grain`, which is a second or a whole part of one."""
+    return moment.replace(microsecond=moment.microsecond - moment.microsecond % (grain // _MICROSECOND))
 
 
 def to_absorb(moment: datetime) -> str:
     """Write an instant for `modifiedSince`: milliseconds and an explicit Z, since a bare value's zone is unknown."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_odata(moment: datetime) -> str:
+    """Write an instant for Absorb's `_filter`, in the documented form: `datetime'2020-01-01T00:00:00Z'`."""
+    return f"datetime'{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'"
 
 
 def to_salesforce(moment: datetime) -> str:

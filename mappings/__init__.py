@@ -3,10 +3,12 @@
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
 from mappings.fields import ErrorRule, FieldMap
-from mappings.files import PACKAGED
+from mappings.files import PACKAGED, fingerprints
+from mappings.learner_crosswalk import ManualMatch
 from mappings.learnings import LearningField
 from mappings.loader import Mapping, load_mapping
 from mappings.matching import LearnerRule
+from mappings.metadata import shipped_fields
 from mappings.statuses import PROGRESS_STATUSES, StatusRule
 
 __all__ = [
@@ -17,8 +19,11 @@ __all__ = [
     "ItemRule",
     "LearnerRule",
     "LearningField",
+    "ManualMatch",
     "Mapping",
     "MappingError",
     "StatusRule",
+    "fingerprints",
     "load_mapping",
+    "shipped_fields",
 ]

@@ -10,6 +10,9 @@ Rows = Iterable[tuple[int, dict[str, str]]]
 
 YES_NO = ("yes", "no")
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
+GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
+# Of a Salesforce record: the first 15 characters are the id, the other three a checksum.
+RECORD_ID = re.compile(r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$", re.ASCII)
 
 
 def check_name(name: str, where: str) -> None:

@@ -1,17 +1,14 @@
 """learning_items.csv: which LearningItem of Salesforce a course of Absorb is, where the names do not say so."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mappings.cells import Rows, quote
+from mappings.cells import GUID, RECORD_ID, Rows, quote
 from mappings.errors import MappingError
 
 FILE = "learning_items.csv"
 _COURSE_BY = ("id", "external_id", "name")
 _ITEM_BY = ("id", "name")
-_GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
-_RECORD_ID = re.compile(r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,8 @@ def _rule(row: dict[str, str], number: int) -> ItemRule:
         raise MappingError(f"{where}: course_by must be one of {', '.join(_COURSE_BY)}; item_by one of id, name")
     if not rule.course or not rule.item:
         raise MappingError(f"{where}: course and item must not be empty")
-    if rule.course_by == "id" and not _GUID.match(rule.course):
+    if rule.course_by == "id" and not GUID.match(rule.course):
         raise MappingError(f"{where}: {rule.course!r} is not the id of an Absorb course")
-    if rule.item_by == "id" and not _RECORD_ID.match(rule.item):
+    if rule.item_by == "id" and not RECORD_ID.match(rule.item):
         raise MappingError(f"{where}: {rule.item!r} is not a Salesforce id of 15 or 18 characters")
     return rule

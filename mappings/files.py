@@ -3,6 +3,7 @@
 import csv
 import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ def locate(folder: Path | None, name: str) -> Path:
     return own if own is not None and own.is_file() else PACKAGED / name
 
 
-def read_rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(folder: Path | None, name: str, *optional: str) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file, each with the number of its line. Raises MappingError, which names the line.
 
-    The column `optional` may be missing.
+    The columns `optional` may be missing, each by itself.
     """
     path = locate(folder, name)
     try:
@@ -36,8 +37,9 @@ def read_rows(folder: Path | None, name: str, optional: str = "") -> Iterator[tu
         line = numbered[min(reader.line_num, len(numbered)) - 1][0] if numbered else 1
         raise MappingError(f"{path} line {line}: is not well-formed CSV ({failure})") from None
     given = list(reader.fieldnames or [])
-    if given not in (expected, [column for column in expected if column != optional]):
-        raise MappingError(f"{path}: the header must be {','.join(expected)}")
+    if given != [column for column in expected if column in given or column not in optional]:
+        line = numbered[0][0] if numbered else 1
+        raise MappingError(f"{path} line {line}: the header must be {','.join(expected)}")
     if len(rows) != len(numbered) - 1:
         raise MappingError(f"{path}: a quoted cell goes on over the end of its line; write each row on one line")
     for (number, _), row in zip(numbered[1:], rows, strict=True):
@@ -66,3 +68,13 @@ def refuse_unknown_files(folder: Path | None) -> None:
         if path.suffix in {".csv", ".toml"} and not (PACKAGED / path.name).is_file():
             known = ", ".join(sorted(entry.name for entry in PACKAGED.glob("*.*") if entry.suffix in {".csv", ".toml"}))
             raise MappingError(f"{path} is not a map of learnsync; maps are {known}")
+
+
+def fingerprints(folder: Path | None = None) -> dict[str, str]:
+    """File of the maps → a hash of its content, from `folder` where it has the file."""
+    names = [
+        path.relative_to(PACKAGED).as_posix()
+        for kind in ("*.csv", "*.toml", "sql/*.sql")
+        for path in PACKAGED.glob(kind)
+    ]
+    return {name: sha256(locate(folder, name).read_bytes()).hexdigest()[:16] for name in sorted(names)}

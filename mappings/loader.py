@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mappings import crosswalk, fields, learnings, matching, statuses
+from mappings import crosswalk, fields, learner_crosswalk, learnings, matching, statuses
 from mappings.cells import case_sql, quote
 from mappings.crosswalk import ItemRule
 from mappings.errors import MappingError
 from mappings.fields import ErrorRule, FieldMap
 from mappings.files import locate, read_parameters, read_rows, refuse_unknown_files
+from mappings.learner_crosswalk import ManualMatch
 from mappings.learnings import LearningField
 from mappings.matching import LearnerRule
 from mappings.statuses import StatusRule
@@ -27,6 +28,7 @@ class Mapping:
     no_longer_tracking_after_days: int | None
     pace_tolerance: float
     learner_rules: tuple[LearnerRule, ...]
+    manual: tuple[ManualMatch, ...]
     fields: tuple[FieldMap, ...]
     errors: tuple[ErrorRule, ...]
     items: tuple[ItemRule, ...]
@@ -49,6 +51,8 @@ class Mapping:
             "status_case": case_sql([(f"d.rule = {quote(r.name)}", quote(r.progress_status)) for r in self.rules]),
             "status_labels": " ".join(f"WHEN {code} THEN {quote(label)}" for code, label in self.statuses.items()),
             "hits": matching.hits_sql(self.learner_rules),
+            "contact_keys": matching.keys_sql(self.learner_rules),
+            "learner_crosswalk": learner_crosswalk.manual_sql(self.manual),
             "crosswalk": crosswalk.crosswalk_sql(self.items),
         }
 
@@ -66,10 +70,11 @@ def load_mapping(folder: Path | None = None) -> Mapping:
     days, tolerance = _parameters(folder)
     return Mapping(
         statuses=labels,
-        rules=statuses.status_rules(read_rows(folder, statuses.FILE), labels),
+        rules=statuses.status_rules(read_rows(folder, statuses.FILE, *statuses.OPTIONAL), labels),
         no_longer_tracking_after_days=days,
         pace_tolerance=tolerance,
         learner_rules=matching.learner_rules(read_rows(folder, matching.FILE)),
+        manual=learner_crosswalk.manual_matches(read_rows(folder, learner_crosswalk.FILE, "tenant_id")),
         fields=fields.field_maps(read_rows(folder, fields.FILE, "longest"), read_rows(None, fields.FILE)),
         errors=fields.error_rules(read_rows(folder, fields.ERRORS_FILE)),
         items=crosswalk.item_rules(read_rows(folder, crosswalk.FILE)),
@@ -93,7 +98,7 @@ def _parameters(folder: Path | None) -> tuple[int | None, float]:
     unknown = set(table) - {"no_longer_tracking_after_days", "pace_tolerance"}
     if unknown:
         raise MappingError(f"{path}: unknown parameter {sorted(unknown)[0]}")
-    days, tolerance = table.get("no_longer_tracking_after_days", 30), table.get("pace_tolerance", 10)
+    days, tolerance = table.get("no_longer_tracking_after_days", "never"), table.get("pace_tolerance", 10)
     if days != "never" and (not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36_500):
         raise MappingError(f'{path}: no_longer_tracking_after_days must be a whole number of days, or "never"')
     if not isinstance(tolerance, int | float) or isinstance(tolerance, bool) or not 0 <= tolerance <= 100:

@@ -15,7 +15,10 @@ PROGRESS_STATUSES = (
 )  # fmt: skip
 _DUE = ("none", "open", "overdue", "long_overdue")
 _COMPLETION = ("unknown", "late", "on_time")
-_PACE = ("on_track", "behind")
+_PACE = ("none", "on_track", "behind")
+_LEARNER = ("active", "inactive")
+# Columns that a table of one's own may leave out: who is at it counts for nothing, and nothing is said.
+OPTIONAL = ("learner", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Situation:
     """One combination of everything the rules look at."""
 
     removed: str
+    learner: str
     status: int
     is_active: str
     due: str
@@ -36,12 +40,14 @@ class StatusRule:
 
     name: str
     removed: tuple[str, ...]
+    learner: tuple[str, ...]
     status: tuple[int, ...]
     is_active: tuple[str, ...]
     due: tuple[str, ...]
     completion: tuple[str, ...]
     pace: tuple[str, ...]
     progress_status: str
+    why: str = ""
 
     def matches(self, situation: Situation) -> bool:
         """True when every cell allows the situation's value."""
@@ -58,8 +64,8 @@ class StatusRule:
             parts.append(f"status IN ({', '.join(map(str, self.status))})")
         if self.is_active:
             parts.append(_truth("is_active", self.is_active))
-        for column, values in (("due", self.due), ("completion", self.completion), ("pace", self.pace)):
-            if values:
+        for column in ("learner", "due", "completion", "pace"):
+            if values := getattr(self, column):
                 parts.append(f"{column} IN ({', '.join(map(quote, values))})")
         return " AND ".join(parts) or "true"
 
@@ -73,12 +79,12 @@ def status_rules(rows: Rows, statuses: Collection[int]) -> tuple[StatusRule, ...
 
 
 def situations(statuses: Collection[int]) -> Iterator[Situation]:
-    """Every combination that can occur: no lateness without a due date, no pace without an open one."""
-    for removed, status, active, due in itertools.product(YES_NO, statuses, YES_NO, _DUE):
+    """Every combination that can occur: no lateness without a due date, no pace without one after the start."""
+    for removed, learner, status, active, due in itertools.product(YES_NO, _LEARNER, statuses, YES_NO, _DUE):
         completions = _COMPLETION if status == 3 and due != "none" else ("unknown",)
-        paces = ("on_track",) if due == "none" else _PACE
+        paces = ("none",) if due == "none" else _PACE
         for completion, pace in itertools.product(completions, paces):
-            yield Situation(removed, status, active, due, completion, pace)
+            yield Situation(removed, learner, status, active, due, completion, pace)
 
 
 def decide(rules: Iterable[StatusRule], situation: Situation) -> StatusRule | None:
@@ -119,12 +125,14 @@ def _rule(row: dict[str, str], number: int, statuses: Collection[int]) -> Status
     return StatusRule(
         name=row["rule"],
         removed=_cell(row, "removed", YES_NO, where),
+        learner=_cell({"learner": "any", **row}, "learner", _LEARNER, where),
         status=tuple(int(code) for code in codes),
         is_active=_cell(row, "is_active", YES_NO, where),
         due=_cell(row, "due", _DUE, where),
         completion=_cell(row, "completion", _COMPLETION, where),
         pace=_cell(row, "pace", _PACE, where),
         progress_status=row["progress_status"],
+        why=row.get("why", ""),
     )
 
 

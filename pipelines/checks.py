@@ -27,6 +27,19 @@ def soft(
     )
 
 
-def hard(name: str, *, passed: bool, **metadata: Any) -> dg.AssetCheckResult:
-    """Something that must hold; a failure means that rows were lost or invented here."""
-    return dg.AssetCheckResult(check_name=name, passed=passed, severity=dg.AssetCheckSeverity.ERROR, metadata=metadata)
+def hard(
+    name: str, *, passed: bool, description: str = "", asset: dg.AssetKey | None = None, **metadata: Any
+) -> dg.AssetCheckResult:
+    """Something that must hold: rows were lost or invented here or by the source, not read, or kept back until
+    somebody looks.
+
+    `asset` is needed where a step has a check of this name on several assets.
+    """
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=asset,
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=description or None,
+        metadata=metadata,
+    )

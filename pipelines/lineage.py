@@ -12,6 +12,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 import mappings
 from connector.streams import MODELS
 from connector.warehouse.schema import source_columns, table_columns
+from mappings.matching import COLUMNS
 
 # Column → what it comes from, each as `asset/key.column`.
 Sources = Mapping[str, tuple[str, ...]]
@@ -45,7 +46,8 @@ def matched_sources(maps: mappings.Mapping) -> Sources:
     """The sources of salesforce.learner_matches: what the learner rules compare, on both sides."""
     compared = [f"absorb/users.{rule.absorb_field}" for rule in maps.learner_rules]
     compared += [
-        f"readback/{'users' if rule.salesforce_object == 'User' else 'contacts'}.{rule.salesforce_field}"
+        f"readback/{'users' if rule.salesforce_object == 'User' else 'contacts'}."
+        + (rule.salesforce_field if rule.salesforce_field in COLUMNS[rule.salesforce_object] else "fields")
         for rule in maps.learner_rules
     ]
     columns = (
@@ -56,6 +58,8 @@ def matched_sources(maps: mappings.Mapping) -> Sources:
         "salesforce_contact_id",
         "last_user_id",
         "last_contact_id",
+        "shared_id",
+        "reason",
     )
     return {"user_id": ("absorb/users.id",), **dict.fromkeys(columns, tuple(dict.fromkeys(compared)))}
 

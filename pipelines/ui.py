@@ -33,6 +33,8 @@ def main() -> int:
     if not line:
         return sandbox.wait()
     environment = {**os.environ, **json.loads(line)["settings"], **_places(options.folder)}
+    if (options.folder / "warehouse.duckdb").exists():  # it belongs to the portal and org of the run before
+        subprocess.run([sys.executable, "-m", "connector.cli", "adopt"], env=environment, check=False)
     dagster = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", HOST, "-p", str(options.port)],
         env=environment,

@@ -17,7 +17,8 @@ from connector import redact
 from connector.absorb.login import password
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.warehouse.database import Warehouse, _Engine
+from connector.warehouse.database import Warehouse
+from connector.warehouse.engine import Engine
 
 # Examples that open a DuckDB file take as long as the disk does: time is no verdict here.
 hypothesis_settings.register_profile(
@@ -60,7 +61,7 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
         yield
         return
     kept: dict[Path, Any] = {}
-    really = _Engine.open
+    really = Engine.open
 
     def open_(path: Path) -> Any:
         if path not in kept:
@@ -69,7 +70,7 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
             kept[path] = really(path)
         return really(path)
 
-    monkeypatch.setattr(_Engine, "open", open_)
+    monkeypatch.setattr(Engine, "open", open_)
     yield
     for engine, connection in kept.values():
         engine.close(connection)
@@ -78,7 +79,7 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A small portal and org of this test's own."""
-    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 

@@ -93,6 +93,7 @@ FLOORS = {
     "connector.salesforce": 6,
     "connector.learning_records": 6,
     "connector.assignments": 7,
+    "connector.adopt": 7,
     "connector.sync": 8,
     "connector.cli": 9,
     "pipelines": 10,

@@ -46,7 +46,7 @@ def tables(warehouse: Warehouse, where: str = "true") -> dict[str, list[Row]]:
     """Both tables whole, physical row numbers included: a rewritten row would move."""
     return {
         name: records(warehouse, f"SELECT rowid, * FROM {name} WHERE {where} ORDER BY rowid")
-        for name in ("learning_record", "learning_item_progress")
+        for name in ("learning_record", "learning_item_progress", "learning_item_progress_history")
     }
 
 
@@ -158,6 +158,91 @@ def test_an_enrollment_of_unknown_status_still_has_its_record(warehouse: Warehou
     load(warehouse, [row])
     assert not build(settings_for(warehouse), "b").complete
     assert record_of(warehouse, row)["passed"] is None
+
+
+# -- history ---------------------------------------------------------------------------------------------
+
+HISTORY = """
+    SELECT status, rule, percent, valid_from, valid_to FROM learning_item_progress_history
+    ORDER BY valid_from, valid_to NULLS LAST, rowid
+"""
+
+
+def day(number: int) -> datetime:
+    return datetime(2026, 3, number, tzinfo=UTC)
+
+
+def built(warehouse: Warehouse, as_of: datetime, row: Row) -> list[tuple[Any, ...]]:
+    """The history of the one enrollment after a build at `as_of`: (status, rule, percent, from, to) by time."""
+    load(warehouse, [row])
+    build(settings_for(warehouse, mapping={"as_of": as_of}), "b")
+    found = query(warehouse, HISTORY)
+    progress = query(warehouse, 'SELECT "ProgressStatus", rule, "CompletedPercent" FROM learning_item_progress')
+    assert [one[:3] for one in found if one[4] is None] == progress, "the open row says what the table says"
+    return found
+
+
+def test_each_status_an_enrollment_had_leaves_one_row(warehouse: Warehouse) -> None:
+    row = enrollment(dateAdded="2026-03-01T00:00:01", dateDue="2026-03-11T00:00:00")
+    first = built(warehouse, day(2), row | {"progress": 5})
+    assert first == [("OnTrack", "on_track", 5, day(2), None)]
+    assert built(warehouse, day(3), row | {"progress": 20.5}) == [("OnTrack", "on_track", 20.5, day(2), None)]
+    assert [one[0] for one in built(warehouse, day(9), row)] == ["OnTrack", "Behind"]
+    # A rule that changes within a status follows; the calendar alone makes the next row.
+    built(warehouse, day(10), row | {"status": 4})
+    built(warehouse, day(12), row | {"status": 4})
+    done = row | {"status": 3, "dateCompleted": "2026-03-12T10:00:00"}
+    expected = [
+        ("OnTrack", "on_track", 20.5, day(2), day(9)),
+        ("Behind", "unsuccessful", 0, day(9), day(12)),
+        ("Overdue", "overdue", 0, day(12), day(13)),
+        ("CompletedLate", "completed_late", 100, day(13), None),
+    ]
+    assert built(warehouse, day(13), done) == expected
+    assert built(warehouse, day(20), done) == expected
+
+
+def test_the_history_has_no_row_while_no_map_knows_the_status(warehouse: Warehouse) -> None:
+    row = enrollment(status=0)
+    built(warehouse, day(1), row)
+    built(warehouse, day(2), row | {"status": 99})
+    assert built(warehouse, day(3), row) == [
+        ("NotStarted", "not_started", 0, day(1), day(2)), ("NotStarted", "not_started", 0, day(3), None),
+    ]  # fmt: skip
+
+
+def test_a_build_as_of_an_earlier_or_the_same_instant_leaves_no_overlap(warehouse: Warehouse) -> None:
+    row = enrollment(status=0)
+    built(warehouse, day(5), row)
+    built(warehouse, day(5), row | {"status": 1})
+    assert built(warehouse, day(2), row | {"status": 6}) == [
+        ("NotStarted", "not_started", 0, day(5), day(5)),
+        ("InProgress", "in_progress", 0, day(5), day(5)),
+        ("NoLongerTracking", "withdrawn", 0, day(5), None),
+    ]
+
+
+def test_the_history_is_of_one_tenant_and_of_the_builds_transaction(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = enrollment(status=0)
+    for tenant_id in ("a", "b"):
+        load(warehouse, [row], tenant_id=tenant_id)
+        build(settings_for(warehouse, tenant_id=tenant_id), tenant_id)
+    before = tables(warehouse)
+    load(warehouse, [row | {"status": 1}], tenant_id="b")
+    with monkeypatch.context() as broken:
+        broken.setattr("connector.canonical.build.pending_quarantine", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            build(settings_for(warehouse, tenant_id="b"), "fails")
+    assert tables(warehouse) == before
+    assert build(settings_for(warehouse, tenant_id="b"), "b").moves == {"NotStarted → InProgress": 1}
+    assert build(settings_for(warehouse, tenant_id="b"), "b").moves == {}
+    assert tables(warehouse, "tenant_id = 'a'") == {
+        name: [row for row in rows if row["tenant_id"] == "a"] for name, rows in before.items()
+    }
+    counted = query(warehouse, "SELECT tenant_id, count(*) FROM learning_item_progress_history GROUP BY ALL")
+    assert dict(counted) == {"a": 1, "b": 2}
 
 
 # -- rebuilding ------------------------------------------------------------------------------------------

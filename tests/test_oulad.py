@@ -45,12 +45,14 @@ def test_every_registration_of_a_real_data_set_reaches_the_org_and_is_accounted_
         }
         synced = run([*learnsync, "sync", "--json"], env)
         status = run([*learnsync, "status", "--json"], env)
+        again = run([*learnsync, "pull", "--full", "--json"], env)
         dry = run([*learnsync, "push", "--dry-run", "--json"], env)
     finally:
         sandbox.send_signal(signal.SIGTERM)
         sandbox.communicate(timeout=30)
 
     assert synced["pull"]["streams"]["enrollments"]["counts"]["inserted"] == registrations
+    assert (again["vanished"], again["emptied"]) == ([], [])
     sent = synced["push"]["targets"]["lms_enrollment"]
     assert (sent["accepted"], sent["created"], sent["rejected"]) == (registrations, registrations, 0)
     warehouse = Warehouse(tmp_path / "warehouse.duckdb")

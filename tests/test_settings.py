@@ -68,6 +68,7 @@ DEFAULTS = [
     ("LEARNSYNC_SALESFORCE__API_VERSION", "67.0"),
     ("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", 2000),
     ("LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT", 80),
+    ("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", 30),
     ("LEARNSYNC_WAREHOUSE__PATH", Path("data/warehouse.duckdb")),
     ("LEARNSYNC_WAREHOUSE__PUBLISH_PATH", Path("data/learning.duckdb")),
     ("LEARNSYNC_MAPPING__DIR", None),
@@ -166,6 +167,7 @@ BAD = [
     ("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "0", "greater than or equal to 1"),
     ("LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT", "101", "less than or equal to 100"),
     ("LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT", "0", "greater than 0"),
+    ("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "101", "less than or equal to 100"),
     ("LEARNSYNC_SALESFORCE__PUSH_UNMATCHED", "perhaps", "boolean"),
     ("LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS", "-1", "greater than or equal to 0"),
     ("LEARNSYNC_MAPPING__TIMEZONE", "Mars/Olympus", "IANA"),
@@ -294,7 +296,7 @@ def test_all_missing_credentials_are_named_at_once() -> None:
 
 def test_complete_credentials_are_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, ABSORB__API_KEY="k", ABSORB__USERNAME="u", ABSORB__PASSWORD="p")
-    assert require_absorb(load_settings()) == ("k", "u", "p")
+    assert require_absorb(load_settings()) == ("k", "u", "p", Path("data"))
 
 
 # -- the file --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Self, TypeVar, Unpack
 
+from connector.absorb.dialects import Dialects
 from connector.absorb.faults import explain
 from connector.absorb.login.oauth import OAuthAuthenticator
 from connector.absorb.login.password import PasswordAuthenticator
@@ -21,11 +22,12 @@ T = TypeVar("T")
 
 
 class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
-    """One portal. Use as an async context manager."""
+    """One portal. Use as an async context manager; `dialects` is how its lists are asked for what changed."""
 
     def __init__(self, session: HttpSession, authenticator: Authenticator) -> None:
         self.session = session
         self._auth = authenticator
+        self.dialects = Dialects()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -36,10 +38,15 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
         if isinstance(login, OAuthLogin):
             return cls(session, OAuthAuthenticator(login))
-        return cls(session, PasswordAuthenticator(session, *login))
+        return cls(session, PasswordAuthenticator(session, login))
 
     async def __aexit__(self, *_: object) -> None:
         await self.session.__aexit__()
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether calls can be made without a login that would end the account's session elsewhere."""
+        return self._auth.at_hand
 
     async def login(self) -> None:
         """Make sure that there is a token. Raises AuthenticationError, UnreachableError."""
@@ -59,7 +66,8 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
                 token.accepted = token.accepted or answer.ok
                 break
             tries += 1
-            token = await self._auth.after_refusal(token, tries)
+            refused, token = token, await self._auth.after_refusal(token, tries)
+            tries = tries if token.value == refused.value else 0  # a new token may be refused for a moment again
         if not answer.ok:
             raise explain(answer)
         return answer

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialect, page_params
 from connector.absorb.walk.pages import Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
 from connector.errors import BadRequestError, IncompleteError
 from connector.http.answers import Answer, Reader
 from connector.http.session import QueryParams
-from connector.times import parse_http_date, parse_instant, to_absorb, utc_now
+from connector.times import parse_http_date, parse_instant, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -53,25 +54,31 @@ async def read_list(
     path: str,
     collection: str,
     *,
+    kind: str,
     name: str,
     remedy: str,
     query: QueryParams | None = None,
 ) -> AsyncIterator[Served]:
     """Each page that the walk asks for, its rows under `collection`; the walk has taken a page when it is yielded.
 
-    Raises IncompleteError with `name` and `remedy` when the answers leave a gap that the walk cannot close,
-    NotFoundError for a deleted course, ProtocolError for a body that is no page.
+    How lists of this `kind` are asked for changes is in `client.dialects`; a refusal may change it, and the walk begins
+    anew then. Raises IncompleteError with `name` and `remedy` when the answers leave a gap that the walk cannot close,
+    NotFoundError for a deleted course, ProtocolError for a body that is no page, BadRequestError for another refusal.
     """
-    step: Ask | Done | Incomplete = walk.next
+
+    async def page(ask: Ask, dialect: Dialect) -> Served:
+        return await read_page(client, path, collection, ask, query=query, dialect=dialect)
+
+    dialects = client.dialects
+    dialect = dialects.of(kind)
+    step: Ask | Done | Incomplete = walk.next if dialect is Dialect.MODIFIED_SINCE else walk.restart(dialect.grain)
     while isinstance(step, Ask):
         try:
-            served = await read_page(client, path, collection, step, query)
+            served = await page(step, dialect)
         except BadRequestError as refusal:
-            again = walk.refuse() if refusal.status == 422 else None
-            if again is None:
-                raise
-            log.info("%s: the portal refuses %s; asking %s", name, step, again)
-            step = again
+            found = await dialects.after_refusal(kind, dialect, step, refusal, page)
+            step = _instead(walk, refusal, name) if found is None else walk.restart(found.grain)
+            dialect = found or dialect
             continue
         step = walk.feed(served.page)
         yield served
@@ -79,26 +86,30 @@ async def read_list(
         raise IncompleteError(f"{name}: {step.reason}.", remedy=remedy)
 
 
+def _instead(walk: Walk, refusal: BadRequestError, name: str) -> Ask:
+    """What the walk asks in place of what was refused. Raises the refusal where nothing is left."""
+    refused, again = walk.next, walk.refuse() if refusal.status == 422 else None
+    if again is None:
+        raise refusal
+    log.info("%s: the portal refuses %s; asking %s", name, refused, again)
+    return again
+
+
 async def read_page(
-    client: AbsorbClient, path: str, collection: str, ask: Ask, query: QueryParams | None = None
+    client: AbsorbClient,
+    path: str,
+    collection: str,
+    ask: Ask,
+    *,
+    query: QueryParams | None = None,
+    dialect: Dialect = Dialect.MODIFIED_SINCE,
 ) -> Served:
     """One page. Raises NotFoundError for a deleted course, ProtocolError for a body that is no page."""
     began = time.monotonic()
-    answer, page = await client.read(
-        path, lambda answer: (answer, parse_page(answer, collection)), {**(query or {}), **page_params(ask)}
-    )
+    params = page_params(ask, dialect, query)
+    answer, page = await client.read(path, lambda answer: (answer, parse_page(answer, collection)), params)
     clock = parse_http_date(answer.headers.get("date")) or utc_now()
     return Served(answer, page, clock - timedelta(seconds=1 + time.monotonic() - began))
-
-
-def page_params(ask: Ask) -> Mapping[str, str | int]:
-    """Query parameters for a page. `_offset` counts pages, and both `_limit` and `_offset` must be given."""
-    params: dict[str, str | int] = {"_limit": ask.limit, "_offset": ask.offset}
-    if ask.sort:
-        params["_sort"] = "dateEdited"
-    if ask.modified_since is not None:
-        params["modifiedSince"] = to_absorb(ask.modified_since)
-    return params
 
 
 @cache

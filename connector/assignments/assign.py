@@ -7,15 +7,19 @@ portal is asked whether the enrollment is there before it is made. Nobody is un-
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from connector.absorb.api import AbsorbApi
+from connector.absorb.api.resources import EnrollmentCreated
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import concerns_every_call, is_key_refused
+from connector.absorb.identity import portal_identity
 from connector.absorb.pull.pull import pull_lock
+from connector.assignments import dates
 from connector.assignments.query import check_query, read_record, refusal
 from connector.assignments.report import Assignment, AssignOptions, AssignReport, Entry
 from connector.errors import (
@@ -31,9 +35,11 @@ from connector.progress import Progress, Silent
 from connector.push.single_calls import LOST
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings, require_absorb, require_salesforce, variable
+from connector.streams.rows import Enrollment
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Warehouse
+from connector.warehouse.identity import require_same
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
@@ -94,7 +100,9 @@ class _Assign:
         self.progress.stage("assignments")
         section = self.settings.assignments
         async with SalesforceClient.of(self.settings) as client:
-            self.org_id = (await client.grant()).org_id
+            grant = await client.grant()
+            self.org_id = grant.org_id
+            require_same(self.warehouse, grant.identity, self.settings.tenant_id)
             try:
                 with path.open("w", encoding="utf-8") as lines:
                     async for records in client.query(section.query):
@@ -131,6 +139,7 @@ class _Assign:
         self.progress.stage("enrolling", len(due))
         done: list[Entry] = []
         async with AbsorbClient.of(self.settings) as client:
+            require_same(self.warehouse, await portal_identity(client), self.settings.tenant_id)
             sender = _Sender(client)
             try:
                 for assignment in due:
@@ -183,19 +192,28 @@ class _Sender:
 
     async def _enroll(self, assignment: Assignment) -> Entry:
         if there := await self._find(assignment):
-            return Entry(assignment, "enrolled", there, was_there=True)
+            return Entry(assignment, "enrolled", there.id, was_there=True)
         try:
-            made = await self._enrollments.create(assignment.user_id, assignment.course_id)
+            made = await self._create(assignment)
         except LOST:
             if there := await self._find(assignment):
-                return Entry(assignment, "enrolled", there)
+                return Entry(assignment, "enrolled", there.id, dates_kept=dates.kept(assignment, there))
             raise
-        return Entry(assignment, "enrolled", made.enrollment_id)
+        there = await self._find(assignment) if assignment.has_dates else None
+        return Entry(assignment, "enrolled", made.enrollment_id, dates_kept=dates.kept(assignment, there))
 
-    async def _find(self, assignment: Assignment) -> str | None:
-        """The id of an enrollment of this learner in this course; None where the portal has none, or shows none."""
+    async def _create(self, assignment: Assignment) -> EnrollmentCreated:
+        """With the dates where there are any; where Absorb refuses that, without. A refusal has made nothing."""
+        user, course = assignment.user_id, assignment.course_id
+        if assignment.has_dates:
+            with suppress(BadRequestError, NotFoundError, WrongPathError):
+                return await self._enrollments.create_or_update(user, dates.body(assignment))
+        return await self._enrollments.create(user, course)
+
+    async def _find(self, assignment: Assignment) -> Enrollment | None:
+        """An enrollment of this learner in this course; None where the portal has none, or shows none."""
         try:
-            return (await self._enrollments.of_user_in_course(assignment.user_id, assignment.course_id)).id
+            return await self._enrollments.of_user_in_course(assignment.user_id, assignment.course_id)
         except NotFoundError:
             return None
 

@@ -6,19 +6,25 @@ from typing import Any
 
 from connector.errors import ApiError, SettingsError
 from connector.settings import AssignmentSettings, variable
+from connector.times import parse_instant
 
 QUERY = variable("assignments", "query")
 # Codes by which an org refuses a query's text (docs/facts/salesforce.md section 3f), except for a missing object.
 REFUSED_QUERY = frozenset({"INVALID_FIELD", "MALFORMED_QUERY", "INVALID_QUERY_FILTER_OPERATOR"})
+# Settings of the fields that may hold a date → what it is called in a record that was read.
+DATES = {"start_field": "start_at", "due_field": "due_at"}
 _SELECT = re.compile(r"\s*SELECT\s+(?P<fields>.+?)\s+FROM\s+\w+", re.IGNORECASE | re.DOTALL)
 
 
 def wanted(section: AssignmentSettings) -> dict[str, str]:
-    """Variable → the field that a record must have because of it."""
-    return {
+    """Variable → the field that a record must have because of it; those of dates only where they were set."""
+    fields = {
         QUERY: "Id",
         variable("assignments", "learner_field"): section.learner_field,
         variable("assignments", "course_field"): section.course_field,
+    }
+    return fields | {
+        variable("assignments", name): getattr(section, name) for name in DATES if name in section.model_fields_set
     }
 
 
@@ -42,12 +48,34 @@ def check_query(section: AssignmentSettings) -> None:
 
 
 def read_record(section: AssignmentSettings, record: Mapping[str, Any]) -> dict[str, str | None]:
-    """{assignment_id, learner, course} of one record. Raises SettingsError when it lacks one of the fields."""
-    found = [_value(record, setting, field) for setting, field in wanted(section).items()]
-    values = dict(zip(("assignment_id", "learner", "course"), found, strict=True))
+    """{assignment_id, learner, course, start_at, due_at} of one record; instants are ISO texts in UTC.
+
+    Raises SettingsError when it lacks one of the fields, or holds no date where one is expected.
+    """
+    fields = wanted(section)
+    names = ("assignment_id", "learner", "course")
+    values = dict(zip(names, [_value(record, *entry) for entry in list(fields.items())[:3]], strict=True))
     if not values["assignment_id"]:
         raise _not_selected(QUERY, "Id")
-    return values
+    return values | {name: _date(section, record, setting) for setting, name in DATES.items()}
+
+
+def _date(section: AssignmentSettings, record: Mapping[str, Any], name: str) -> str | None:
+    """A date without a time is its midnight in UTC, which Absorb's due dates mean a whole day by."""
+    setting, field = variable("assignments", name), getattr(section, name)
+    try:
+        value = _value(record, setting, field)
+    except SettingsError:
+        if name in section.model_fields_set:
+            raise
+        return None  # a query of one's own need not select dates
+    try:
+        return parse_instant(value).isoformat() if value else None
+    except ValueError:
+        raise SettingsError(
+            f"{setting} = {field} holds {str(value)[:40]!r}, which is no date.",
+            remedy="Name a field of type Date or Date/Time.",
+        ) from None
 
 
 def refusal(failure: ApiError) -> SettingsError | None:

@@ -1,6 +1,7 @@
 """What `assign` is told to do, what is to be done for each assignment, and what it did."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 SAMPLES = 3
@@ -19,16 +20,26 @@ class AssignOptions:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An assignment that is due: its id in Salesforce, and whom and what it means in Absorb."""
+    """An assignment that is due: its id in Salesforce, whom and what it means in Absorb, from when and until when."""
 
     assignment_id: str
     user_id: str
     course_id: str
+    start_at: datetime | None = None
+    due_at: datetime | None = None
+
+    @property
+    def has_dates(self) -> bool:
+        """True when Salesforce says from when or until when."""
+        return self.start_at is not None or self.due_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of ops.assignments; `was_there`: the portal had the enrollment before it was asked for one."""
+    """A row of ops.assignments; `was_there`: the portal had the enrollment before it was asked for one.
+
+    `dates_kept`: the enrollment has the dates that were asked for; None where none were, and for one that was there.
+    """
 
     assignment: Assignment
     state: str
@@ -36,6 +47,7 @@ class Entry:
     error_code: str | None = None
     error_text: str | None = None
     was_there: bool = False
+    dates_kept: bool | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +76,8 @@ class AssignReport(_Calls):
     rejected: int = 0
     deferred: int = 0
     left_out: int = 0
+    # Enrollments made whose assignment has a start or a due date: kept, or dropped by the portal.
+    dates: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     # {outcome, assignment_id, learner, course, user_id, course_id, error_code, error_text}
     samples: list[dict[str, Any]] = field(default_factory=list)
@@ -81,10 +95,14 @@ class AssignReport(_Calls):
         self.already += entry.was_there
         self.rejected += entry.state == "rejected"
         self.deferred += entry.state == "deferred"
+        if entry.dates_kept is not None:
+            name = "kept" if entry.dates_kept else "dropped"
+            self.dates[name] = self.dates.get(name, 0) + 1
         if entry.state == "enrolled":
             return
         code = entry.error_code or "UNKNOWN"
         self.errors[code] = self.errors.get(code, 0) + 1
         if len(self.failures) < MOST_FAILURES:
             reason = {"error_code": entry.error_code, "error_text": entry.error_text}
-            self.failures.append({"state": entry.state, **asdict(entry.assignment), **reason})
+            who = {name: getattr(entry.assignment, name) for name in ("assignment_id", "user_id", "course_id")}
+            self.failures.append({"state": entry.state, **who, **reason})

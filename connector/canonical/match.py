@@ -1,6 +1,7 @@
 """Which Salesforce person each learner is, and which LearningItem each course, from what was read of the org.
 
-The rules are mappings/learner_matching.csv and mappings/learning_items.csv. Nothing else writes the two tables.
+The rules are mappings/learner_matching.csv and mappings/learning_items.csv, before the former the matches by hand of
+mappings/learner_crosswalk.csv. Nothing else writes the two tables, but for the lookups of deleted contacts.
 """
 
 from dataclasses import dataclass, field
@@ -12,28 +13,43 @@ from mappings import Mapping
 
 sql = statements(__package__)
 
+MOST_NOTES = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Learners and courses by outcome (matched, ambiguous, unmatched); no courses where the org has no LearningItem."""
+    """Learners and courses by outcome (matched, ambiguous, …); no courses where the org has no LearningItem.
+
+    `notes` says what somebody should settle in learner_crosswalk.csv.
+    """
 
     learners: dict[str, int] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def match(connection: Connection, maps: Mapping, tenant_id: str) -> Matches:
     """Recompute salesforce.learner_matches and salesforce.item_matches. Call inside a transaction."""
-    return Matches(match_learners(connection, maps, tenant_id), match_items(connection, maps, tenant_id))
+    learners = match_learners(connection, maps, tenant_id)
+    return Matches(learners, match_items(connection, maps, tenant_id), _notes(connection, tenant_id))
 
 
 def match_learners(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
     """Recompute salesforce.learner_matches; returns learners per outcome."""
+    connection.execute(maps.sql("manual_matches"), {"tenant_id": tenant_id})
     return _recompute(connection, maps.sql("match_learners"), "learner_matches", "user_id", tenant_id)
 
 
 def match_items(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
     """Recompute salesforce.item_matches; returns courses per outcome."""
     return _recompute(connection, maps.sql("match_items"), "item_matches", "course_id", tenant_id)
+
+
+def _notes(connection: Connection, tenant_id: str) -> list[str]:
+    rows = connection.execute(sql("learner_notes"), {"tenant_id": tenant_id}).fetchall()
+    notes = [str(note) for (note,) in rows]
+    more = f"… and {len(notes) - MOST_NOTES:,} more: see `reason` in salesforce.learner_matches"
+    return notes if len(notes) <= MOST_NOTES else [*notes[:MOST_NOTES], more]
 
 
 def _recompute(connection: Connection, query: str, table: str, key: str, tenant_id: str) -> dict[str, int]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,9 @@ Report = TypeVar("Report", bound="DataclassInstance")
 
 _DRIFT = {
     "status": "learner(s) whose native ProgressStatus is not ours",
+    "percent": "learner(s) whose native CompletedPercent is not ours",
+    "date": "native date(s) of completion or start that are not ours",
+    "days": "native count(s) of days that are not ours",
     "changed": "field(s) of our records that somebody else changed",
     "deleted": "of our records deleted in Salesforce",
 }
@@ -92,7 +96,21 @@ def ago(moment: datetime | None) -> str:
     return f"{max(0, seconds):.0f} s ago"
 
 
+def show_notes(notes: Iterable[str]) -> None:
+    """Learners and lines of learner_crosswalk.csv that somebody should look at."""
+    for note in notes:
+        out.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
+
+
 def show_drift(drift: dict[str, int]) -> None:
     """One line per kind of difference between Salesforce and us."""
     for kind, rows in drift.items():
         out.print(f"  [yellow]drift[/] {rows:,} {_DRIFT.get(kind, kind)}: see salesforce.drift", soft_wrap=True)
+
+
+def show_fields(vanished: Iterable[str], emptied: Iterable[str]) -> None:
+    """One line per field that the portal stopped serving, and per field whose share of nulls jumped."""
+    for name in vanished:
+        out.print(f"  [red]vanished[/] {name}: the portal serves it no more; stored values stay", soft_wrap=True)
+    for text in emptied:
+        out.print(f"  [yellow]emptied[/] {text}", soft_wrap=True)

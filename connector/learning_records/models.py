@@ -5,7 +5,7 @@ What two records say is compared in one form: see `canonical`.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -67,8 +67,16 @@ class LearningRecord(BaseModel):
     linked_assessment_id: str | None = None
 
 
+# What of canonical content must be the same for a record to be recognised.
+Form = Callable[[dict[str, Any]], dict[str, Any]]
+
 # `source_type` says how a record was written, not what it says.
 FIELDS = tuple(name for name in NewLearningRecord.model_fields if name != "source_type")
+# What a reader of a record would call a change of it.
+COMPARED = (
+    "person_id", "title", "provider", "completed_at", "expires_at", "score", "passed", "certification_ref",
+)  # fmt: skip
+LINKS = ("linked_cohort_id", "linked_assessment_id")
 _IDS = frozenset({"person_id", "linked_cohort_id", "linked_assessment_id"})
 
 
@@ -79,13 +87,26 @@ def said(record: LearningRecord) -> dict[str, Any]:
 
 def canonical(values: Mapping[str, Any]) -> dict[str, Any]:
     """The comparable content of a payload: instants in UTC, numbers as floats, ids in lower case, absent = null."""
-    return {name: in_api(values.get(name), _kind(name)) for name in FIELDS}
+    return {name: in_api(values.get(name), kind(name)) for name in FIELDS}
 
 
-def _kind(name: str) -> str:
-    return "instant" if name.endswith("_at") else "id" if name in _IDS else ""
+def kind(name: str) -> str:
+    """How a field is compared: see connector/push/values.py."""
+    if name.endswith("_at"):
+        return "instant"
+    return "id" if name in _IDS else "number" if name == "score" else ""
+
+
+def without_links(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Canonical content less the ids that details fill in."""
+    return {name: value for name, value in content.items() if name not in LINKS}
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:
     """A short name of canonical content: equal content, equal name."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def name_of(kept: str, form: Form) -> str:
+    """Fingerprint of what the ledger keeps of a record; an earlier version kept that alone."""
+    return fingerprint(form(canonical(json.loads(kept)))) if kept.startswith("{") else kept

@@ -18,8 +18,11 @@ from connector.canonical import load_maps
 from connector.errors import LearnsyncError
 from connector.locks import claim_beside
 from connector.progress import Progress, Silent
+from connector.push.guard import Guard
+from connector.push.holds import HoldTable
 from connector.push.ledger import Ledger
 from connector.push.reports import PushOptions, PushReport, TargetReport
+from connector.push.watch import Watch
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
@@ -61,6 +64,8 @@ class Target(Protocol):
     name: str
     object: str
     ledger: Ledger
+    # What is watched for large mistakes; None where nothing is.
+    watch: Watch | None
 
     def plan(self, connection: Connection) -> TargetReport:
         """Compute `pushable`, keep what is to be sent, and say what that is."""
@@ -109,7 +114,10 @@ def push(run: Run, destinations: Sequence[Destination], close: Closing | None = 
         report = asyncio.run(_push(run, destinations))
         with run.warehouse.connect() as connection:
             for target in (target for destination in destinations for target in destination.targets):
-                target.ledger.count(connection, report.targets[target.name])
+                outcome = report.targets[target.name]
+                target.ledger.count(connection, outcome)
+                if outcome.sent >= outcome.due and not outcome.hold:
+                    HoldTable(connection, target.ledger.key).resolve(approved=True)
             if close:
                 close(connection, report)
         return report
@@ -166,6 +174,8 @@ def _kept(failures: list[LearnsyncError], destination: Destination) -> Iterator[
 
 
 async def _carry_out(run: Run, destination: Destination, report: PushReport) -> None:
+    if run.options.dry_run:
+        Warehouse.existing(run.settings)  # looking makes none
     run.folder.mkdir(parents=True, exist_ok=True)
     if not run.options.dry_run:
         with run.warehouse.transaction() as connection:
@@ -176,12 +186,23 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
     with run.warehouse.connect() as connection, committed(connection, keep=not run.options.dry_run):
         if before_plan:
             before_plan(connection, report)
-        planned = [target.plan(connection) for target in destination.targets]
+        planned = [_plan(run, target, connection) for target in destination.targets]
     report.targets |= {outcome.target: outcome for outcome in planned}
     if run.options.dry_run:
         await destination.preview(planned)
         return
     for target, outcome in zip(destination.targets, planned, strict=True):
-        if records := run.options.within_limit(outcome.due):
+        if outcome.hold:
+            log.info("%s", outcome.hold.message)
+        elif records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
+
+
+def _plan(run: Run, target: Target, connection: Connection) -> TargetReport:
+    """What is due of a target, and whether so much of what the org has would change that somebody has to look first."""
+    outcome = target.plan(connection)
+    if target.watch:
+        guard = Guard(run.settings, run.maps, run.options, run.run_id)
+        guard.look(connection, target.watch, target.ledger.key, outcome)
+    return outcome

@@ -19,7 +19,7 @@ STATES = {
 # Codes of ours, beside those of the target. All but the last two wait for the next push.
 NO_ANSWER, UNPROCESSED, PREREQUISITE_MISSING = "NO_ANSWER", "UNPROCESSED", "PREREQUISITE_MISSING"
 INVALID_PAYLOAD, CONFLICT = "INVALID_PAYLOAD", "CONFLICT"
-_WAITING = frozenset({NO_ANSWER, UNPROCESSED, PREREQUISITE_MISSING})
+WAITING = frozenset({NO_ANSWER, UNPROCESSED, PREREQUISITE_MISSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def classify(result: RowResult, rules: tuple[ErrorRule, ...]) -> str:
     """`accepted`, or the class of the record's error: retry, few, once, defer, permanent or stop."""
     if result.success:
         return "accepted"
-    if result.code in _WAITING:
+    if result.code in WAITING:
         return "defer"
     text = (result.text or "").lower()
     for rule in rules:

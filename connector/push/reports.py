@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.push.holds import Hold
+from connector.push.outcomes import WAITING
+
 SAMPLE_ROWS = 3
 
 
@@ -31,7 +34,7 @@ class PushOptions:
     `full` sends what the target accepted or refused before as well; `samples` is per target and action.
 
     `targets` are names of what is pushed to; None is all that the settings configure. `match` reads people and matches
-    learners first; a sync has done both before its build.
+    learners first; a sync has done both before its build. `approve` are ids of holds whose plan is to be sent.
     """
 
     targets: Sequence[str] | None = None
@@ -40,6 +43,7 @@ class PushOptions:
     full: bool = False
     samples: int = SAMPLE_ROWS
     match: bool = True
+    approve: Sequence[str] = ()
     pauses: Pauses = Pauses()
 
     def within_limit(self, records: int) -> int:
@@ -58,11 +62,15 @@ class Planned:
     unchanged: int = 0
     held: int = 0
     blocked: dict[str, int] = field(default_factory=dict)
+    # What differs → records that changed after they were created, where the target cannot update.
+    outdated: dict[str, int] = field(default_factory=dict)
     method: str = ""  # collections | bulk | graph | records; empty when nothing is to be sent
     # {action, external_id, payload}; a dry run adds in_salesforce and changes: [{field, old, new}].
     samples: list[dict[str, Any]] = field(default_factory=list)
     # What a person should know of the source, such as prerequisites that form a cycle.
     notes: list[str] = field(default_factory=list)
+    # Set where the plan would change too much of what the org has: nothing of it is sent.
+    hold: Hold | None = None
 
 
 @dataclass(slots=True)
@@ -85,7 +93,13 @@ class TargetReport(Planned):
     @property
     def pending(self) -> int:
         """Records the target does not have as they should be, blocked ones apart."""
-        return self.rejected + self.deferred + self.held
+        return self.rejected + self.deferred + self.held + sum(self.outdated.values())
+
+    @property
+    def refused_whole(self) -> bool:
+        """True when the target refused every record that it was sent. One that waits for another is not refused."""
+        refused = sum(records for code, records in self.errors.items() if code not in WAITING)
+        return 0 < self.sent == refused
 
 
 @dataclass(slots=True)
@@ -95,6 +109,8 @@ class PushReport:
     dry_run: bool
     targets: dict[str, TargetReport] = field(default_factory=dict)
     learners: dict[str, int] = field(default_factory=dict)
+    # What somebody should settle in learner_crosswalk.csv.
+    notes: list[str] = field(default_factory=list)
     # Calls of this push to the org, and what the org says of its day.
     calls: int = 0
     api_used: int = 0
@@ -104,6 +120,6 @@ class PushReport:
 
     @property
     def complete(self) -> bool:
-        """True when nothing is rejected, deferred, held back by an earlier rejection, or left out by a limit."""
+        """True when nothing is rejected, deferred, outdated, held, or left out by a limit."""
         due = 0 if self.dry_run else sum(target.due - target.sent for target in self.targets.values())
-        return due <= 0 and not any(report.pending for report in self.targets.values())
+        return due <= 0 and not any(report.pending or report.hold for report in self.targets.values())

@@ -54,6 +54,15 @@ def in_api(value: Any, kind: str) -> Any:
     return str(value).lower() if kind == "id" and value is not None else value
 
 
+def in_api_sql(value: str, kind: str) -> str:
+    """The same for an SQL expression that gives the value as text; kinds are also number."""
+    if kind == "instant":
+        return f"strftime(timezone('UTC', TRY_CAST({value} AS TIMESTAMPTZ)), '%Y-%m-%dT%H:%M:%S.%g+00:00')"
+    if kind == "number":
+        return f"CAST(TRY_CAST({value} AS DOUBLE) AS VARCHAR)"
+    return f"lower({value})" if kind == "id" else value
+
+
 def _rounded(value: float) -> float:
     """To six digits, halves away from zero, as DuckDB's round does."""
     scaled = abs(value) * 1e6

@@ -79,6 +79,11 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
         """An object's describe. Raises NotFoundError when it is missing or invisible."""
         return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
 
+    async def retrieve(self, name: str, record_id: str, fields: Sequence[str]) -> dict[str, Any]:
+        """One record by its id. Raises NotFoundError where there is none, or none that the run-as user may see."""
+        params = {"fields": ",".join(fields)}
+        return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/{record_id}", params=params))
+
     async def query(self, soql: str, *, deleted: bool = False) -> AsyncIterator[list[dict[str, Any]]]:
         """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll)."""
         answer = await self.call("GET", f"{self._data}/{'queryAll' if deleted else 'query'}", params={"q": soql})
@@ -88,6 +93,11 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
             if page.get("done", True):
                 return
             answer = await self.call("GET", str(page["nextRecordsUrl"]))
+
+    async def count(self, soql: str, *, deleted: bool = False) -> int:
+        """How many records a `SELECT COUNT()` finds; with `deleted`, those in the recycle bin too. One call."""
+        path = f"{self._data}/{'queryAll' if deleted else 'query'}"
+        return int(READER.object(await self.call("GET", path, params={"q": soql}))["totalSize"])
 
     async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""

@@ -8,10 +8,11 @@ from connector.errors import NotFoundError, PreflightError, TargetRefusedError
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.targets import PROGRESS, OrgObject
 from connector.settings import Settings, variable
-from mappings import FieldMap, Mapping
+from mappings import FieldMap, Mapping, metadata, shipped_fields
 
+DEPLOY = f"cd {metadata.FOLDER} && sf project deploy start --source-dir force-app"
 REMEDY = (
-    "Deploy mappings/salesforce and assign the permission set LearnSync_Integration to the run-as user"
+    f"Deploy mappings/salesforce (`{DEPLOY}`) and assign the permission set LearnSync_Integration to the run-as user"
     " (docs/salesforce-setup.md), or correct salesforce_fields.csv in LEARNSYNC_MAPPING__DIR."
 )
 # Which describe types can take a kind (docs/facts/salesforce.md section 5), and what to make of a field that cannot.
@@ -38,6 +39,11 @@ Describe = MappingType[str, Any]
 
 async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> tuple[FieldMap, ...]:
     """The fields to send to `target`: the map's, less optional ones the org lacks. Raises PreflightError."""
+    return (await look(client, target, maps))[0]
+
+
+async def look(client: SalesforceClient, target: OrgObject, maps: Mapping) -> tuple[tuple[FieldMap, ...], list[str]]:
+    """(the same fields, notes on metadata of the org that is older than what ships here). Raises PreflightError."""
     describe = await describe_or_none(client, target.object)
     if describe is None:
         raise PreflightError([f"object {target.object} {_UNSEEN}"], remedy=REMEDY)
@@ -48,7 +54,21 @@ async def check(client: SalesforceClient, target: OrgObject, maps: Mapping) -> t
     problems, usable = compare(describe, target, fields, parents, maps)
     if problems:
         raise PreflightError(problems, remedy=REMEDY)
-    return usable
+    return usable, older(describe, target, fields)
+
+
+def older(describe: Describe, target: OrgObject, fields: tuple[FieldMap, ...]) -> list[str]:
+    """What to say of shipped fields that the org lacks or hides; formulas, and what the map in use fills."""
+    filled = {field.field.partition(".")[0].replace("__r", "__c") for field in fields}
+    known = {str(entry["name"]) for entry in describe["fields"]}
+    wanted = [name for name, formula in shipped_fields(target.object).items() if formula or name in filled]
+    if not (missing := [name for name in wanted if name not in known]):
+        return []
+    note = (
+        f"the metadata in the org is older than this learnsync: {', '.join(missing)} not there, or not visible to the"
+        f" run-as user. Deploy it with `{DEPLOY}`, and the permission sets with it; until then these fields stay empty"
+    )
+    return [note]
 
 
 async def describe_or_none(client: SalesforceClient, name: str) -> Describe | None:

@@ -18,6 +18,7 @@ from connector.http.session import HttpSession
 from connector.salesforce.login import login_remedy, refusal, token_form
 from connector.settings import KeyLogin, SecretLogin, variable
 from connector.times import parse_http_date, utc_now
+from connector.warehouse.identity import BASE_URL, Identity
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,12 @@ class Grant:
     org_id: str
     # The run-as user, from the identity URL; empty where the answer has none.
     user_id: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        """The org, by its organization id; by its URL where the answer named none."""
+        kind = BASE_URL if self.org_id == self.instance_url else "organization id"
+        return Identity("org", self.org_id, kind, self.instance_url)
 
 
 class OrgSession(SharedCredential[Grant]):

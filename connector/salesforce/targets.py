@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.push.difference import Source, json_object, value_sql
+from connector.push.watch import LEARNER, REMOVED, STATUS, Watch, WatchedField
 from connector.settings import Settings
 from connector.warehouse.statements import literal
 from mappings import FieldMap, Mapping
@@ -14,13 +15,15 @@ from mappings import FieldMap, Mapping
 class OrgObject:
     """A Salesforce object, its upsert key, and the query in mappings/sql that feeds it.
 
-    The key Id means: records are updated by it and never created.
+    The key Id means: records are updated by it and never created. `copies` is the table that our records are read
+    back into.
     """
 
     name: str
     object: str
     key: str
     query: str
+    copies: str = ""
 
     @property
     def update_only(self) -> bool:
@@ -33,8 +36,10 @@ class OrgObject:
         return ("updateable",) if self.update_only else ("createable", "updateable")
 
 
-COURSE = OrgObject("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses")
-ENROLLMENT = OrgObject("lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments")
+COURSE = OrgObject("lms_course", "LMS_Course__c", "Absorb_Course_Id__c", "push_courses", "salesforce.lms_courses")
+ENROLLMENT = OrgObject(
+    "lms_enrollment", "LMS_Enrollment__c", "Absorb_Enrollment_Id__c", "push_enrollments", "salesforce.lms_enrollments"
+)
 # Salesforce's own record; pushed to only when named (preflight.permit_progress).
 PROGRESS = OrgObject("learning_item_progress", "LearningItemProgress", "Id", "push_progress")
 # What a push writes unless told otherwise, and everything it can be told to write.
@@ -48,6 +53,22 @@ def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, setti
     values = {"push_unmatched": settings.salesforce.push_unmatched} if "$push_unmatched" in query else {}
     files = f"salesforce_fields.csv and sql/{target.query}.sql"
     return Source(query, payload_sql(fields), files, values, update_only=target.update_only)
+
+
+def watch(target: OrgObject, fields: tuple[FieldMap, ...]) -> Watch:
+    """What of the records of an object a push may not change in large numbers unasked.
+
+    Of Salesforce's own records only lost values are watched: their statuses have no instant to look back to.
+    """
+    parts = {"progress_status": STATUS, "removed": REMOVED} if target is ENROLLMENT else {}
+    watched = [
+        WatchedField(
+            field.field, json_path(field), LEARNER if field.kind == "reference" else parts.get(field.source, "")
+        )
+        for field in fields
+        if field.source in parts or field.kind not in {"checkbox", "parent"}
+    ]
+    return Watch(tuple(watched), target.copies, enrollments=target is ENROLLMENT)
 
 
 def payload_sql(fields: tuple[FieldMap, ...]) -> str:

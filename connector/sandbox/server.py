@@ -9,16 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from starlette.types import ASGIApp
 
 from connector.sandbox.kit.faults import Faults, by_profile, by_queue
 from connector.sandbox.kit.serving import Serving
 from connector.sandbox.org.app import create_salesforce_app
-from connector.sandbox.org.filling import populate, sample
+from connector.sandbox.org.filling import populate
 from connector.sandbox.org.hooks import HookedOrg
 from connector.sandbox.org.learnings.routes import PATH as LEARNINGS_PATH
+from connector.sandbox.org.native import sample
 from connector.sandbox.portal.app import create_absorb_app
 from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.sandbox.portal.generator import fill
@@ -54,7 +55,8 @@ class SandboxOptions:
     rate_limit: float = 200
     token_seconds: float = 14_400
     now: Callable[[], datetime] | None = None
-    salesforce: bool = True
+    # An org; or one whose native progress agrees with the portal, and where nobody is assigned anything.
+    salesforce: bool | Literal["agreeing"] = True
     learning_records: bool = False
 
     def __post_init__(self) -> None:
@@ -169,7 +171,8 @@ class Sandbox:
         self.org = HookedOrg(now=self.options.now)
         profile = "all" if self.options.dataset is not None else "mixed"
         courses, enrollments = sample(self.portal)
-        populate(self.org, self.portal.users(), profile, courses, enrollments)
+        agreeing = self.options.salesforce == "agreeing"
+        populate(self.org, self.portal.users(), profile, courses, enrollments, agreeing=agreeing)
         app, self.learning_answers = by_queue(create_salesforce_app(self.org), LEARNINGS_PATH)
         return app
 

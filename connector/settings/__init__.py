@@ -71,11 +71,12 @@ def variable(*path: str) -> str:
 
 
 class PasswordLogin(NamedTuple):
-    """An admin's login by `/authenticate`."""
+    """An admin's login by `/authenticate`; `folder` is where the session is kept that processes share."""
 
     api_key: str
     username: str
     password: str
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,15 @@ def require_absorb(settings: Settings) -> PasswordLogin | OAuthLogin:
     """How to log in: OAuth where a client id is set. Raises SettingsError naming the variables that are missing."""
     if settings.absorb.uses_oauth:
         return require_oauth(settings)
-    return PasswordLogin(*_required(settings, "absorb", ("api_key", "username", "password"), _PASSWORD_REMEDY))
+    names = ("api_key", "username", "password")
+    api_key, username, password = _required(settings, "absorb", names, _PASSWORD_REMEDY)
+    return PasswordLogin(api_key, username, password, _session_folder(settings))
+
+
+def _session_folder(settings: Settings) -> Path:
+    """Where the session is kept that processes share: beside TOKEN_FILE if that is set, else beside the warehouse."""
+    named = "token_file" in settings.absorb.model_fields_set
+    return (settings.absorb.token_file if named else settings.warehouse.path).parent
 
 
 def require_oauth(settings: Settings) -> OAuthLogin:

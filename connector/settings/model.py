@@ -30,7 +30,8 @@ REGIONS = {
 DETAIL_STREAM_NAMES = ("lesson_enrollments", "chapter_enrollments", "session_enrollments", "attempts")
 # Assignments that did not fail (docs/facts/salesforce.md section 1a); a status that is not set yet counts as none.
 ASSIGNMENT_QUERY = (
-    "SELECT Id, AssigneeId, LearningItemId FROM LearningItemAssignment WHERE AssignmentStatus != 'Failed'"
+    "SELECT Id, AssigneeId, LearningItemId, StartDate, DueDate FROM LearningItemAssignment"
+    " WHERE AssignmentStatus != 'Failed'"
 )
 FIELD_PATH = r"^[A-Za-z]\w*(\.[A-Za-z]\w*)*$"
 
@@ -107,6 +108,7 @@ class AbsorbSettings(_AbsorbLogin):
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
     max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
+    reconcile_days: float = Field(7, ge=0, le=3650)
     # NoDecode: a comma list in the environment, not JSON.
     detail_streams: Annotated[tuple[str, ...], NoDecode] = ()
 
@@ -140,6 +142,8 @@ class SalesforceSettings(_SalesforceLogin):
     api_version: str = Field("67.0", pattern=r"^\d{2,3}\.0$")
     bulk_threshold: int = Field(2000, ge=1)
     api_budget_percent: float = Field(80, gt=0, le=100)
+    # A push that would change, blank or unmatch more of what the org has is held; 100 means never.
+    max_change_percent: float = Field(30, ge=0, le=100)
     push_unmatched: bool = False
     overwrite_foreign_changes: bool = True
     allow_learning_item_progress_writes: bool = False
@@ -216,6 +220,9 @@ class AssignmentSettings(_Section):
     query: str = Field(ASSIGNMENT_QUERY, max_length=8_000)
     learner_field: str = Field("AssigneeId", pattern=FIELD_PATH)
     course_field: str = Field("LearningItemId", pattern=FIELD_PATH)
+    # Left aside where the query does not select them, unless they were set.
+    start_field: str = Field("StartDate", pattern=FIELD_PATH)
+    due_field: str = Field("DueDate", pattern=FIELD_PATH)
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,7 @@ read differently: docs/facts/absorb.md section 5.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from connector.streams.rows import AbsorbRow, Guid, Instant, Integer, Json, Number, Span, Text
+from connector.streams.rows import AbsorbRow, Guid, Integer, Json, Number, OptionalInstant, Span, Text
 
 
 class _Within(AbsorbRow):
@@ -21,9 +21,9 @@ class _Within(AbsorbRow):
     progress: Number | None = None
     score: Number | None = None
     time_spent: Span | None = None
-    date_enrolled: Instant | None = None
-    date_started: Instant | None = None
-    date_completed: Instant | None = None
+    date_enrolled: OptionalInstant = None
+    date_started: OptionalInstant = None
+    date_completed: OptionalInstant = None
 
 
 class LessonEnrollment(_Within):
@@ -43,9 +43,9 @@ class LessonEnrollment(_Within):
     # Documented as a count; one client has met an array as well (docs/facts/absorb.md section 5).
     attempts: Json | None = None
     failures: Integer | None = None
-    last_attempt: Instant | None = None
-    date_edited: Instant | None = None
-    date_added: Instant | None = None
+    last_attempt: OptionalInstant = None
+    date_edited: OptionalInstant = None
+    date_added: OptionalInstant = None
 
     @property
     def attempt_count(self) -> int | None:
@@ -79,7 +79,7 @@ class SessionEnrollment(_Within):
     collection = "enrollments"
 
     session_id: Guid | None = None
-    date_edited: Instant | None = None
+    date_edited: OptionalInstant = None
 
 
 class Attempt(AbsorbRow):
@@ -99,8 +99,8 @@ class Attempt(AbsorbRow):
     status: Integer
     score: Number | None = None
     time_spent_ticks: Integer | None = None
-    start_date: Instant | None = None
-    completion_date: Instant | None = None
+    start_date: OptionalInstant = None
+    completion_date: OptionalInstant = None
 
 
 def attempt_count(attempts: object) -> int | None:

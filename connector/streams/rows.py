@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from connector.times import INSTANT_PATTERN, parse_instant
+from connector.times import INSTANT_PATTERN, is_empty_date, parse_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,17 @@ def _matching(pattern: str, what: str) -> BeforeValidator:
 
 
 def _instant(value: object) -> datetime:
+    text = value if isinstance(value, str) else str(value)
+    if is_empty_date(text):
+        raise PydanticCustomError("absorb_type", "is {what}", {"what": "a date before 1900, which stands for none"})
     try:
-        return parse_instant(value if isinstance(value, str) else str(value))
+        return parse_instant(text)
     except ValueError:
         raise PydanticCustomError("absorb_type", "is not {what}", {"what": "a date-time"}) from None
+
+
+def _optional_instant(value: object) -> datetime | None:
+    return None if value is None or is_empty_date(str(value)) else _instant(value)
 
 
 def _integer(value: object) -> int:
@@ -66,6 +73,8 @@ def _text(value: object) -> object:
 
 Guid = Annotated[str, BeforeValidator(str.lower), _matching(GUID_PATTERN, "a GUID"), Column("UUID", GUID_PATTERN)]
 Instant = Annotated[datetime, BeforeValidator(_instant), Column("TIMESTAMPTZ", INSTANT_PATTERN)]
+# A date before 1900 is none: `0001-01-01T00:00:00` is what .NET writes for a date that was never set.
+OptionalInstant = Annotated[datetime | None, BeforeValidator(_optional_instant), Column("TIMESTAMPTZ", INSTANT_PATTERN)]
 Number = Annotated[
     float, Field(allow_inf_nan=False), _matching(NUMBER_PATTERN, "a number"), Column("DOUBLE", NUMBER_PATTERN)
 ]
@@ -121,9 +130,9 @@ class User(AbsorbRow):
     location: Text | None = None
     job_title: Text | None = None
     reference_number: Text | None = None
-    date_hired: Instant | None = None
-    date_terminated: Instant | None = None
-    last_login_date: Instant | None = None
+    date_hired: OptionalInstant = None
+    date_terminated: OptionalInstant = None
+    last_login_date: OptionalInstant = None
     active_status: Integer | None = None
     is_learner: Flag | None = None
     is_admin: Flag | None = None
@@ -133,8 +142,8 @@ class User(AbsorbRow):
     language_id: Integer | None = None
     role_ids: Json | None = None
     custom_fields: Json | None = None
-    date_edited: Instant | None = None
-    date_added: Instant | None = None
+    date_edited: OptionalInstant = None
+    date_added: OptionalInstant = None
 
 
 class Course(AbsorbRow):
@@ -155,10 +164,10 @@ class Course(AbsorbRow):
     vendor: Text | None = None
     certificate_url: Text | None = None
     allow_course_evaluation: Flag | None = None
-    access_date: Instant | None = None
+    access_date: OptionalInstant = None
     expire_type: Integer | None = None
     expire_duration: Json | None = None
-    expiry_date: Instant | None = None
+    expiry_date: OptionalInstant = None
     prerequisite_course_ids: Json | None = None
     post_enrollment_course_ids: Json | None = None
     tag_ids: Json | None = None
@@ -170,8 +179,8 @@ class Course(AbsorbRow):
     learner_cost: Number | None = None
     company_time: Number | None = None
     learner_time: Number | None = None
-    date_edited: Instant | None = None
-    date_added: Instant | None = None
+    date_edited: OptionalInstant = None
+    date_added: OptionalInstant = None
 
 
 class Department(AbsorbRow):
@@ -188,8 +197,8 @@ class Department(AbsorbRow):
     email_address: Text | None = None
     use_department_contact_details: Flag | None = None
     currency_id: Guid | None = None
-    date_edited: Instant | None = None
-    date_added: Instant | None = None
+    date_edited: OptionalInstant = None
+    date_added: OptionalInstant = None
 
 
 class Enrollment(AbsorbRow):
@@ -213,11 +222,11 @@ class Enrollment(AbsorbRow):
     is_active: Flag
     date_added: Instant
     date_edited: Instant
-    date_started: Instant | None = None
-    date_completed: Instant | None = None
-    date_expires: Instant | None = None
-    date_due: Instant | None = None
-    access_date: Instant | None = None
+    date_started: OptionalInstant = None
+    date_completed: OptionalInstant = None
+    date_expires: OptionalInstant = None
+    date_due: OptionalInstant = None
+    access_date: OptionalInstant = None
     time_spent: Span | None = None
     time_spent_ticks: Integer | None = None
     accepted_terms_and_conditions: Flag | None = None

@@ -5,29 +5,25 @@ operating system drops the lock when a process dies, so waiting always ends. Wha
 by the numbered migrations that it lacks.
 """
 
-import logging
-import os
 import re
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar, Self
+from tempfile import TemporaryFile
+from typing import Self
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
-from connector.warehouse.statements import literal
+from connector.warehouse.engine import Engine
+from connector.warehouse.foreign import PATH_VARIABLE, refuse_foreign
 
-log = logging.getLogger(__name__)
-
-PATH_VARIABLE = variable("warehouse", "path")
 Connection = duckdb.DuckDBPyConnection
 
 # Order in the file carries no meaning here, and keeping it costs memory on bulk writes. DuckDB would draw its progress
@@ -79,8 +75,8 @@ def available() -> list[tuple[int, str, str]]:
 def applied_version(connection: Connection) -> int:
     """The newest migration this file has, 0 for a new file."""
     known = (
-        "SELECT count(*) FROM duckdb_tables()"
-        " WHERE database_name = current_database() AND schema_name = 'ops' AND table_name = 'migrations'"
+        "SELECT count(*) FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = 'ops' AND table_name = 'migrations' AND column_name = 'version' AND data_type = 'INTEGER'"
     )
     return count(connection, "SELECT max(version) FROM ops.migrations") if count(connection, known) else 0
 
@@ -98,6 +94,8 @@ def migrate(connection: Connection, path: Path) -> list[int]:
             remedy="Upgrade learnsync, or point LEARNSYNC_WAREHOUSE__PATH at another file.",
         )
     due = [step for step in steps if step[0] > current]
+    if not current:
+        refuse_foreign(connection, path)
     if due:
         with committed(connection):
             for step in due:
@@ -122,65 +120,62 @@ def _is_lock_error(failure: BaseException) -> bool:
     return isinstance(failure, duckdb.IOException) and "lock on file" in str(failure)
 
 
-class _Engine:
-    """A DuckDB engine of this process to which one file is attached for as long as it is open.
+def is_there(settings: Settings) -> bool:
+    """False where no file is at the path; true also where nobody may look: opening it says why."""
+    try:
+        return settings.warehouse.path.exists()
+    except OSError:
+        return True
 
-    Attaching a file takes a third of the time of starting an engine for it. The lock on the file is held from the first
-    `open` to the last `close`, as if each were a connection of its own.
-    """
 
-    kept: ClassVar[dict[tuple[int, Path], Self]] = {}  # by process and file; a fork must not use its parent's
-    most_kept = 8
-    guard = threading.Lock()
+def require_place(path: Path) -> None:
+    """Raise WarehouseError where a file at `path`, and the folders that lead to it, could not be made; makes none."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with TemporaryFile(dir=folder):  # has no name
+            return
+    except OSError as failure:
+        raise _no_folder(path, failure) from None
 
-    def __init__(self, key: tuple[int, Path]) -> None:
-        # Where a query spills what does not fit into memory: beside the file, never in the working directory.
-        self._base = duckdb.connect(":memory:", config={"temp_directory": f"{key[1]}.tmp"})
-        self._key = key
-        self._users = 0
 
-    @classmethod
-    def open(cls, path: Path) -> tuple[Self, Connection]:
-        """Attach the file where it is not. Raises duckdb.Error, after which nothing is held."""
-        key = (os.getpid(), path.resolve())
-        with cls.guard:
-            if key not in cls.kept:
-                idle = [other for other, engine in cls.kept.items() if other[0] == key[0] and not engine._users]
-                for other in idle[: -cls.most_kept]:
-                    cls.kept.pop(other)._base.close()
-                cls.kept[key] = cls(key)
-            engine = cls.kept[key]
-            if not engine._users:
-                engine._base.execute(f"ATTACH {literal(key[1])} AS warehouse (TYPE duckdb)")
-            engine._users += 1
-            return engine, engine._base.cursor()
-
-    def close(self, connection: Connection) -> None:
-        """End a connection, rolling back what it left open, and detach the file after the last one."""
-        connection.close()
-        with self.guard:
-            self._users -= 1
-            if self._users:
-                return
-            try:
-                self._base.execute("DETACH warehouse")
-            except duckdb.Error as failure:  # what was committed is in the file or beside it, in its log
-                log.warning("%s could not be detached: %s", self._key[1], failure)
-                self.kept.pop(self._key)._base.close()
+def _no_folder(path: Path, failure: OSError) -> WarehouseError:
+    return WarehouseError(
+        f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
+        remedy="Point the variable at a file in a folder that this user may write to.",
+    )
 
 
 class Warehouse:
-    """The writer's file. Connections are short-lived; each is UTC and already migrated."""
+    """The writer's file. Connections are short-lived; each is UTC and already migrated.
+
+    `is_new` is true once this object has made the file.
+    """
 
     def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0) -> None:
         self.path = path
+        self.is_new = False
         self._lock_timeout = lock_timeout_seconds
         self._migrated = False
+        self._guards: list[Callable[[Connection], None]] = []
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The warehouse these settings name."""
         return cls(settings.warehouse.path, lock_timeout_seconds=settings.warehouse.lock_timeout_seconds)
+
+    @classmethod
+    def existing(cls, settings: Settings) -> Self:
+        """The same, for who only looks: a missing file is not made. Raises WarehouseError where there is none."""
+        if not is_there(settings):
+            raise WarehouseError(
+                f"{PATH_VARIABLE} = {settings.warehouse.path}: there is no warehouse.",
+                remedy="Run `learnsync pull`, which makes it; or correct the variable, or mount the disk it names.",
+            )
+        return cls.of(settings)
+
+    def require(self, guard: Callable[[Connection], None]) -> None:
+        """Call `guard` first in the next connection; while it raises, nobody gets one."""
+        self._guards.append(guard)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -189,8 +184,11 @@ class Warehouse:
         try:
             connection.execute(SETTINGS)
             if not self._migrated:
-                migrate(connection, self.path)
+                self.is_new = 1 in migrate(connection, self.path) or self.is_new
                 self._migrated = True
+            while self._guards:
+                self._guards[0](connection)
+                self._guards.pop(0)
             yield connection
         finally:
             engine.close(connection)
@@ -201,7 +199,7 @@ class Warehouse:
         with self.connect() as connection, committed(connection):
             yield connection
 
-    def _open(self) -> tuple[_Engine, Connection]:
+    def _open(self) -> tuple[Engine, Connection]:
         retrying = Retrying(
             retry=retry_if_exception(_is_lock_error),
             stop=stop_after_delay(self._lock_timeout),
@@ -209,15 +207,13 @@ class Warehouse:
             reraise=True,
         )
         try:
+            self.is_new = self.is_new or not self.path.exists()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return retrying(_Engine.open, self.path)
+            return retrying(Engine.open, self.path)
         except duckdb.Error as failure:
             raise self._explain(failure) from None
         except OSError as failure:
-            raise WarehouseError(
-                f"{PATH_VARIABLE} = {self.path}: the folder cannot be used ({failure.strerror or failure}).",
-                remedy="Point the variable at a file in a folder that this user may write to.",
-            ) from None
+            raise _no_folder(self.path, failure) from None
 
     def _explain(self, failure: duckdb.Error) -> WarehouseError:
         if _is_lock_error(failure):

@@ -13,14 +13,8 @@ log = logging.getLogger(__name__)
 MOST_FIELDS = 100
 LONGEST_NAME = 1_000
 
-# Shapes (hashed key lists) already seen to hold known fields only, for this process: stream → shapes.
+# What this process has said of fields that cannot be kept, by stream.
 _said: set[tuple[str, str]] = set()
-_known_shapes: dict[tuple[str, tuple[str, ...]], set[int]] = {}
-
-
-def known_shapes(stream: str, drifted: Collection[str]) -> set[int]:
-    """The shapes that need no second look while exactly these drifted fields are known."""
-    return _known_shapes.setdefault((stream, tuple(sorted(drifted))), set())
 
 
 def read(connection: Connection, tenant_id: str, stream: str) -> list[str]:

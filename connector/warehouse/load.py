@@ -3,18 +3,20 @@
 DuckDB parses and casts; pydantic is asked only about rows that do not fit, to say why.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from connector.streams import MODELS
-from connector.warehouse import drift
+from connector.streams.rows import AbsorbRow
+from connector.warehouse import drift, fields, shapes
 from connector.warehouse.apply import listed
 from connector.warehouse.database import Connection, Stamp, Warehouse, committed
 from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects
 from connector.warehouse.schema import data_columns, json_structure, typed_select
+from connector.warehouse.shapes import Shapes
 from connector.warehouse.statements import literal, rows_param, statements
 from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_points, put_watermarks
 
@@ -31,6 +33,7 @@ class LoadCounts:
     inserted: int = 0
     updated: int = 0
     quarantined: int = 0
+    returned: int = 0  # of those updated: rows that had been marked removed
 
     @property
     def unchanged(self) -> int:
@@ -43,13 +46,16 @@ class LoadCounts:
         self.inserted += other.inserted
         self.updated += other.updated
         self.quarantined += other.quarantined
+        self.returned += other.returned
 
 
 @dataclass(slots=True)
 class Batch:
     """Landed pages of one stream, and what they claim: watermarks of finished lists, resume points of the others.
 
-    `tombstones` are ids of courses that are gone.
+    `tombstones` are ids of courses that answered 404; those are gone that a run before `begun_at` (else: before this
+    load) had met so already. `observed` is false for rows that were received another day: they say nothing of what the
+    portal serves now.
     """
 
     stream: str
@@ -58,6 +64,17 @@ class Batch:
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
+    begun_at: datetime | None = None
+    observed: bool = True
+
+
+@dataclass(slots=True)
+class Staged:
+    """What the staging tables hold of a batch: how many rows, which fields nobody knew, and what the rows carry."""
+
+    counts: LoadCounts = field(default_factory=LoadCounts)
+    fresh: list[str] = field(default_factory=list)
+    shapes: Shapes = field(default_factory=lambda: Shapes({}, {}))
 
 
 def load_batch(warehouse: Warehouse, batch: Batch, stamp: Stamp, *, note_due: bool = False) -> LoadCounts:
@@ -67,12 +84,12 @@ def load_batch(warehouse: Warehouse, batch: Batch, stamp: Stamp, *, note_due: bo
     """
     with warehouse.connect() as connection:
         # Staging tables are temporary: no transaction is open while they are filled.
-        counts, fresh = _stage(connection, batch, stamp.tenant_id)
+        staged = _stage(connection, batch, stamp.tenant_id)
         with committed(connection):
-            _apply(connection, batch, counts, fresh, stamp)
+            _apply(connection, batch, staged, stamp)
             if note_due and batch.files and batch.stream == "enrollments":
                 connection.execute(sql("details_due_note"), {"tenant_id": stamp.tenant_id, "noted_at": stamp.now})
-    return counts
+    return staged.counts
 
 
 def load_together(
@@ -83,47 +100,47 @@ def load_together(
     with warehouse.transaction() as connection:
         for batch in batches:
             # Staging table by staging table: each batch replaces that of the batch before.
-            counts[batch.stream], fresh = _stage(connection, batch, stamp.tenant_id)
-            _apply(connection, batch, counts[batch.stream], fresh, stamp)
+            staged = _stage(connection, batch, stamp.tenant_id)
+            _apply(connection, batch, staged, stamp)
+            counts[batch.stream] = staged.counts
         settle(connection)
     return counts
 
 
-def _apply(connection: Connection, batch: Batch, counts: LoadCounts, fresh: list[str], stamp: Stamp) -> None:
+def _apply(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
     """Write what is staged and what the batch claims. Call inside a transaction."""
     if batch.files:
-        _merge(connection, batch.stream, counts, stamp)
-        put_rejects(connection, batch.stream, _unfit(connection, batch) if counts.quarantined else [], stamp)
-    drift.record(connection, batch.stream, fresh, stamp)
+        _merge(connection, batch, staged, stamp)
+        put_rejects(connection, batch.stream, _unfit(connection, batch) if staged.counts.quarantined else [], stamp)
+    drift.record(connection, batch.stream, staged.fresh, stamp)
     tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
-        gone = {"ids": rows_param(batch.tombstones), "now": stamp.now}
-        connection.execute(sql("courses_tombstone"), tenant | gone)
+        missing = {"ids": rows_param(batch.tombstones), "now": stamp.now}
+        connection.execute(sql("courses_missing_note"), stamp.names | missing)
+        connection.execute(sql("courses_tombstone"), tenant | missing | {"begun_at": batch.begun_at or stamp.now})
     finished = [mark.scope_id for mark in batch.watermarks]
     if finished and batch.stream == "enrollments":
         # A course whose list was read to its end is not gone (any more).
         connection.execute(sql("courses_revive"), tenant | {"scopes": rows_param(finished)})
+        connection.execute(sql("courses_found"), tenant | {"scopes": rows_param(finished)})
     put_watermarks(connection, batch.watermarks, stamp)
     put_resume_points(connection, batch.stream, batch.resume_points, finished, stamp)
 
 
-def _stage(connection: Connection, batch: Batch, tenant_id: str) -> tuple[LoadCounts, list[str]]:
-    """Stage the batch; returns its counts and the fields in it that nobody knew."""
+def _stage(connection: Connection, batch: Batch, tenant_id: str) -> Staged:
+    """Stage the batch."""
     if not batch.files:
-        return LoadCounts(), []
+        return Staged()
     model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
     _stage_typed(connection, batch, drifted)
-    shapes, keys = _new_keys(connection, batch, drifted)
-    fresh = drift.unknown(model, keys, drifted)
-    if not fresh:
-        # Only now: while a field is fresh, the next load must meet it again if this one fails.
-        drift.known_shapes(batch.stream, drifted).update(shapes)
-    else:
+    found = shapes.read(connection, _landed_rows(batch), _files(batch))
+    fresh = drift.unknown(model, found.names(), drifted)
+    if fresh:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
     [(read, unfit)] = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all").fetchall()
-    return LoadCounts(read=read, quarantined=unfit), fresh
+    return Staged(LoadCounts(read=read, quarantined=unfit), fresh, found)
 
 
 def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
@@ -140,17 +157,6 @@ def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -
     connection.execute(typed, _files(batch))
 
 
-def _new_keys(connection: Connection, batch: Batch, drifted: Sequence[str]) -> tuple[set[int], list[str]]:
-    """Shapes not met before, and the keys of a row of each; usually none, after the first batch."""
-    known = drift.known_shapes(batch.stream, drifted)
-    shapes = {row[0] for row in connection.execute("SELECT DISTINCT _shape FROM staged_all").fetchall()}
-    if shapes <= known:
-        return set(), []
-    query = sql("unknown_keys", landed_rows=_landed_rows(batch))
-    keys = connection.execute(query, {**_files(batch), "known": json.dumps(sorted(known))}).fetchall()
-    return shapes - known, [row[0] for row in keys if row[0] is not None]
-
-
 def _landed_rows(batch: Batch) -> str:
     # Twice the largest page: DuckDB's buffer must hold a whole page, and its default is enough for most.
     largest = max(DEFAULT_OBJECT_SIZE, 2 * max(path.stat().st_size for path in batch.files))
@@ -161,18 +167,26 @@ def _files(batch: Batch) -> dict[str, list[str]]:
     return {"files": [str(path) for path in batch.files]}
 
 
-def _merge(connection: Connection, stream: str, counts: LoadCounts, stamp: Stamp) -> None:
-    columns = data_columns(MODELS[stream])
-    values = {**stamp.names, "loaded_at": stamp.now}
-    delta = sql("delta", stream=stream, held=listed(columns, "held."), staged=listed(columns, "staged."))
-    connection.execute(delta, {"tenant_id": stamp.tenant_id})
-    [(new, total)] = connection.execute("SELECT count(*) FILTER (WHERE is_new), count(*) FROM delta").fetchall()
+def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
+    model, tenant = MODELS[batch.stream], {"tenant_id": stamp.tenant_id}
+    columns = data_columns(model)
+    connection.execute(sql("stored", stream=batch.stream, columns=", ".join(columns)), tenant)
+    fields.fill_absent(connection, model, staged.shapes)
+    connection.execute(sql("delta", stored=listed(columns, "stored."), staged=listed(columns, "staged.")))
+    if batch.observed:
+        fields.record(connection, model, staged.shapes, stamp)
+    _write_delta(connection, model, staged.counts, stamp)
+
+
+def _write_delta(connection: Connection, model: type[AbsorbRow], counts: LoadCounts, stamp: Stamp) -> None:
+    columns, values = data_columns(model), {**stamp.names, "loaded_at": stamp.now}
+    [(new, returned, total)] = connection.execute(sql("delta_counts")).fetchall()
     if new:
-        connection.execute(sql("merge_new", stream=stream, columns=", ".join(columns)), values)
+        connection.execute(sql("merge_new", stream=model.stream, columns=", ".join(columns)), values)
     if total > new:
         assignments = ", ".join(f"{name} = staged.{name}" for name in columns if name != "id")
-        connection.execute(sql("merge_changed", stream=stream, assignments=assignments), values)
-    counts.inserted, counts.updated = new, total - new
+        connection.execute(sql("merge_changed", stream=model.stream, assignments=assignments), values)
+    counts.inserted, counts.updated, counts.returned = new, total - new, returned
 
 
 def _unfit(connection: Connection, batch: Batch) -> list[Reject]:

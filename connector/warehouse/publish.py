@@ -27,11 +27,11 @@ class PublishReport:
 def publish(settings: Settings, run_id: str = "", close: Closing | None = None) -> PublishReport:
     """Copy the warehouse, then replace the published file by it: open readers keep their snapshot.
 
-    Raises WarehouseError where the published file cannot be written.
+    Raises WarehouseError where there is no warehouse, or the published file cannot be written.
     """
     target = settings.warehouse.publish_path
     started = time.monotonic()
-    with _draft_of(target) as draft, Warehouse.of(settings).connect() as connection:
+    with _draft_of(target) as draft, Warehouse.existing(settings).connect() as connection:
         runs.note_begun(connection, run_id)
         connection.execute(f"ATTACH {literal(draft)} AS draft")
         connection.execute("COPY FROM DATABASE warehouse TO draft")

@@ -8,6 +8,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from connector.streams.rows import AbsorbRow, Column
+from connector.times import FIRST_YEAR
 from connector.warehouse.statements import identifier, literal
 
 # Columns every absorb.* table has besides the source's own; a leading underscore marks what is ours.
@@ -16,7 +17,7 @@ OWN_COLUMNS = {"tenant_id": "VARCHAR", "_loaded_at": "TIMESTAMPTZ", "_run_id": "
 DAY_COLUMNS = {("enrollments", "date_due"): "_due_day"}
 # What DuckDB can cast but neither Python nor Salesforce can hold.
 _LIMITS = {
-    "TIMESTAMPTZ": " AND {value} BETWEEN '0001-01-01 00:00:00+00' AND '9999-12-31 23:59:59.999999+00'",
+    "TIMESTAMPTZ": f" AND left({{text}}, 4) >= '{FIRST_YEAR}' AND {{value}} <= '9999-12-31 23:59:59.999999+00'",
     "DOUBLE": " AND isfinite({value})",
 }
 _MIDNIGHT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T00:00:00(\.0+)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
@@ -44,7 +45,7 @@ class SourceColumn:
         if self.pattern is None:
             return self.text
         cast_value = f"TRY_CAST({self.text} AS {self.sql_type})"
-        limits = _LIMITS.get(self.sql_type, "").format(value=cast_value)
+        limits = _LIMITS.get(self.sql_type, "").format(value=cast_value, text=self.text)
         return f"CASE WHEN regexp_full_match({self.text}, {literal(self.pattern)}){limits} THEN {cast_value} END"
 
     @property
@@ -52,7 +53,19 @@ class SourceColumn:
         """SQL that is true when this field keeps the row from loading; None when nothing can be wrong with it."""
         if self.required:
             return f"{self.name} IS NULL"
-        return f"({self.name} IS NULL AND {self.text} IS NOT NULL)" if self.pattern is not None else None
+        if self.pattern is None:
+            return None
+        none_meant = f" AND NOT {self._empty_date}" if self.sql_type == "TIMESTAMPTZ" else ""
+        return f"({self.name} IS NULL AND {self.text} IS NOT NULL{none_meant})"
+
+    @property
+    def _empty_date(self) -> str:
+        """SQL that is true for a date before 1900, which stands for none."""
+        return (
+            f"(regexp_full_match({self.text}, {literal(self.pattern)})"
+            f" AND left({self.text}, 4) BETWEEN '0001' AND '{FIRST_YEAR - 1}'"
+            f" AND TRY_CAST(left({self.text}, 10) AS DATE) IS NOT NULL)"
+        )
 
 
 def _keys(name: str, info: FieldInfo) -> tuple[str, ...]:
@@ -101,7 +114,9 @@ def typed_select(model: type[AbsorbRow]) -> tuple[str, str]:
         if stream == model.stream:
             text = next(column for column in columns if column.name == name).text
             midnight = f"regexp_full_match({text}, {literal(_MIDNIGHT)})"
-            values.append(f"CASE WHEN {midnight} THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}")
+            values.append(
+                f"CASE WHEN {midnight} AND {name} IS NOT NULL THEN TRY_CAST(left({text}, 10) AS DATE) END AS {day}"
+            )
     unfit = [column.unfit for column in columns]
     return ",\n  ".join(values), " OR ".join(condition for condition in unfit if condition)
 

@@ -11,8 +11,11 @@ WITH dated AS (
       ELSE e.date_due
     END AS due_at,
     CASE WHEN e.access_date > e.date_added THEN e.access_date ELSE e.date_added END AS start_at,
-    e._removed_at IS NOT NULL AS removed
+    e._removed_at IS NOT NULL AS removed,
+    -- Only of a learner whom we know; of anybody else nothing is assumed.
+    CASE WHEN u.active_status = 1 THEN 'inactive' ELSE 'active' END AS learner
   FROM absorb.enrollments AS e
+  LEFT JOIN absorb.users AS u ON u.tenant_id = e.tenant_id AND u.id = e.user_id
   WHERE e.tenant_id = $tenant_id AND e.status IN ({{known_statuses}})
 ),
 situation AS (
@@ -30,8 +33,8 @@ situation AS (
       ELSE 'on_time'
     END AS completion,
     CASE
-      WHEN due_at > start_at
-       AND coalesce(progress, 0)
+      WHEN start_at IS NULL OR due_at IS NULL OR due_at <= start_at THEN 'none'
+      WHEN coalesce(progress, 0)
          < 100.0 * (epoch_us($as_of) - epoch_us(start_at)) / (epoch_us(due_at) - epoch_us(start_at)) - {{pace_tolerance}}
         THEN 'behind'
       ELSE 'on_track'
@@ -41,6 +44,8 @@ situation AS (
 decided AS (
   SELECT
     *,
+    coalesce(date_started, date_added) AS begun_at,
+    CASE WHEN status = 3 THEN date_completed ELSE $as_of END AS until,
     {{rule_case}} AS rule
   FROM situation
 )
@@ -58,13 +63,15 @@ SELECT
     ELSE CAST(greatest(0, least(100, coalesce(d.progress, 0))) AS DECIMAL(5, 2))
   END AS "CompletedPercent",
   CASE WHEN d.status = 3 THEN d.date_completed END AS "CompletedDate",
+  -- Never below 0: a back-dated completion lies before the enrollment. greatest() passes over nulls, so they go first.
   CASE
-    WHEN d.status = 3 AND d.date_completed IS NOT NULL
-      THEN CAST(greatest(0, (epoch_us(d.date_completed) - epoch_us(coalesce(d.date_started, d.date_added))) // 86400000000) AS INTEGER)
+    WHEN d.status = 3 AND d.date_completed IS NOT NULL AND d.begun_at IS NOT NULL
+      THEN CAST(greatest(0, (epoch_us(d.date_completed) - epoch_us(d.begun_at)) // 86400000000) AS INTEGER)
   END AS "CompletedOnDay",
-  CAST(floor(
-    (epoch_us(CASE WHEN d.status = 3 THEN d.date_completed ELSE $as_of END) - epoch_us(d.date_added)) / 86400000000
-  ) AS INTEGER) AS "DaysInProgress",
+  CASE
+    WHEN d.until IS NOT NULL AND d.date_added IS NOT NULL
+      THEN CAST(greatest(0, (epoch_us(d.until) - epoch_us(d.date_added)) // 86400000000) AS INTEGER)
+  END AS "DaysInProgress",
   d.date_started AS "StartDate",
   CAST(d.status AS INTEGER) AS absorb_status,
   d.rule,

@@ -7,6 +7,7 @@ SELECT
   m.last_contact_id AS salesforce_contact_id,
   CASE p.absorb_status {{status_labels}} END AS absorb_status,
   p."ProgressStatus" AS progress_status,
+  p.rule AS progress_rule,
   p."CompletedPercent" AS completed_percent,
   round(r.score, 2) AS score,
   p."StartDate" AS start_date,

@@ -1,5 +1,6 @@
 -- What a Learning of the Learnings Graph is made of: one row per course that Absorb serves, or once served.
--- catalogue_prerequisites is a temp table: the prerequisites that can be sent (known courses, no cycle), by course.
+-- catalogue_prerequisites and catalogue_recommended are temp tables: what can be sent (known courses, no cycle), by course.
+-- learner_time, audience, goals and vendor are here for lines of your own in learnings_fields.csv.
 SELECT
   CAST(c.id AS VARCHAR) AS external_id,
   CAST(c.id AS VARCHAR) AS course_id,
@@ -11,7 +12,12 @@ SELECT
   c._removed_at IS NULL AND coalesce(c.active_status, 0) = 0 AS active,
   c.access_date AS active_from,
   c.expiry_date AS active_to,
+  c.learner_time,
+  nullif(left(trim(c.audience), 255), '') AS audience,
+  nullif(left(trim(c.goals), 255), '') AS goals,
+  nullif(left(trim(c.vendor), 255), '') AS vendor,
   p.prerequisites,
+  r.recommended,
   CAST(c.id AS VARCHAR) AS sort_key,
   CASE WHEN c._removed_at IS NOT NULL THEN 'gone from Absorb' END AS blocked
 FROM absorb.courses AS c
@@ -20,4 +26,9 @@ LEFT JOIN (
   FROM catalogue_prerequisites
   GROUP BY course_id
 ) AS p ON p.course_id = CAST(c.id AS VARCHAR)
+LEFT JOIN (
+  SELECT course_id, list(recommended_id ORDER BY recommended_id) AS recommended
+  FROM catalogue_recommended
+  GROUP BY course_id
+) AS r ON r.course_id = CAST(c.id AS VARCHAR)
 WHERE c.tenant_id = $tenant_id

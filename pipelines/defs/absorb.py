@@ -1,12 +1,15 @@
 """Absorb → warehouse: one asset per stream, each the incremental pull of that stream."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from connector.absorb.pull.options import PullOptions, StreamReport
+from connector.absorb.pull.options import PullOptions, PullReport, StreamReport
+from connector.absorb.pull.reconcile import DueSweep
 from connector.settings import Settings
-from connector.sync import run_pull
+from connector.sync import run_due_sweep, run_pull
+from connector.times import utc_now
 from connector.warehouse.watermarks import StreamLag
 from pipelines import checks
 from pipelines.conventions import POOL, RETRY_LATER
@@ -44,6 +47,8 @@ def _stream_asset(
         check_specs=[
             checks.spec(asset, "quarantine_empty", "No row of this stream waits in ops.quarantine."),
             checks.spec(asset, "schema_as_known", "The portal serves no field that learnsync does not know."),
+            checks.spec(asset, "no_field_vanished", "The portal still serves every field that it served before."),
+            checks.spec(asset, "values_as_before", "No field has far more nulls than before, in rows known before."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
             *more_checks,
         ],
@@ -77,6 +82,7 @@ enrollments = _stream_asset(
     [
         checks.spec("absorb/enrollments", "learners_known", "Every enrollment's learner is in absorb.users."),
         checks.spec("absorb/enrollments", "courses_known", "Every enrollment's course is in absorb.courses."),
+        checks.spec("absorb/enrollments", "sweep_trusted", "A sweep for deletions that was due was plausible."),
     ],
 )
 
@@ -105,7 +111,12 @@ def _pull(
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
     look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
-    reports = run_pull(settings, PullOptions([stream], config.full), look=look).streams
+    swept, begun_at = DueSweep(), _begun_at(context)
+    if stream == "enrollments":  # the last of the lists, and what the canonical tables wait for
+        swept = run_due_sweep(settings, begun_at)
+    options = PullOptions([stream], config.full and not swept.whole, begun_at=begun_at)
+    pulled = run_pull(settings, options, look=look)
+    reports = pulled.streams
     metadata = {
         name: look.table(f"absorb.{name}", absorb_notes(name))
         | _pull_metadata(report, look.lag.get(name) if name == stream else None)
@@ -113,8 +124,28 @@ def _pull(
     }
     for name in reports.keys() - {stream}:  # details are read with the enrollments they lie in
         context.log_event(dg.AssetMaterialization(["absorb", name], metadata=metadata[name]))
+    if pulled.new_warehouse:
+        context.log.warning(f"A new warehouse was made at {pulled.new_warehouse}.")
     failures = {name: why for report in reports.values() for name, why in report.failures.items()}
-    return dg.MaterializeResult(metadata=metadata[stream], check_results=_check(look, stream, failures))
+    results = [*_check(look, stream, failures), *_check_fields(pulled, shown)]
+    if stream == "enrollments":
+        results.append(sweep_trusted(swept))
+    return dg.MaterializeResult(metadata=metadata[stream], check_results=results)
+
+
+def _begun_at(context: dg.AssetExecutionContext) -> datetime:
+    """When the run began that all these pulls are part of."""
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    started = record.start_time if record else None
+    return datetime.fromtimestamp(started, UTC) if started else utc_now()
+
+
+def sweep_trusted(swept: DueSweep) -> dg.AssetCheckResult:
+    """The check on a sweep for deletions: it fails where one was due and what vanished was not marked."""
+    reasons = [swept.error] if swept.error else swept.report.refused if swept.report else []
+    removed = {name: lost.removed for name, lost in swept.report.losses.items()} if swept.report else {}
+    said = " ".join(f"{text}." for text in reasons)
+    return checks.soft("sweep_trusted", passed=swept.trusted, description=said, due=swept.report is not None, **removed)
 
 
 def _pull_metadata(report: StreamReport, lag: StreamLag | None) -> Metadata:
@@ -157,14 +188,34 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
             description=f"Unknown fields are kept in absorb.{stream}._extra." if drifted else "",
             fields=table_value(["field", "first_seen"], [(name, str(seen)) for name, seen in drifted]),
         ),
-        checks.soft(
+        checks.hard(
             "every_list_read",
             passed=not failures,
+            description="What was not read stays due: the next pull asks for it again." if failures else "",
             failed=len(failures),
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
     ]
     return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
+
+
+def _check_fields(pulled: PullReport, streams: Sequence[str]) -> list[dg.AssetCheckResult]:
+    vanished = [one for one in pulled.vanished if one.stream in streams]
+    emptied = [one for one in pulled.emptied if one.stream in streams]
+    return [
+        checks.hard(
+            "no_field_vanished",
+            passed=not vanished,
+            description="Stored values stay; docs/operators.md, A field vanished." if vanished else "",
+            fields=table_value(["field", "since"], [(str(one), str(one.since)) for one in vanished]),
+        ),
+        checks.soft(
+            "values_as_before",
+            passed=not emptied,
+            description="; ".join(map(str, emptied)),
+            fields=len(emptied),
+        ),
+    ]
 
 
 def _check_parents(no_learner: int, no_course: int, total: int) -> list[dg.AssetCheckResult]:

@@ -21,7 +21,8 @@ from pipelines.tables import Look, Metadata, counts_table, timed
     retry_policy=RETRY_LATER,
     metadata={"dagster/table_name": "learning_record"},
     check_specs=[
-        checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments.")
+        checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments."),
+        checks.spec("learning_record", "scores_in_range", "Every score that Absorb serves is from 0 to 100."),
     ],
 )
 def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
@@ -32,11 +33,18 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     [(enrolled, records, _)] = look.rows["sizes"]
     metadata = _describe(settings, look, report, "learning_record") | took
     complete = checks.hard("one_per_enrollment", passed=records == enrolled, records=records, enrollments=enrolled)
-    return dg.MaterializeResult(metadata=metadata, check_results=[complete])
+    odd = report.scores_out_of_range
+    in_range = checks.soft(
+        "scores_in_range",
+        passed=not odd,
+        description=f"Scores outside 0-100: {odd}; null here, as served in absorb.enrollments." if odd else "",
+        out_of_range=odd,
+    )
+    return dg.MaterializeResult(metadata=metadata, check_results=[complete, in_range])
 
 
 @dg.asset(
-    deps=[learning_record, absorb.enrollments, *matches.MATCHES],
+    deps=[learning_record, absorb.enrollments, absorb.users, *matches.MATCHES],
     group_name="canonical",
     kinds={"duckdb", "sql"},
     pool=POOL,
@@ -57,6 +65,7 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         report, took = timed(lambda: run_build(settings, "learning_item_progress", look))
     metadata = _describe(settings, look, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
+    metadata["status_changes"] = counts_table("from → to", report.moves)
     lag = look.lag.get("enrollments")
     if lag is not None and lag.lag_seconds is not None:
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)

@@ -1,5 +1,7 @@
 """The further targets: Learnings Graph and LearningRecord API. Each says so and succeeds where it is off."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
@@ -11,7 +13,17 @@ from connector.sync import run_push
 from pipelines import checks
 from pipelines.conventions import NO_API, NO_ORG, POOL, RETRY_LATER
 from pipelines.defs import absorb, canonical, matches
-from pipelines.defs.salesforce import COMPLETE, push_check, push_metadata, skipped
+from pipelines.defs.salesforce import (
+    COMPLETE,
+    NOT_HELD,
+    PushConfig,
+    approved,
+    fail_if_refused,
+    hold_check,
+    push_check,
+    push_metadata,
+    skipped,
+)
 from pipelines.resources import LearnsyncResource
 from pipelines.tables import timed
 
@@ -24,16 +36,22 @@ from pipelines.tables import timed
     kinds={"salesforce"},
     pool=POOL,
     retry_policy=RETRY_LATER,
-    check_specs=[checks.spec("salesforce/learning", "push_complete", COMPLETE)],
+    check_specs=[
+        checks.spec("salesforce/learning", "push_complete", COMPLETE),
+        checks.spec("salesforce/learning", "not_held", NOT_HELD),
+    ],
 )
-def learning(learnsync: LearnsyncResource) -> dg.MaterializeResult:
+def learning(
+    context: dg.AssetExecutionContext, config: PushConfig, learnsync: LearnsyncResource
+) -> Iterator[dg.MaterializeResult]:
     """The catalogue in the org's Learnings Graph (Education Cloud): a learning per course, with its prerequisites."""
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            return skipped(NO_ORG)
-        if not settings.salesforce.learnings_graph:
-            return skipped(f"{SWITCH} is false")
-        return _push(settings, LEARNINGS)
+            yield skipped(NO_ORG, held=hold_check(None))
+        elif not settings.salesforce.learnings_graph:
+            yield skipped(f"{SWITCH} is false", held=hold_check(None))
+        else:
+            yield from _push(settings, LEARNINGS, approved(context, config))
 
 
 @dg.asset(
@@ -45,16 +63,21 @@ def learning(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     retry_policy=RETRY_LATER,
     check_specs=[checks.spec("performance/learning_records", "push_complete", COMPLETE)],
 )
-def learning_records(learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """Completed learning records in the LearningRecord API, each created once; the API has no update."""
+def learning_records(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
+    """Records of results, passed or failed, in the LearningRecord API, each created once; it has no update."""
     with learnsync.session() as settings:
         if not settings.learning_records.base_url:
-            return skipped(NO_API)
-        return _push(settings, LEARNING_RECORDS)
+            yield skipped(NO_API)
+        else:
+            yield from _push(settings, LEARNING_RECORDS)
 
 
-def _push(settings: Settings, target: str) -> dg.MaterializeResult:
-    report, took = timed(lambda: run_push(settings, PushOptions(targets=[target])))
+def _push(settings: Settings, target: str, approve: Sequence[str] | None = None) -> Iterator[dg.MaterializeResult]:
+    """`approve` is None for a target that is never held."""
+    options = PushOptions([target], approve=approve or ())
+    report, took = timed(lambda: run_push(settings, options))
     outcome = report.targets[target]
     metadata = push_metadata(report, outcome) | took | {"notes": "\n".join(outcome.notes)}
-    return dg.MaterializeResult(metadata=metadata, check_results=[push_check(outcome)])
+    found = [push_check(outcome), *([] if approve is None else [hold_check(outcome.hold)])]
+    yield dg.MaterializeResult(metadata=metadata, check_results=found)
+    fail_if_refused(report)

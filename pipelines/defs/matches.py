@@ -16,7 +16,7 @@ from pipelines.tables import Look, Metadata, counts_table, timed
 # Table of the schema `salesforce` → (object, what it holds).
 OBJECTS = {
     "users": ("User", "Users of the org, kept up to date by their changes; matching looks at them."),
-    "contacts": ("Contact", "Contacts with an email address, kept up to date by their changes."),
+    "contacts": ("Contact", "Contacts that a learner can match, kept up to date by their changes."),
     "learning_items": ("LearningItem", "Native learning items, which courses are matched to; with Enablement only."),
 }
 LEARNERS, ITEMS = dg.AssetKey(["salesforce", "learner_matches"]), dg.AssetKey(["salesforce", "item_matches"])
@@ -58,7 +58,7 @@ def _match_spec(key: dg.AssetKey, description: str, deps: list[dg.AssetKey]) -> 
         *(object_spec(table, text, []) for table, (_, text) in OBJECTS.items()),
         _match_spec(
             LEARNERS,
-            "Which Salesforce person each learner is (mappings/learner_matching.csv).",
+            "Which Salesforce person each learner is (mappings/learner_crosswalk.csv, then learner_matching.csv).",
             [absorb.users.key, dg.AssetKey(["readback", "users"]), dg.AssetKey(["readback", "contacts"])],
         ),
         _match_spec(
@@ -83,7 +83,8 @@ def match_org(config: ReadbackConfig, learnsync: LearnsyncResource) -> Iterator[
     for table, (name, _) in OBJECTS.items():
         yield object_result(look, table, name, report, took)
     learners = {"dagster/column_lineage": column_lineage(matched_sources(maps))}
-    yield _match_result(look, LEARNERS, report.learners, learners | took)
+    notes: Metadata = {"notes": "\n".join(report.notes)} if report.notes else {}
+    yield _match_result(look, LEARNERS, report.learners, learners | took | notes)
     yield _match_result(look, ITEMS, report.items, took)
 
 

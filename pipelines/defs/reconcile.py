@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, ReconcileOptions, ReconcileReport
+from connector.absorb.pull.reconcile import DEFAULT_MAX_REMOVED_PERCENT, DueSweep, ReconcileOptions, ReconcileReport
 from connector.sync import run_reconcile
 from pipelines import checks
 from pipelines.conventions import POOL, RETRY_LATER, WRITER_TAG
@@ -28,12 +28,10 @@ class ReconcileConfig(dg.Config):
     check_specs=[checks.spec("absorb/reconciliation", "sweep_trusted", "The sweep was complete and plausible.")],
 )
 def reconciliation(config: ReconcileConfig, learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """A full sweep of ids: enrollments that vanished in Absorb are marked removed, and the tables rebuilt."""
+    """A full sweep of ids: what vanished in Absorb is marked removed, and the tables are rebuilt."""
     with learnsync.session() as settings:
         report = run_reconcile(settings, ReconcileOptions(config.max_removed_percent, config.allow_empty))
-    trusted = checks.soft(
-        "sweep_trusted", passed=not report.refused, description=" ".join(f"{text}." for text in report.refused)
-    )
+    trusted = absorb.sweep_trusted(DueSweep(report))
     return dg.MaterializeResult(metadata=_metadata(report), check_results=[trusted])
 
 
@@ -44,6 +42,9 @@ def _metadata(report: ReconcileReport) -> Metadata:
         "vanished": report.vanished,
         "vanished_percent": round(report.vanished_percent, 3),
         "removed": report.removed,
+        "returned": report.returned,
+        "users_removed": report.others["users"].removed,
+        "departments_removed": report.others["departments"].removed,
         "courses": report.courses,
         "courses_gone": report.courses_gone,
         "api_calls": enrollments.requests,
@@ -54,7 +55,8 @@ def _metadata(report: ReconcileReport) -> Metadata:
 reconcile = dg.define_asset_job(
     "reconcile",
     selection=[reconciliation],
-    description="Find enrollments that vanished in Absorb. Removes nothing when the sweep looks incomplete.",
+    description="Find what vanished in Absorb. Removes nothing when the sweep looks incomplete. A sync does the same by"
+    " itself when the last sweep is older than LEARNSYNC_ABSORB__RECONCILE_DAYS.",
     tags=WRITER_TAG,
 )
 

@@ -1,12 +1,13 @@
 """Differences → Salesforce. Without an org the assets say so and succeed: a portal-only user runs the same job."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
 from connector.canonical import load_maps
+from connector.push.holds import Hold
 from connector.push.reports import PushOptions, PushReport, TargetReport
 from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject
 from connector.sync import run_push
@@ -19,6 +20,14 @@ from pipelines.resources import LearnsyncResource
 from pipelines.tables import Metadata, counts_table, object_schema, table_value, timed
 
 COMPLETE = "The target has every record that may be sent: none rejected, deferred or held back."
+NOT_HELD = "No push of this object waits for an approval (docs/operators.md)."
+APPROVE_TAG = "learnsync/approve"
+
+
+class PushConfig(dg.Config):
+    """`approve`: id of a hold whose plan is to be sent. The run's tag `learnsync/approve` says the same."""
+
+    approve: str = ""
 
 
 class PreviewConfig(dg.Config):
@@ -60,23 +69,33 @@ LMS = (LMS_COURSE, LMS_ENROLLMENT)
             ],
         ),
     ],
-    check_specs=[checks.spec(key.to_user_string(), "push_complete", COMPLETE) for key in LMS],
+    check_specs=[
+        checks.spec(key.to_user_string(), name, text)
+        for key in LMS
+        for name, text in (("push_complete", COMPLETE), ("not_held", NOT_HELD))
+    ],
     pool=POOL,
     retry_policy=RETRY_LATER,
 )  # fmt: skip
-def push_lms(learnsync: LearnsyncResource) -> Iterator[dg.MaterializeResult]:
+def push_lms(
+    context: dg.AssetExecutionContext, config: PushConfig, learnsync: LearnsyncResource
+) -> Iterator[dg.MaterializeResult]:
     """One push of both objects, courses first: one login, and one check of the org before anything is sent."""
     with learnsync.session() as settings:
         if not settings.salesforce.login_url:
-            yield from (skipped(NO_ORG, key) for key in LMS)
+            yield from (skipped(NO_ORG, key, held=hold_check(None, key)) for key in LMS)
             return
         maps = load_maps(settings)
-        options = PushOptions(targets=[COURSE.name, ENROLLMENT.name], match=False)
+        options = PushOptions([COURSE.name, ENROLLMENT.name], match=False, approve=approved(context, config))
         report, took = timed(lambda: run_push(settings, options))
     for target, key in zip((COURSE, ENROLLMENT), LMS, strict=True):
         outcome = report.targets[target.name]
         metadata = _described(maps, target) | push_metadata(report, outcome) | took
-        yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=[push_check(outcome, key)])
+        if outcome.notes:
+            metadata["notes"] = "\n".join(outcome.notes)
+        found = [push_check(outcome, key), hold_check(outcome.hold, key)]
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=found)
+    fail_if_refused(report)
 
 
 @dg.asset(
@@ -103,6 +122,7 @@ def push_preview(config: PreviewConfig, learnsync: LearnsyncResource) -> dg.Mate
         "actions": table_value(["object", "create", "update", "unchanged", "held", "blocked", "method"], rows),
         "api_calls": report.calls,
     }
+    metadata["holds"] = "\n\n".join(one.hold.message for one in report.targets.values() if one.hold)
     changes = {f"changes_{one.object}": _changes_table(one) for one in report.targets.values()}
     return dg.MaterializeResult(metadata=metadata | changes | took)
 
@@ -121,12 +141,16 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def skipped(reason: str, key: dg.AssetKey | None = None) -> dg.MaterializeResult:
+def skipped(
+    reason: str, key: dg.AssetKey | None = None, held: dg.AssetCheckResult | None = None
+) -> dg.MaterializeResult:
     """The result of an asset whose target is not configured."""
     nothing = checks.soft(
         "push_complete", passed=True, description=f"Nothing to push: {reason}.", asset=key, skipped=reason
     )
-    return dg.MaterializeResult(asset_key=key, metadata={"skipped": reason}, check_results=[nothing])
+    return dg.MaterializeResult(
+        asset_key=key, metadata={"skipped": reason}, check_results=[nothing, *([held] if held else [])]
+    )
 
 
 def _described(maps: Mapping, target: OrgObject) -> Metadata:
@@ -151,6 +175,8 @@ def push_metadata(report: PushReport, outcome: TargetReport) -> Metadata:
         "rejected": outcome.rejected,
         "deferred": outcome.deferred,
         "held": outcome.held,
+        "hold": outcome.hold.id if outcome.hold else "",
+        "outdated": sum(outcome.outdated.values()),
         "blocked": sum(outcome.blocked.values()),
         "blocked_reasons": counts_table("reason", outcome.blocked),
         "samples": table_value(["action", "external_id", "payload"], samples),
@@ -166,13 +192,42 @@ def push_check(outcome: TargetReport, key: dg.AssetKey | None = None) -> dg.Asse
         "push_complete",
         passed=not outcome.pending,
         asset=key,
-        description=f"Records that the target lacks: {outcome.pending}; see `learnsync rejects`."
+        description=f"Records that the target lacks or has outdated: {outcome.pending}; see `learnsync rejects`."
         if outcome.pending
         else "",
         rejected=outcome.rejected,
         deferred=outcome.deferred,
         held=outcome.held,
+        outdated=counts_table("what differs", outcome.outdated),
         errors=counts_table("code", outcome.errors),
         # Not a fault of the push: who these learners are is for a person to decide.
         blocked=counts_table("reason", outcome.blocked),
     )
+
+
+def approved(context: dg.AssetExecutionContext, config: PushConfig) -> Sequence[str]:
+    """The hold that the run's config or its tag names."""
+    named = config.approve or context.run.tags.get(APPROVE_TAG)
+    return [named] if named else []
+
+
+def hold_check(hold: Hold | None, key: dg.AssetKey | None = None) -> dg.AssetCheckResult:
+    """Whether the push was sent, or waits because it would change too much of what the org has."""
+    if hold is None:
+        return checks.hard("not_held", passed=True, asset=key)
+    how = f"In Dagster: launch this asset with the tag {APPROVE_TAG} = {hold.id}, or approve: {hold.id} in its config."
+    counts = counts_table("counted", {name: rows for name, rows in hold.counts.items() if isinstance(rows, int)})
+    text = f"{hold.message} {how}"
+    return checks.hard("not_held", passed=False, description=text, asset=key, hold=hold.id, counts=counts)
+
+
+def fail_if_refused(report: PushReport) -> None:
+    """Raise a Failure where an object had every record refused; what each of them met is in the ledger."""
+    refused = [target for target in report.targets.values() if target.refused_whole]
+    if refused:
+        told = "; ".join(f"{one.object}: {one.sent:,} of {one.sent:,} ({', '.join(one.errors)})" for one in refused)
+        raise dg.Failure(
+            description=f"Every record that was sent was refused. {told}.",
+            metadata={"remedy": "See `learnsync rejects list`: it shows what the target says of each record."},
+            allow_retries=False,
+        )

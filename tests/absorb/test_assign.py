@@ -24,6 +24,7 @@ from connector.assignments import AssignOptions, AssignReport
 from connector.cli import console
 from connector.cli.main import app
 from connector.errors import (
+    IdentityError,
     LearnsyncError,
     PermissionDeniedError,
     ServerFaultError,
@@ -88,7 +89,7 @@ def serving() -> Iterator[Stage]:
 @pytest.fixture
 def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and the org that goes with it."""
-    box = Sandbox(SandboxOptions(rate_limit=0))
+    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
     for stream, rows in start[0].items():
         box.portal.load(stream, rows)
     with box as running:
@@ -172,6 +173,20 @@ def outcome(report: AssignReport) -> tuple[int, int, int, int]:
     return report.enrolled, report.already, report.rejected, report.deferred
 
 
+def test_nobody_is_enrolled_in_another_portal(
+    org: Org, ready: Settings, free: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assign_in(org, *free[:2])
+    with Sandbox(SandboxOptions(scale=0, courses=1, rate_limit=0, salesforce=False, seed=7)) as other:
+        for name, value in other.settings().items():
+            monkeypatch.setenv(name, value)
+        before = ledger(ready)
+        with pytest.raises(IdentityError, match="another portal"):
+            run_assign(load_settings(), APPLY)
+        assert other.portal.rows("enrollments") == []
+    assert ledger(ready) == before
+
+
 # -- whom, and once ---------------------------------------------------------------------------------------------------
 
 
@@ -211,14 +226,15 @@ def test_apply_enrolls_exactly_those_and_does_it_once(org: Org, stage: Stage, re
 
     stage.calls.clear()
     again = run_assign(ready, APPLY)
-    assert (again.outcomes["done"], outcome(again), stage.calls) == (4, (0, 0, 0, 0), [])
+    assert again.outcomes == {"enrolled": 5, "unknown_learner": 1}, "not pulled yet, and nobody took it away"
+    assert (outcome(again), stage.calls) == ((0, 0, 0, 0), [])
 
     pulled = run_pull(ready).streams["enrollments"].counts
     assert pulled.inserted == 3
     assert run_assign(ready, APPLY).outcomes == {"enrolled": 5, "unknown_learner": 1}
 
 
-@pytest.mark.parametrize("noticed", ["not at all", "by a sweep"])
+@pytest.mark.parametrize("noticed", ["not at all", "by a pull", "by a sweep"])
 def test_who_was_unenrolled_in_the_portal_stays_so(
     org: Org, stage: Stage, ready: Settings, free: list[Row], noticed: str
 ) -> None:
@@ -229,8 +245,11 @@ def test_who_was_unenrolled_in_the_portal_stays_so(
     stage.portal.delete([row["id"] for row in enrolled(stage.portal, free[0])])
     if noticed == "by a sweep":
         assert run_reconcile(ready).removed == 1
+    if noticed == "by a pull":
+        run_pull(ready)
     assign_in(org, free[0])  # not even when somebody assigns it anew
-    assert run_assign(ready, APPLY).outcomes == {"done": 2}
+    said = "enrolled" if noticed == "not at all" else "done"
+    assert run_assign(ready, APPLY).outcomes == {said: 2}
     assert enrolled(stage.portal, free[0]) == []
 
 
@@ -252,6 +271,41 @@ def test_a_stale_warehouse_enrolls_nobody_twice(org: Org, stage: Stage, ready: S
     assert (report.outcomes, outcome(report)) == ({"enroll": 2}, (0, 2, 0, 0))
     assert posts(stage) == []
     assert [row["id"] for row in enrolled(stage.portal, formerly)] == [past]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_start_and_due_date_go_along(
+    org: Org, stage: Stage, ready: Settings, free: list[Row], monkeypatch: pytest.MonkeyPatch, keeps: bool
+) -> None:
+    """Absorb's body has both fields, and its list of what can be set has neither: either world is told as it is."""
+    monkeypatch.setattr(console.out, "width", 200)
+    stage.portal.keeps_dates = keeps
+    dated, due, plain = assign_in(org, *free[:3])
+    org.set_values(OBJECT, dated, StartDate="2026-03-01T08:30:00.000+0000", DueDate="2026-04-30T00:00:00.000+0000")
+    org.set_values(OBJECT, due, DueDate="2026-05-31T12:00:00.000+0000")
+    shown = run_assign(ready).samples
+    assert {row["assignment_id"] for row in shown if row["due_at"]} == {dated, due}
+    told = CliRunner().invoke(app, ["assign", "--apply"]).stdout
+    assert ("did not keep the start or due date of 2" in told) is not keeps
+    found = [enrolled(stage.portal, pair) for pair in free[:3]]
+    assert [len(rows) for rows in found] == [1, 1, 1]
+    if keeps:
+        assert (found[0][0]["accessDate"], found[0][0]["dateDue"]) == ("2026-03-01T08:30:00Z", "2026-04-30T00:00:00Z")
+        assert (found[1][0]["accessDate"], found[1][0]["dateDue"]) == (None, "2026-05-31T12:00:00Z")
+    assert found[2][0]["dateDue"] is None
+    rows = query(Warehouse.of(ready), "SELECT assignment_id, dates_kept FROM ops.assignments")
+    assert dict(rows) == {dated: keeps, due: keeps, plain: None}
+
+
+def test_a_portal_that_takes_no_dates_enrolls_without_them(
+    org: Org, stage: Stage, ready: Settings, free: list[Row]
+) -> None:
+    (one,) = assign_in(org, free[0])
+    org.set_values(OBJECT, one, DueDate="2026-05-31T12:00:00.000+0000")
+    stage.script = on_post(reply(405, SEMANTIC))
+    report = run_assign(ready, APPLY)
+    assert (outcome(report), report.dates) == ((1, 0, 0, 0), {"dropped": 1})
+    assert len(enrolled(stage.portal, free[0])) == 1
 
 
 def test_a_query_of_ones_own_may_give_absorbs_ids(
@@ -296,7 +350,7 @@ def test_what_absorb_refuses_is_held_until_somebody_asks_for_another_try(
     assert {key: state for key, (state, _, _) in ledger(ready).items()} == {refused: "rejected", fine: "enrolled"}
     stage.calls.clear()
     held = run_assign(ready, APPLY)
-    assert (held.outcomes, stage.calls, held.complete) == ({"done": 1, "held": 1}, [], False)
+    assert (held.outcomes, stage.calls, held.complete) == ({"enrolled": 1, "held": 1}, [], False)
     (sample,) = [sample for sample in held.samples if sample["outcome"] == "held"]
     assert sample["error_code"] == "422"
     tried = run_assign(ready, AssignOptions(apply=True, retry=True))
@@ -448,7 +502,7 @@ def test_a_kill_between_the_call_and_the_ledger_enrolls_nobody_twice(
 
     stage.script = quiet
     report = run_assign(ready, APPLY)
-    assert (report.outcomes, outcome(report)) == ({"done": 1, "enroll": 2}, (1, 1, 0, 0))
+    assert (report.outcomes, outcome(report)) == ({"enrolled": 1, "enroll": 2}, (1, 1, 0, 0))
     assert {key: state for key, (state, _, _) in ledger(ready).items()} == dict.fromkeys(
         (first, second, third), "enrolled"
     )

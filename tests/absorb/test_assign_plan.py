@@ -38,13 +38,18 @@ INSERTS = {
     " VALUES ('default', ?, ?, ?, ?, now(), 'run')",
     "match": "INSERT INTO salesforce.learner_matches (tenant_id, user_id, outcome, hits, salesforce_user_id,"
     " salesforce_contact_id, last_user_id, last_contact_id) VALUES ('default', ?, ?, 1, ?, ?, ?, ?)",
+    "shared": "INSERT INTO salesforce.learner_matches (tenant_id, user_id, outcome, hits, shared_id)"
+    " VALUES ('default', ?, 'collision', 1, ?)",
     "item": "INSERT INTO salesforce.item_matches (tenant_id, course_id, outcome, rule, hits, learning_item_id)"
     " VALUES ('default', ?, ?, ?, 1, ?)",
     "native": 'INSERT INTO salesforce.learning_items (tenant_id, "Id", "Name") VALUES (\'default\', ?, ?)',
     "enrollment": "INSERT INTO absorb.enrollments (tenant_id, id, user_id, course_id, is_active, _removed_at, status,"
     " date_added, date_edited, _loaded_at, _run_id) VALUES ('default', ?, ?, ?, ?, ?, 1, now(), now(), now(), 'run')",
-    "ledger": "INSERT INTO ops.assignments VALUES ('default', ?, ?, ?, ?, ?, NULL, '422', 'no', 1, now(), now(), NULL,"
-    " 'run')",
+    "ledger": "INSERT INTO ops.assignments (tenant_id, org_id, assignment_id, user_id, course_id, state, error_code,"
+    " error_text, attempts, first_sent_at, last_sent_at, run_id)"
+    " VALUES ('default', ?, ?, ?, ?, ?, '422', 'no', 1, '2026-01-02T10:00:00Z', '2026-01-02T10:00:00Z', 'run')",
+    "run": "INSERT INTO ops.runs (run_id, tenant_id, command, started_at) VALUES (?, 'default', 'pull', ?)",
+    "read": "INSERT INTO ops.watermarks VALUES ('default', 'enrollments', ?, NULL, 1, '2026-01-02T12:00:00Z', ?)",
 }
 ONE = [("as-1", PERSON, ITEM)]
 GONE = "2026-01-01T00:00:00Z"
@@ -64,12 +69,28 @@ CASES: dict[str, tuple[list[tuple[str, list[Any]]], list[tuple[str, str | None, 
     "enrolled": ([*USUAL, ("enrollment", [E1, ADA, AID, True, None])], ONE, {"as-1": "enrolled"}),
     "enrolled formerly": ([*USUAL, ("enrollment", [E1, ADA, AID, False, None])], ONE, {"as-1": "enrolled"}),
     "somebody else is enrolled": ([*USUAL, ("enrollment", [E1, BEA, AID, True, None])], ONE, {"as-1": "enroll"}),
-    "enrolled by us": ([*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"])], ONE, {"as-1": "done"}),
+    "just enrolled by us": ([*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"])], ONE, {"as-1": "enrolled"}),
+    "just enrolled by us, in a pull that had begun": (
+        [*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"]), ("run", ["pull", "2026-01-02T09:00:00Z"]),
+         ("read", [AID, "pull"])], ONE, {"as-1": "enrolled"},
+    ),
+    "enrolled by us, and not there in a later pull": (
+        [*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"]), ("run", ["pull", "2026-01-02T11:00:00Z"]),
+         ("read", [AID, "pull"])], ONE, {"as-1": "done"},
+    ),
+    "enrolled by us, and a later pull read another course": (
+        [*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"]), ("run", ["pull", "2026-01-02T11:00:00Z"]),
+         ("read", [FIRE, "pull"])], ONE, {"as-1": "enrolled"},
+    ),
+    "enrolled by us, and removed since": (
+        [*USUAL, ("ledger", [ORG, "as-1", ADA, AID, "enrolled"]), ("enrollment", [E1, ADA, AID, True, GONE])], ONE,
+        {"as-1": "done"},
+    ),
     "enrolled by us for another assignment": (
-        [*USUAL, ("ledger", [ORG, "as-0", ADA, AID, "enrolled"])], ONE, {"as-1": "done"},
+        [*USUAL, ("ledger", [ORG, "as-0", ADA, AID, "enrolled"])], ONE, {"as-1": "enrolled"},
     ),
     "enrolled by us for an assignment of another org": (
-        [*USUAL, ("ledger", ["other", "as-0", ADA, AID, "enrolled"])], ONE, {"as-1": "done"},
+        [*USUAL, ("ledger", ["other", "as-0", ADA, AID, "enrolled"])], ONE, {"as-1": "enrolled"},
     ),
     "another org's assignment of the same id": (
         [*USUAL, ("ledger", ["other", "as-1", ADA, AID, "rejected"])], ONE, {"as-1": "enroll"},
@@ -97,6 +118,10 @@ CASES: dict[str, tuple[list[tuple[str, list[Any]]], list[tuple[str, str | None, 
     ),
     "two learners are one person": (
         [*USUAL, ("match", [BEA, "matched", PERSON, None, PERSON, None])], ONE, {"as-1": "ambiguous_learner"},
+    ),
+    "a person whom two learners share": (
+        [*USUAL[:2], *USUAL[3:], ("shared", [ADA, PERSON]), ("shared", [BEA, PERSON])], ONE,
+        {"as-1": "ambiguous_learner"},
     ),
     "an inactive twin does not make it ambiguous": (
         [("user", [ADA, 0, None]), ("user", [BEA, 1, None]), *USUAL[2:],
@@ -219,11 +244,24 @@ def test_a_query_that_does_not_is_refused_by_name(name: str) -> None:
 def test_records_are_read_by_dotted_paths_in_any_letter_case() -> None:
     section = AssignmentSettings(learner_field="person__R.absorb__c", course_field="Course__c")
     record = {"attributes": {}, "Id": "as-1", "Person__r": {"Absorb__c": ADA}, "Course__c": None}
-    assert read_record(section, record) == {"assignment_id": "as-1", "learner": ADA, "course": None}
+    none = {"start_at": None, "due_at": None}
+    assert read_record(section, record) == {"assignment_id": "as-1", "learner": ADA, "course": None, **none}
     assert read_record(section, record | {"Person__r": None})["learner"] is None
     for broken in ({"Id": None}, {"Person__r": {}}, {"Person__r": {"Absorb__c": {}}}, {"Person__r": "text"}):
         with pytest.raises(SettingsError, match=f"{PREFIX}QUERY does not select"):
             read_record(section, record | broken)
+
+
+def test_dates_of_a_record_are_read_where_they_are_selected() -> None:
+    section = AssignmentSettings(due_field="Until__c")
+    record = {"Id": "as-1", "AssigneeId": ADA, "LearningItemId": AID, "Until__c": "2026-03-31"}
+    found = read_record(section, record | {"StartDate": "2026-03-01T08:30:00.000+0000"})
+    assert (found["start_at"], found["due_at"]) == ("2026-03-01T08:30:00+00:00", "2026-03-31T00:00:00+00:00")
+    with pytest.raises(SettingsError, match=f"{PREFIX}DUE_FIELD = Until__c holds 'soon'"):
+        read_record(section, record | {"Until__c": "soon"})
+    with pytest.raises(SettingsError, match=f"{PREFIX}DUE_FIELD names"):  # it was set, so it must be there
+        check_query(section)
+    check_query(AssignmentSettings(query="SELECT Id, AssigneeId, LearningItemId FROM X"))
 
 
 def test_a_field_that_is_no_path_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

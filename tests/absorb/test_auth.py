@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import socket
+import stat
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +18,9 @@ import pytest
 
 from connector import redact
 from connector.absorb.client import AbsorbClient
+from connector.absorb.login import password
+from connector.absorb.login.session_file import SessionFile
+from connector.absorb.pull.pull import pull
 from connector.errors import (
     AuthenticationError,
     LearnsyncError,
@@ -21,7 +29,8 @@ from connector.errors import (
     WrongPathError,
 )
 from connector.sandbox.server import Sandbox, SandboxOptions
-from connector.settings import Settings, load_settings
+from connector.settings import PasswordLogin, Settings, load_settings, require_absorb
+from connector.settings.model import WarehouseSettings
 
 
 @pytest.fixture
@@ -117,16 +126,134 @@ def test_two_clients_that_keep_logging_each_other_out_are_told_so(
     monkeypatch.setattr("connector.absorb.login.tokens.STRAY_PAUSE_SECONDS", 0.01)
 
     async def act(client: AbsorbClient) -> None:
-        for _ in range(4):
+        for _ in range(6):
             await many(client, 1)
             await asyncio.to_thread(mint_elsewhere, portal)
         await many(client, 1)
 
     with pytest.raises(AuthenticationError, match="LEARNSYNC_ABSORB__USERNAME") as failure:
         run(settings_for(portal), act)
-    assert "revoked 4 tokens" in str(failure.value)
+    assert "revoked 6 tokens" in str(failure.value)
     assert "another client" in str(failure.value)
-    assert minted(portal) == 8  # four of each client
+    assert minted(portal) == 12  # six of each client
+
+
+@pytest.mark.parametrize("calls", [0, 1, 4])
+def test_a_pull_survives_three_revocations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, calls: int
+) -> None:
+    """Whether a token was used or not before the other client logged in, and with stray refusals of fresh ones."""
+    monkeypatch.setattr("connector.absorb.login.tokens.STRAY_PAUSE_SECONDS", 0.01)
+    with Sandbox(SandboxOptions(scale=60, courses=4, salesforce=False, rate_limit=0, faults="stray401")) as box:
+        httpx.post(f"{box.absorb_url}/_sandbox/rival", json={"times": 3, "calls": calls})
+        settings = settings_for(box, page_size=10, concurrency=4).model_copy(
+            update={"warehouse": WarehouseSettings(path=tmp_path / "warehouse.duckdb")}
+        )
+        report = pull(settings, "first")
+        assert report.complete
+        assert report.streams["enrollments"].counts.inserted == 60
+        assert minted(box) == 4
+    assert caplog.text.count("logging in again") == 3
+
+
+def another_process() -> None:
+    """Forget what this process knows of accounts; files stay."""
+    password._accounts.clear()
+
+
+def session_files() -> list[Path]:
+    return sorted(Path("data").glob("absorb-session-*.json"))
+
+
+@pytest.fixture
+def folder() -> None:
+    """The warehouse's, as a pull makes it."""
+    Path("data").mkdir()
+
+
+@pytest.mark.usefixtures("folder")
+def test_processes_of_one_user_share_the_token_through_a_file_of_their_own(portal: Sandbox) -> None:
+    settings = settings_for(portal)
+    for _ in range(3):
+        another_process()
+        assert run(settings, many) == [200] * 20
+    assert minted(portal) == 1
+    (file,) = session_files()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    elsewhere = require_absorb(settings_for(portal, token_file="/x/token.json"))
+    assert isinstance(elsewhere, PasswordLogin)
+    assert SessionFile(portal.absorb_url, elsewhere).path == Path("/x") / file.name
+    text = file.read_text("utf-8")
+    assert portal.absorb.password not in text
+    assert portal.absorb.api_key not in text
+    assert redact.scrub(json.loads(text)["token"]) == redact.MASK
+
+
+@pytest.mark.usefixtures("folder")
+def test_of_processes_whose_token_died_one_logs_in(portal: Sandbox) -> None:
+    async def act() -> list[int]:
+        clients = []
+        for _ in range(4):
+            another_process()
+            clients.append(AbsorbClient.of(settings_for(portal)))
+            await many(clients[-1], 1)
+        assert len({id(client._auth._account) for client in clients}) == 4  # type: ignore[attr-defined]
+        await asyncio.to_thread(mint_elsewhere, portal)
+        answers = await asyncio.gather(*(many(client, 5) for client in clients))
+        for client in clients:
+            await client.session.__aexit__()
+        return [status for part in answers for status in part]
+
+    assert asyncio.run(act()) == [200] * 20
+    assert minted(portal) == 3  # ours, the other client's, ours again
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_spent_a_foreign_and_a_broken_session_are_not_used(portal: Sandbox) -> None:
+    settings = settings_for(portal)
+    run(settings, many)
+    (file,) = session_files()
+    good = json.loads(file.read_text("utf-8"))
+    old = datetime.now(UTC) - timedelta(hours=4)
+    ahead = datetime.now(UTC) + timedelta(hours=4)
+    changes: list[dict[str, str]] = [{"obtained_at": when.isoformat()} for when in (old, ahead)]
+    for change in (*changes, {"fingerprint": "another"}, {"token": ""}):
+        another_process()
+        file.write_text(json.dumps(good | change), "utf-8")
+        assert not AbsorbClient.of(settings).at_hand
+    file.write_text(json.dumps(good), "utf-8")
+    assert AbsorbClient.of(settings).at_hand
+    assert not AbsorbClient.of(settings_for(portal, password="changed")).at_hand
+    file.chmod(0o640)
+    assert not AbsorbClient.of(settings).at_hand
+    assert run(settings, lambda client: many(client, 1)) == [200]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert minted(portal) == 2
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_changed_password_is_tried_and_not_hidden_by_a_live_session(portal: Sandbox) -> None:
+    run(settings_for(portal), many)
+    refusal(settings_for(portal, password="wrong-password"), AuthenticationError)
+    assert run(settings_for(portal), many) == [200] * 20
+    assert minted(portal) == 1
+
+
+def test_where_no_file_can_be_kept_the_process_logs_in_by_itself(
+    portal: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run(settings_for(portal), many) == [200] * 20
+    assert list(Path().iterdir()) == []  # no folder is made for it
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    another_process()
+    monkeypatch.setattr(os, "open", refuse)
+    assert run(settings_for(portal, token_file=Path("token.json")), many) == [200] * 20
+    assert minted(portal) == 2
+    assert "LEARNSYNC_ABSORB__TOKEN_FILE" in caplog.text
 
 
 def refusal(settings: Settings, kind: type[LearnsyncError]) -> str:

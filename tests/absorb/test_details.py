@@ -242,17 +242,42 @@ def test_an_edit_costs_requests_for_that_enrollment_only(
     assert_truth(settings, sandbox.portal, store)
 
 
-def test_switched_on_later_only_changes_are_read_unless_all_is_asked_for(
+def test_switched_on_later_everything_is_read_once_and_again_when_asked_for(
     off: Settings, sandbox: Sandbox, store: DetailStore
 ) -> None:
+    def assessed() -> int:
+        build(off, "b")
+        found = "SELECT count(linked_assessment_id) FROM learning_record"
+        return int(query(Warehouse.of(off), found)[0][0])
+
     pull(off, "first")
+    assert assessed() == 0
     settings = switched(off, *ALL)
-    assert detail_requests(pull(settings, "second")) == 0
+    some = pull(settings, "second", PullOptions(limits=Limits(detail_pairs=10, detail_seconds=0)))
+    assert some.complete  # what takes long is left to later pulls, which go on
+    assert next(iter(some.streams[name].left_out for name in ALL)) == due(settings) == len(current(sandbox.portal)) - 10
+    assert pull(settings, "third").complete
+    assert_truth(settings, sandbox.portal, store)
+    assert assessed() > 0
+    assert detail_requests(pull(settings, "fourth")) == 0
     assert detail_requests(pull(settings, "full", PullOptions(full=True))) == 0
     report = pull(settings, "all", PullOptions(streams=["lesson_enrollments"], full=True))
     assert list(report.streams) == list(ALL)
     assert report.complete
-    assert_truth(settings, sandbox.portal, store)
+    assert detail_requests(report) > 0
+    # What is off is not read, so it begins anew when it is on again.
+    pull(switched(off, "lesson_enrollments"), "fewer")
+    assert detail_requests(pull(settings, "more again")) > 0
+
+
+def test_chapters_name_their_session_and_their_only_lesson_where_the_portal_does(settings: Settings) -> None:
+    pull(settings, "first")
+    named = (
+        "SELECT count(session_id), count(lesson_id), count(DISTINCT s.session_id) FROM absorb.chapter_enrollments AS c"
+        " LEFT JOIN absorb.session_enrollments AS s USING (session_id, course_enrollment_id)"
+    )
+    sessions, lessons, matched = query(Warehouse.of(settings), named)[0]
+    assert min(sessions, lessons, matched) > 0
 
 
 def test_small_chunks_end_the_same(settings: Settings, sandbox: Sandbox, store: DetailStore) -> None:

@@ -21,6 +21,7 @@ from connector.absorb.api import AbsorbApi
 from connector.absorb.api.calls import guid
 from connector.absorb.api.resources import AttemptResult, AttemptStatus, CourseEnrollmentUpdate, EnrollmentStatus
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialects
 from connector.errors import BadRequestError, NotFoundError, ProtocolError, ServerFaultError, UnreachableError
 from connector.sandbox.portal.app import ROUTES
 from connector.sandbox.portal.outlines import Outline, outline_of
@@ -125,7 +126,7 @@ class Recorder(AbsorbClient):
     """Stands in for the client: notes the call and ends it."""
 
     def __init__(self) -> None:
-        pass
+        self.dialects = Dialects()
 
     async def call(
         self, method: str, path: str, *, params: dict[str, Any], json: Any = None, repeatable: bool = True

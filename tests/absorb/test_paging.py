@@ -12,9 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import examples
 
+from connector.absorb.dialects import Dialect
 from connector.absorb.walk.overlap import page_reaching
 from connector.absorb.walk.pages import MAX_LIMIT, Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
+from connector.times import floor_to
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 BEFORE_BLOCK = EPOCH - timedelta(milliseconds=1)  # where the key stops before rows of the first millisecond
@@ -35,6 +37,7 @@ class Portal:
     hidden: int = 0  # every so many rows one is counted and not served
     cap: int | None = None
     admits_cap: bool = True
+    dialect: Dialect = Dialect.MODIFIED_SINCE  # the way that it can be asked by date
     counts_as_asked: bool = False  # offsets count pages of the size asked for, whatever is served
     now: datetime = EPOCH
     born: int = 0
@@ -71,6 +74,9 @@ class Portal:
             del self.rows[self.random.choice(sorted(self.rows))]
 
     def page(self, ask: Ask) -> Page:
+        grain = self.dialect.grain
+        assert ask.modified_since is None or (grain and floor_to(ask.modified_since, grain) == ask.modified_since)
+
         def wanted(moment: datetime) -> bool:
             if ask.modified_since is None or not self.honours_since:
                 return True
@@ -113,7 +119,7 @@ def walk(
     started = portal.tick()
     steps = Walk(since, limit, largest)
     copied: dict[str, datetime] = {}
-    step: Ask | Done | Incomplete = steps.next
+    step: Ask | Done | Incomplete = steps.restart(portal.dialect.grain)
     while isinstance(step, Ask):
         page = portal.page(step)
         copied |= dict(zip(page.ids, page.edited, strict=True))
@@ -200,6 +206,51 @@ def test_ties_in_no_stable_order_lose_nothing_up_to_what_one_answer_holds(
     for size in blocks:
         portal.insert_block(size)
     two_pulls(portal, limit, changes(portal, plan), MAX_LIMIT)
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("dialect", [Dialect.FILTER, Dialect.WHOLE])
+@settings(max_examples=examples(100), deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    blocks=st.lists(st.sampled_from([1, 1, 1, 2, 3, 9, 25, 60]), min_size=0, max_size=30),
+    limit=st.sampled_from([2, 3, 5, 7, 10, 20]),
+    plan=st.lists(CHANGES, max_size=40),
+    gives_total=st.booleans(),
+    order=st.sampled_from(["sorted", "sorted", "by-id", "newest-first"]),
+    largest=st.sampled_from([2, 20, MAX_LIMIT]),
+    short_counts=st.sampled_from([(0,), (0,), (1,), (0, 0, 1)]),
+)
+def test_no_row_is_lost_or_stale_however_the_portal_is_asked(
+    dialect, seed, blocks, limit, plan, gives_total, order, largest, short_counts
+):
+    """The same promise where a filter takes whole seconds only, and where every pull reads the whole list."""
+    counts = short_counts if order == "sorted" else (0,)
+    portal = Portal(seed, order=order, inclusive=True, gives_total=gives_total, short_counts=counts, dialect=dialect)
+    for size in blocks:
+        portal.insert_block(size)
+    two_pulls(portal, limit, changes(portal, plan), largest)
+
+
+def test_a_walk_begun_again_after_a_refusal_forgets_what_it_held_and_keeps_the_newest_date():
+    portal = Portal(7)
+    for _ in range(30):
+        portal.now += timedelta(seconds=1)
+        portal.insert()
+    steps = Walk(None, 10)
+    steps.feed(portal.page(steps.next))
+    high = steps.high
+    assert steps.restart(Dialect.FILTER.grain) == Ask(None, 10, 0, sort=True)
+    assert (steps.high, steps.verified) == (high, None)
+    assert steps.restart(None) == Ask(None, MAX_LIMIT, 0, sort=True)
+    assert isinstance(steps.feed(portal.page(steps.next)), Done)
+
+
+def test_a_walk_begun_again_without_an_order_reads_overlapping_pages():
+    steps = Walk(EPOCH, 10)
+    steps.refuse()  # of `_sort`
+    assert steps.restart(Dialect.FILTER.grain) == Ask(EPOCH, MAX_LIMIT, 0, sort=False)
+    assert steps.overlapping
 
 
 @settings(max_examples=100, deadline=None)

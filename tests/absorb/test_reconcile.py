@@ -7,13 +7,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import ROLE_REFUSED, Call, Fault, Row, Stage, altered, reply, staged, times
-from support import USER, enrollment, query, records
+from support import USER, enrollment, new_id, query, records
 
 from connector import redact
 from connector.absorb import client
@@ -183,6 +183,78 @@ def test_rows_added_while_it_sweeps_are_not_taken_for_vanished(stage: Stage, set
     report = reconcile(settings.model_copy(update={"absorb": settings.absorb.model_copy(update={"page_size": 7})}), "s")
     assert report.complete
     assert (report.vanished, removed(settings)) == (0, set())
+
+
+# -- users and departments -------------------------------------------------------------------------------
+
+
+def marked(settings: Settings, stream: str) -> int:
+    found = f"SELECT count(*) FROM absorb.{stream} WHERE _removed_at IS NOT NULL"
+    return int(query(Warehouse.of(settings), found)[0][0])
+
+
+def populated(stage: Stage, settings: Settings) -> list[str]:
+    """Forty users more and two departments, pulled: their ids, the users' first."""
+    template, stamps = stage.portal.users()[0], {"dateEdited": STAMP, "dateAdded": STAMP}
+    users = [template | {"id": new_id(), "username": f"user.{number}"} for number in range(40)]
+    root = {"id": new_id(), "name": "Sales", **stamps}
+    departments = [root, {"id": new_id(), "name": "Support", "parentId": root["id"], **stamps}]
+    stage.portal.load("users", users)
+    stage.portal.load("departments", departments)
+    assert pull(settings, "more").complete
+    return [row["id"] for row in [*users, *departments]]
+
+
+def test_users_and_departments_that_vanished_are_marked_and_live_again_when_they_return(
+    stage: Stage, settings: Settings
+) -> None:
+    *_, user, first, department = populated(stage, settings)
+    stage.portal.remove("users", [user])
+    stage.portal.remove("departments", [department])
+    report = reconcile(settings, "sweep")
+    assert report.complete
+    assert {name: (lost.live, lost.removed) for name, lost in report.others.items()} == {
+        "users": (41, 1),
+        "departments": (2, 1),  # one is always allowed: half of the departments of a small portal may go
+    }
+    assert (marked(settings, "users"), marked(settings, "departments"), removed(settings)) == (1, 1, set())
+    stage.portal.restore()
+    again = reconcile(settings, "again")
+    assert {name: lost.returned for name, lost in again.others.items()} == {"users": 1, "departments": 1}
+    assert (marked(settings, "users"), marked(settings, "departments")) == (0, 0)
+    code, printed = command(stage, settings, "reconcile")
+    assert code == 0
+    assert not any(
+        word in printed for word in ("returned", "of 41 users", "nothing removed")
+    )  # silent when all is there
+    stage.portal.remove("departments", [first, department])
+    assert "shows no departments" in refused(settings)
+
+
+def _empty(document: dict[str, Any]) -> None:
+    document |= {"users": [], "totalItems": 0, "returnedItems": 0}
+
+
+def _half(document: dict[str, Any]) -> None:
+    document["users"] = document["users"][:20]
+    document |= {"totalItems": 20, "returnedItems": 20}
+
+
+def _nameless(document: dict[str, Any]) -> None:
+    document["users"][0]["id"] = None
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(_empty, "shows no users"), (_half, "21 of 41 users"), (_nameless, "than they served (users)")]
+)
+def test_a_doubt_in_one_list_stops_every_removal(
+    stage: Stage, settings: Settings, damage: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    populated(stage, settings)
+    stage.portal.delete(ids_of(stage, 0)[:2])
+    stage.script = lambda call: altered(damage) if call.kind == "users" else None
+    assert said in refused(settings)
+    assert (marked(settings, "users"), removed(settings)) == (0, set())
 
 
 # -- courses that are gone -------------------------------------------------------------------------------

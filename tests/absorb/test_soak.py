@@ -41,7 +41,7 @@ from connector.errors import LearnsyncError
 from connector.http import retry
 from connector.sandbox.portal import Portal
 from connector.settings import Settings, load_settings
-from connector.warehouse import drift, load
+from connector.warehouse import load, shapes
 from connector.warehouse.database import Warehouse
 
 pytestmark = pytest.mark.soak
@@ -138,7 +138,7 @@ class Mortality:
             for path in (self.folder / "kept").iterdir():
                 shutil.move(path, self.folder / path.name)
             password._accounts.clear()
-            drift._known_shapes.clear()
+            shapes._keys.clear()
         self.plan(None, 0)
 
     @contextmanager

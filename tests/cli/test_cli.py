@@ -136,7 +136,7 @@ def shell_for(box: Sandbox, folder: Path) -> Shell:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Sandbox]:
     """A portal and an org for tests that change neither by hand."""
-    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=250, courses=5, rate_limit=0, salesforce="agreeing")) as running:
         yield running
 
 
@@ -166,7 +166,7 @@ def shell(shared: Sandbox, built: Path, tmp_path: Path) -> Shell:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Shell]:
     """A portal and an org of this test's own, nothing pulled."""
-    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0, salesforce="agreeing")) as running:
         yield shell_for(running, tmp_path)
 
 
@@ -254,7 +254,8 @@ def test_a_missing_salesforce_field_stops_the_push_and_the_sync_still_publishes(
     assert fresh.box.org.write_counts["objects"] == {}
     assert fresh.count("learning_item_progress") == 120
     with duckdb.connect(str(fresh.folder / "learning.duckdb"), read_only=True) as published:
-        assert published.execute("SELECT count(*) FROM learning_record").fetchone() == (120,)
+        for table in ("learning_record", "learning_item_progress_history"):
+            assert published.execute(f"SELECT count(*) FROM {table}").fetchone() == (120,)
 
 
 def test_a_malformed_row_is_kept_aside_and_all_others_go_all_the_way(fresh: Shell) -> None:
@@ -480,7 +481,11 @@ def test_a_read_back_tells_what_became_of_our_records(fresh: Shell) -> None:
 
 
 def test_status_before_and_between_the_stages(fresh: Shell) -> None:
-    assert fresh.run("status", "--json").json["accounting"] == []
+    missing = fresh.run("status", "--json")
+    assert missing.code == 2
+    assert f"{WAREHOUSE}PATH" in missing.json["error"]
+    assert "learnsync pull" in missing.json["remedy"]
+    assert list(fresh.folder.iterdir()) == []
     assert fresh.run("pull").code == 0
     assert fresh.run("status", "--json").json["accounting"] == [{"state": "not built yet", "enrollments": 120}]
     assert fresh.run("build").code == 0
@@ -504,8 +509,9 @@ def test_status_names_what_salesforce_refused(fresh: Shell) -> None:
 
 
 def test_explain_tells_the_whole_way_and_the_rule(fresh: Shell) -> None:
-    done_row = next(row for row in fresh.box.portal.rows("enrollments") if row["status"] == 3)
-    fresh.box.portal.edit([done_row["id"]], changes={"dateDue": None})
+    active = {row["id"] for row in fresh.box.portal.rows("users") if row["activeStatus"] == 0}
+    done_row = next(r for r in fresh.box.portal.rows("enrollments") if r["status"] == 3 and r["userId"] in active)
+    fresh.box.portal.edit([done_row["id"]], changes={"dateDue": None, "isActive": True})
     (odd,) = fresh.box.portal.edit([r["id"] for r in fresh.box.portal.rows("enrollments") if r["status"] != 3][:1],
                                    changes={"status": 42})  # fmt: skip
     assert fresh.run("sync").code == 1
@@ -513,12 +519,20 @@ def test_explain_tells_the_whole_way_and_the_rule(fresh: Shell) -> None:
     assert story["enrollment"]["id"] == done_row["id"]
     assert story["learning_record"]["passed"] is True
     assert story["learning_item_progress"]["ProgressStatus"] == "Completed"
-    assert story["rule"] == {"name": "completed", "condition": "status IN (3)"}
+    assert (story["rule"]["name"], story["rule"]["condition"]) == ("completed", "status IN (3)")
+    assert [(row["status"], row["valid_to"]) for row in story["history"]] == [("Completed", None)]
     assert story["learner"]["outcome"] in {"matched", "ambiguous", "unmatched"}
     assert (story["push"] or {}).get("state") == ("accepted" if story["learner"]["outcome"] == "matched" else None)
     shown = fresh.run("explain", done_row["id"])
     assert shown.code == 0
     assert "because completed is the first match: status IN (3)" in shown.out
+    assert story["rule"]["why"] in shown.out
+    assert "one of the two dates is missing" in story["rule"]["why"]
+    fresh.box.portal.edit([done_row["id"]], changes={"status": 10})
+    assert (fresh.run("pull").code, fresh.run("build").code) == (0, 1)
+    again = fresh.run("explain", done_row["id"]).out
+    assert "because withdrawn is the first match" in again
+    assert "before: Completed (completed) from" in again
     aside = fresh.run("explain", odd, "--json").json
     assert aside["learning_item_progress"] is None
     assert aside["quarantine"]["reason"] == "unmapped status 42"
@@ -648,7 +662,7 @@ def test_clear_asks_first_and_then_settles_without_loading(fresh: Shell) -> None
     declined = fresh.run("rejects", "clear")
     assert declined.code == 1
     assert fresh.count("ops.quarantine", "resolved_at IS NULL") == 1
-    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1}
+    assert fresh.run("rejects", "clear", "--yes", "--json").json == {"cleared": 1, "fields": 0}
     assert fresh.count("ops.quarantine", "resolved_at IS NOT NULL") == 1
     assert fresh.count("absorb.enrollments") == 119
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from typing import ClassVar
 
+import httpx
 import pytest
 
 from connector.absorb.pull.landing import Landing
@@ -105,3 +108,28 @@ def test_doctor_does_not_log_in_beside_a_running_pull(settings: Settings, sandbo
     assert [finding.verdict for finding in asked] == ["warn"]
     assert "the-first-run" in asked[0].text
     assert [finding.verdict for finding in examine() if finding.check == "absorb login"] == ["ok"]
+
+
+@pytest.mark.lets_go
+def test_doctor_beside_a_running_pull_uses_its_token(settings: Settings, sandbox: Sandbox) -> None:
+    class Beside:
+        """Another process runs doctor when the pull comes to the enrollments."""
+
+        checks: ClassVar[dict[str, str]] = {}
+
+        def stage(self, name: str, total: int | None = None) -> None:
+            if name == "enrollments":
+                command = [sys.executable, "-m", "connector.cli", "doctor", "--json"]
+                done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+                self.checks |= {check["check"]: check["verdict"] for check in json.loads(done.stdout)["checks"]}
+
+        def advance(self, steps: int = 1, note: str = "") -> None:
+            """Nothing."""
+
+    assert pull(settings, "first", progress=Beside()).complete
+    assert {name: Beside.checks[name] for name in ("absorb login", "absorb users", "absorb courses")} == {
+        "absorb login": "ok",
+        "absorb users": "ok",
+        "absorb courses": "ok",
+    }
+    assert httpx.get(f"{sandbox.absorb_url}/_sandbox/state").json()["tokens_minted"] == 1

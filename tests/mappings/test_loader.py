@@ -20,6 +20,7 @@ FILES = (
     "absorb_statuses.csv",
     "progress_status.csv",
     "learner_matching.csv",
+    "learner_crosswalk.csv",
     "salesforce_fields.csv",
     "learning_items.csv",
     "parameters.toml",
@@ -51,19 +52,21 @@ def test_the_packaged_maps_are_sound() -> None:
     mapping = load_mapping()
     assert list(mapping.statuses) == list(range(13))
     assert [rule.name for rule in mapping.rules] == [
-        "removed", "completed_late", "completed_on_time", "completed", "historical", "withdrawn", "long_overdue",
-        "overdue", "unsuccessful", "not_started", "in_progress", "awaiting_review", "behind", "on_track",
+        "completed_late", "completed_on_time", "completed", "removed", "learner_inactive", "historical", "withdrawn",
+        "waiting_to_start", "awaiting_review", "long_overdue", "overdue", "unsuccessful", "not_started", "in_progress",
+        "behind", "on_track",
     ]  # fmt: skip
-    assert (mapping.no_longer_tracking_after_days, mapping.pace_tolerance) == (30, 10.0)
+    assert (mapping.no_longer_tracking_after_days, mapping.pace_tolerance) == (None, 10.0)
     assert [rule.name for rule in mapping.learner_rules] == ["federation_identifier", "user_email", "contact_email"]
     assert {rule.progress_status for rule in mapping.rules} == set(PROGRESS_STATUSES)
+    assert all(rule.why.endswith(".") for rule in mapping.rules), "a sentence for people"
 
 
 def test_every_situation_has_exactly_one_first_rule() -> None:
     mapping = load_mapping()
     found = [decide(mapping.rules, situation) for situation in situations(list(mapping.statuses))]
     assert None not in found
-    assert len(found) > 300
+    assert len(found) > 1_000
 
 
 def test_a_full_copy_means_the_same_as_the_package(folder: Path) -> None:
@@ -73,38 +76,50 @@ def test_a_full_copy_means_the_same_as_the_package(folder: Path) -> None:
 
 # (file, text to replace, replacement, the line at fault or None, words of the message)
 BROKEN = [
-    ("progress_status.csv", "not_started,any,0 2 8,any,any,any,any,NotStarted", "", None, ["no rule decides", "status=0"]),
-    ("progress_status.csv", "on_track,any,1,any,any,any,any,OnTrack", "", None, ["no rule decides", "status=1"]),
-    ("progress_status.csv", "removed,yes,any,any,any,any,any,NoLongerTracking", "removed,any,any,any,any,any,any,NoLongerTracking", None, ["'completed_late' can never apply"]),
-    ("progress_status.csv", "\nhistorical,any", "\nidle,no,3,yes,any,late,any,Completed\nhistorical,any", None, ["'idle' can never apply"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,Late", "behind,", ["'Late'", "ProgressStatus"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,behind", "behind,", ["'behind'", "ProgressStatus"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,", "behind,", ["ProgressStatus"]),
-    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,any,6 13,", "withdrawn,", ["status is '6 13'"]),
-    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,any,6;10,", "withdrawn,", ["status is '6;10'"]),
-    ("progress_status.csv", "withdrawn,any,6 10,", "withdrawn,maybe,6 10,", "withdrawn,", ["removed is 'maybe'"]),
-    ("progress_status.csv", "withdrawn,any,6 10,any,", "withdrawn,any,6 10,,", "withdrawn,", ["is_active is ''"]),
-    ("progress_status.csv", "any,any,long_overdue,any,any", "any,any,very_overdue,any,any", "long_overdue,", ["due is 'very_overdue'"]),
+    ("progress_status.csv", "not_started,any,any,0,any,any,any,any,NotStarted,The learner has not begun.", "", None, ["no rule decides", "status=0"]),
+    ("progress_status.csv", "on_track,any,any,1,any,any,any,any,OnTrack", "on_track,any,any,1,any,any,any,none,OnTrack", None, ["no rule decides", "status=1", "pace=on_track"]),
+    ("progress_status.csv", "removed,yes,any,any,any,any,any,any,NoLongerTracking", "removed,any,any,any,any,any,any,any,NoLongerTracking", None, ["'learner_inactive' can never apply"]),
+    ("progress_status.csv", "\nhistorical,any", "\nidle,no,any,3,yes,any,late,any,Completed,\nhistorical,any", None, ["'idle' can never apply"]),
+    ("progress_status.csv", "behind,Behind,", "behind,Late,", "behind,", ["'Late'", "ProgressStatus"]),
+    ("progress_status.csv", "behind,Behind,", "behind,behind,", "behind,", ["'behind'", "ProgressStatus"]),
+    ("progress_status.csv", "behind,Behind,", "behind,,", "behind,", ["ProgressStatus"]),
+    ("progress_status.csv", "withdrawn,any,any,6 10,", "withdrawn,any,any,6 13,", "withdrawn,", ["status is '6 13'"]),
+    ("progress_status.csv", "withdrawn,any,any,6 10,", "withdrawn,any,any,6;10,", "withdrawn,", ["status is '6;10'"]),
+    ("progress_status.csv", "withdrawn,any,any,6 10,", "withdrawn,maybe,any,6 10,", "withdrawn,", ["removed is 'maybe'"]),
+    ("progress_status.csv", "withdrawn,any,any,6 10,any,", "withdrawn,any,any,6 10,,", "withdrawn,", ["is_active is ''"]),
+    ("progress_status.csv", "any,any,any,long_overdue,any,any", "any,any,any,very_overdue,any,any", "long_overdue,", ["due is 'very_overdue'"]),
+    ("progress_status.csv", "removed,yes,any,", "removed,yes,gone,", "removed,", ["learner is 'gone'", "active inactive"]),
     ("progress_status.csv", "any,any,late,any", "any,any,any late,any", "completed_late,", ["completion is 'any late'"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,slow,Behind", "behind,", ["pace is 'slow'"]),
+    ("progress_status.csv", "behind,Behind,", "slow,Behind,", "behind,", ["pace is 'slow'"]),
     ("progress_status.csv", "\nhistorical,any", "\nwithdrawn,any", None, ["'withdrawn' occurs twice"]),
     ("progress_status.csv", "\nhistorical,any", "\nHistorical,any", "Historical,", ["'Historical' must be a lower-case name"]),
     ("progress_status.csv", "\nhistorical,any", "\nit's,any", "it's", ["must be a lower-case name"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind", "behind,", ["needs exactly 8 cells"]),
-    ("progress_status.csv", "any,any,behind,Behind", "any,any,behind,Behind,extra", "behind,", ["needs exactly 8 cells"]),
-    ("progress_status.csv", "rule,removed,status,is_active", "rule,removed,state,is_active", None, ["the header must be rule,removed,status"]),
+    ("progress_status.csv", "pace_tolerance points under a straight line from start to due date.\non_track", "pace_tolerance points, under a straight line\non_track", "behind,", ["needs exactly 10 cells"]),
+    ("progress_status.csv", "behind,Behind,", "behind,Behind,extra,", "behind,", ["needs exactly 10 cells"]),
+    ("progress_status.csv", "rule,removed,learner,status,is_active", "rule,removed,learner,state,is_active", None, ["the header must be rule,removed,learner,status"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "\ntwelve,ReadyForReview", "twelve,", ["a new whole number and a label"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "\n11,ReadyForReview", "11,ReadyForReview", ["a new whole number and a label"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "\n12,", "12,", ["a new whole number and a label"]),
     ("absorb_statuses.csv", "\n12,ReadyForReview", "\n12,ReadyForReview\n13,Paused", None, ["no rule decides", "status=13"]),
     ("absorb_statuses.csv", "code,label", "code;label", None, ["the header must be code,label"]),
-    ("absorb_statuses.csv", "\n12,ReadyForReview", "", "in_progress,", ["progress_status.csv", "status is '1 7 11 12'"]),
+    ("absorb_statuses.csv", "\n12,ReadyForReview", "", "awaiting_review,", ["progress_status.csv", "status is '7 11 12'"]),
     ("learner_matching.csv", "user_email,email_address,", "user_email,mail,", "user_email,", ["absorb_field must be one of external_id"]),
-    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be one of User.FederationIdentifier"]),
+    ("learner_matching.csv", "User.Email,yes", "Lead.Email,yes", "user_email,", ["salesforce must be a field of User or Contact"]),
     ("learner_matching.csv", "User.Email,yes", "User.Email,true", "user_email,", ["active_only yes or no"]),
     ("learner_matching.csv", "\ncontact_email,", "\nuser_email,", None, ["'user_email' occurs twice"]),
     ("learner_matching.csv", "\ncontact_email,", "\ncontact email,", "contact email,", ["must be a lower-case name"]),
     ("learner_matching.csv", "User.Email,yes", "User.Email", "user_email,", ["needs exactly 4 cells"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nname,ada,0055g00000AbCdE,", "name,ada", ["learner_by must be one of id, external_id, username"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,,0055g00000AbCdE,", "username,", ["learner must not be empty"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nid,ada,0055g00000AbCdE,", "id,ada", ["'ada' is not the id of an Absorb learner"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,,", "username,ada", ["salesforce_id '' must be the id of a User", "or nobody"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCd,", "username,ada", ["15 or 18 characters"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0015g00000AbCdE,", "username,ada", ["a User (005…) or a Contact (003…)"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000abcdeIAD,", "username,ada", ["is mistyped: its last three characters"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCdE,\nusername,ADA,nobody,", "username,ADA", ["the learner with username 'ADA' is in line", "already"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce_id,tenant_id\nusername,ada,0055g00000AbCdE", "username,ada", ["needs exactly 4 cells"]),
+    ("learner_crosswalk.csv", "learner_by,learner,salesforce_id,tenant_id", "learner_by,learner,salesforce,tenant_id", "learner_by,learner,salesforce,", ["the header must be learner_by,learner,salesforce_id,tenant_id"]),
+    ("learner_matching.csv", "User.Email,yes", "User.Account.Name,yes", "user_email,", ["salesforce must be a field of User or Contact"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,string,no", "LMS_Course__c,Vendor__c", ["kind must be one of text"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor__c,vendor,text,perhaps", "LMS_Course__c,Vendor__c", ["required yes or no"]),
     ("salesforce_fields.csv", "Vendor__c,vendor,text,no", "Vendor-Name,vendor,text,no", "LMS_Course__c,Vendor-Name", ["must be API names"]),
@@ -121,11 +136,11 @@ BROKEN = [
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,id,0zs-x", "name,C1", ["'0zs-x' is not a Salesforce id"]),
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name,X\nname,c1,name,Y", None, ["the course with name 'c1' occurs twice"]),
     ("learning_items.csv", "course_by,course,item_by,item", "course_by,course,item_by,item\nname,C1,name", "name,C1", ["needs exactly 4 cells"]),
-    ("parameters.toml", "= 30", "= -1", None, ["no_longer_tracking_after_days must be"]),
-    ("parameters.toml", "= 30", "= 30.5", None, ["no_longer_tracking_after_days must be"]),
-    ("parameters.toml", "= 30", "= true", None, ["no_longer_tracking_after_days must be"]),
-    ("parameters.toml", "= 30", '= "Never"', None, ["no_longer_tracking_after_days must be", '"never"']),
-    ("parameters.toml", "= 30", "= 36501", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", '= "never"', "= -1", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", '= "never"', "= 30.5", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", '= "never"', "= true", None, ["no_longer_tracking_after_days must be"]),
+    ("parameters.toml", '= "never"', '= "Never"', None, ["no_longer_tracking_after_days must be", '"never"']),
+    ("parameters.toml", '= "never"', "= 36501", None, ["no_longer_tracking_after_days must be"]),
     ("parameters.toml", "= 10", "= 101", None, ["pace_tolerance must be"]),
     ("parameters.toml", "= 10", "= -0.1", None, ["pace_tolerance must be"]),
     ("parameters.toml", "= 10", "= nan", None, ["pace_tolerance must be"]),
@@ -148,7 +163,7 @@ def test_a_broken_map_is_refused_where_it_is_broken(
         assert name in message or "progress_status.csv" in message
     else:
         at_fault = (
-            name if name != "absorb_statuses.csv" or not line.startswith("in_progress") else "progress_status.csv"
+            name if name != "absorb_statuses.csv" or not line.startswith("awaiting_review") else "progress_status.csv"
         )
         number = line_of(folder, at_fault, line)
         if line == "12,":
@@ -174,7 +189,7 @@ def test_an_empty_file_is_refused_by_name(folder: Path, name: str) -> None:
     ("old", "new"),
     [
         pytest.param("\nhistorical,any", '\n"historical,any', id="never closed"),
-        pytest.param("\nhistorical,any,any,no", '\nhistorical,any,any,"no\n"', id="closed on the next line"),
+        pytest.param("\nhistorical,any,any,any,no", '\nhistorical,any,any,any,"no\n"', id="closed on the next line"),
         pytest.param("\nhistorical,any", '\n"historical"x,any', id="closed too early"),
     ],
 )
@@ -193,7 +208,7 @@ def test_comments_blank_lines_and_a_byte_order_mark_do_no_harm(folder: Path) -> 
 
 @pytest.mark.parametrize(("value", "days"), [("0", 0), ("36500", 36_500), ('"never"', None)])
 def test_the_days_until_tracking_ends(folder: Path, value: str, days: int | None) -> None:
-    replace(folder, "parameters.toml", "= 30", f"= {value}")
+    replace(folder, "parameters.toml", '= "never"', f"= {value}")
     assert load_mapping(folder).no_longer_tracking_after_days == days
 
 
@@ -207,11 +222,12 @@ def test_the_pace_tolerance(folder: Path, value: str, points: float) -> None:
 def test_an_override_folder_replaces_file_by_file(folder: Path, name: str) -> None:
     changes: dict[str, tuple[str, str, Callable[[mappings.Mapping], object], object]] = {
         "absorb_statuses.csv": ("0,NotStarted", "0,Not started", lambda m: m.statuses[0], "Not started"),
-        "progress_status.csv": ("any,any,behind,Behind", "any,any,behind,OnTrack", lambda m: m.rules[12].progress_status, "OnTrack"),
+        "progress_status.csv": ("behind,Behind,", "behind,OnTrack,", lambda m: m.rules[14].progress_status, "OnTrack"),
         "learner_matching.csv": ("User.Email,yes", "User.Username,yes", lambda m: m.learner_rules[1].salesforce_field, "Username"),
+        "learner_crosswalk.csv": ("salesforce_id,tenant_id", "salesforce_id,tenant_id\nusername,ada,nobody,acme", lambda m: [(i.learner, i.salesforce_id, i.tenant_id) for i in m.manual], [("ada", "", "acme")]),
         "salesforce_fields.csv": ("Vendor__c,vendor,text,no", "Maker__c,vendor,text,no", lambda m: m.fields[4].field, "Maker__c"),
         "learning_items.csv": ("item_by,item", "item_by,item\nname,A,name,B", lambda m: [i.item for i in m.items], ["B"]),
-        "parameters.toml": ("= 30", "= 45", lambda m: m.no_longer_tracking_after_days, 45),
+        "parameters.toml": ('= "never"', "= 45", lambda m: m.no_longer_tracking_after_days, 45),
     }  # fmt: skip
     old, new, read, expected = changes[name]
     for other in FILES:
@@ -244,7 +260,7 @@ def test_a_wrong_folder_names_the_setting(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_broken_override_names_the_setting_and_exits_2(folder: Path) -> None:
-    replace(folder, "parameters.toml", "= 30", "= -1")
+    replace(folder, "parameters.toml", '= "never"', "= -1")
     with pytest.raises(ConnectorMappingError, match="LEARNSYNC_MAPPING__DIR") as refusal:
         load_maps(load_settings(mapping={"dir": folder}))
     assert refusal.value.exit_code == 2
@@ -259,3 +275,19 @@ def test_a_field_map_without_lengths_has_those_of_the_packaged_one(tmp_path: Pat
     fields = load_mapping(tmp_path).fields
     assert fields[:-2] == load_mapping().fields
     assert [field.longest for field in fields[-2:]] == [255, None]
+
+
+def test_a_crosswalk_of_learners_needs_no_column_for_the_tenant(tmp_path: Path) -> None:
+    lines = "learner_by,learner,salesforce_id\nusername,ada,0055g00000AbCdE\nid,3F2504E0-4F89-41D3-9A0C-0305E82C3301,NOBODY\n"
+    (tmp_path / "learner_crosswalk.csv").write_text(lines, "utf-8")
+    found = [
+        (one.line, one.salesforce_object, one.salesforce_id, one.tenant_id) for one in load_mapping(tmp_path).manual
+    ]
+    assert found == [(2, "User", "0055g00000AbCdE", ""), (3, "", "", "")]
+
+
+def test_a_rule_may_compare_any_field_of_a_person(tmp_path: Path) -> None:
+    rows = "rule,absorb_field,salesforce,active_only\na,username,User.Employee_Id__c,no\nb,username,Contact.email,no\n"
+    (tmp_path / "learner_matching.csv").write_text(rows, "utf-8")
+    found = [(one.salesforce_object, one.salesforce_field) for one in load_mapping(tmp_path).learner_rules]
+    assert found == [("User", "Employee_Id__c"), ("Contact", "Email")]

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from support import Row, enrollment, examples, load, new_id, query, records
+from support import USER, Row, enrollment, examples, load, new_id, query, records
 
 from connector.canonical.build import BuildReport, build
 from connector.settings import Settings, load_settings
@@ -28,6 +28,9 @@ from tests.ulid import learning_record_id
 
 MICROSECOND = timedelta(microseconds=1)
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
+# Learners whom the portal calls inactive, active, and says nothing of; `USER` of most rows is not in absorb.users.
+LEFT, HERE, SILENT = (f"a0000000-0000-4000-8000-00000000000{number}" for number in (2, 3, 4))
+PEOPLE = [{"id": LEFT, "activeStatus": 1}, {"id": HERE, "activeStatus": 0}, {"id": SILENT, "activeStatus": None}]
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland")
 
 _tenants = itertools.count(1)
@@ -68,12 +71,18 @@ def run(
     """Load the rows for a new tenant and build."""
     tenant_id = f"t{next(_tenants)}"
     load(warehouse, rows, tenant_id=tenant_id)
+    load(warehouse, PEOPLE, stream="users", tenant_id=tenant_id)
     for row_id in removed or set():
         query(
             warehouse,
             "UPDATE absorb.enrollments SET _removed_at = now() WHERE tenant_id = ? AND id = ?",
             [tenant_id, row_id],
         )
+    return rebuilt(warehouse, tenant_id, as_of=as_of, timezone=timezone, **more)
+
+
+def rebuilt(warehouse: Warehouse, tenant_id: str, *, as_of: datetime, timezone: str, **more: Any) -> Built:
+    """Build what is loaded."""
     report = build(settings_for(warehouse, tenant_id, as_of, timezone, **more), "build")
     found = records(warehouse, "FROM learning_item_progress WHERE tenant_id = ?", [tenant_id])
     return Built(tenant_id, report, {str(row["enrollment_id"]): row for row in found})
@@ -86,6 +95,7 @@ LONG_PAST = "2026-01-15T08:00:00.5"
 # From 1 January to 10 April is 99 days, of which 59 have passed at AS_OF: 59.6 % expected, 49.6 % tolerated.
 PACED = {"dateAdded": "2026-01-01T12:00:00", "dateDue": "2026-04-10T12:00:00"}
 
+# One row per rule and border, over all 13 statuses: what an org with the contract's map must show.
 RULES = [
     ("completed_late by a microsecond", {"status": 3, "dateDue": "2026-02-01T09:00:00", "dateCompleted": "2026-02-01T09:00:00.000001"}, "completed_late", "CompletedLate"),
     ("completed exactly when due", {"status": 3, "dateDue": "2026-02-01T09:00:00", "dateCompleted": "2026-02-01T09:00:00"}, "completed_on_time", "CompletedOnTime"),
@@ -95,32 +105,40 @@ RULES = [
     ("completed, nobody knows when", {"status": 3, "dateDue": PAST}, "completed", "Completed"),
     ("completed history keeps its verdict", {"status": 3, "isActive": False, "dateCompleted": "2026-02-01T09:00:00"}, "completed", "Completed"),
     ("late history keeps its verdict", {"status": 3, "isActive": False, "dateDue": LONG_PAST, "dateCompleted": PAST}, "completed_late", "CompletedLate"),
+    ("completed by somebody who left", {"status": 3, "userId": LEFT, "dateDue": PAST, "dateCompleted": LONG_PAST}, "completed_on_time", "CompletedOnTime"),
+    ("somebody who left", {"status": 1, "userId": LEFT, "dateDue": FUTURE, "progress": 99}, "learner_inactive", "NoLongerTracking"),
+    ("somebody who left, overdue", {"status": 0, "userId": LEFT, "dateDue": PAST}, "learner_inactive", "NoLongerTracking"),
+    ("somebody who left, waiting", {"status": 8, "userId": LEFT}, "learner_inactive", "NoLongerTracking"),
+    ("somebody who left, of old", {"status": 1, "userId": LEFT, "isActive": False}, "learner_inactive", "NoLongerTracking"),
+    ("somebody known and active", {"status": 0, "userId": HERE}, "not_started", "NotStarted"),
+    ("somebody known of whom nothing is said", {"status": 0, "userId": SILENT}, "not_started", "NotStarted"),
     ("history", {"status": 1, "isActive": False, "dateDue": PAST}, "historical", "NoLongerTracking"),
+    ("waiting history", {"status": 2, "isActive": False}, "historical", "NoLongerTracking"),
     ("declined", {"status": 6, "dateDue": PAST}, "withdrawn", "NoLongerTracking"),
     ("not applicable", {"status": 10}, "withdrawn", "NoLongerTracking"),
-    ("long overdue, failed", {"status": 5, "dateDue": LONG_PAST}, "long_overdue", "NoLongerTracking"),
+    ("pending approval", {"status": 2, "dateDue": FUTURE}, "waiting_to_start", "NotStarted"),
+    ("pending approval, overdue", {"status": 2, "dateDue": PAST}, "waiting_to_start", "NotStarted"),
+    ("on the waiting list", {"status": 8}, "waiting_to_start", "NotStarted"),
+    ("on the waiting list, overdue for long", {"status": 8, "dateDue": LONG_PAST}, "waiting_to_start", "NotStarted"),
+    ("awaiting evaluation", {"status": 7, "dateDue": FUTURE}, "awaiting_review", "InProgress"),
+    ("awaiting evaluation without a due date", {"status": 7}, "awaiting_review", "InProgress"),
+    ("awaiting a proctor, overdue", {"status": 11, "dateDue": PAST}, "awaiting_review", "InProgress"),
+    ("ready for review, overdue for long", {"status": 12, "dateDue": LONG_PAST}, "awaiting_review", "InProgress"),
     ("overdue, not started", {"status": 0, "dateDue": PAST}, "overdue", "Overdue"),
     ("overdue, failed", {"status": 5, "dateDue": PAST}, "overdue", "Overdue"),
-    ("overdue, awaiting review", {"status": 12, "dateDue": PAST}, "overdue", "Overdue"),
+    ("overdue for years, failed", {"status": 5, "dateDue": "2019-01-15T08:00:00.5", "dateAdded": "2018-01-15T08:00:00"}, "overdue", "Overdue"),
     ("overdue by a microsecond", {"status": 1, "dateDue": "2026-03-01T11:59:59.999999"}, "overdue", "Overdue"),
     ("due this instant", {"status": 0, "dateDue": "2026-03-01T12:00:00"}, "not_started", "NotStarted"),
     ("due today", {"status": 0, "dateDue": "2026-03-01T00:00:00"}, "not_started", "NotStarted"),
     ("due yesterday", {"status": 0, "dateDue": "2026-02-28T00:00:00"}, "overdue", "Overdue"),
-    ("due exactly 30 days ago", {"status": 1, "dateDue": "2026-01-30T12:00:00"}, "overdue", "Overdue"),
-    ("due 30 days and a microsecond ago", {"status": 1, "dateDue": "2026-01-30T11:59:59.999999"}, "long_overdue", "NoLongerTracking"),
     ("not complete", {"status": 4}, "unsuccessful", "Behind"),
     ("failed before the due date", {"status": 5, "dateDue": FUTURE}, "unsuccessful", "Behind"),
     ("absent", {"status": 9, "dateDue": FUTURE}, "unsuccessful", "Behind"),
     ("not started", {"status": 0}, "not_started", "NotStarted"),
-    ("pending approval", {"status": 2, "dateDue": FUTURE}, "not_started", "NotStarted"),
-    ("on the waiting list", {"status": 8}, "not_started", "NotStarted"),
     ("in progress without a due date", {"status": 1, "progress": 1}, "in_progress", "InProgress"),
-    ("awaiting evaluation without a due date", {"status": 7}, "in_progress", "InProgress"),
-    ("awaiting a proctor without a due date", {"status": 11}, "in_progress", "InProgress"),
-    ("ready for review without a due date", {"status": 12}, "in_progress", "InProgress"),
-    ("awaiting evaluation", {"status": 7, "dateDue": FUTURE}, "awaiting_review", "OnTrack"),
-    ("awaiting a proctor", {"status": 11, "dateDue": FUTURE}, "awaiting_review", "OnTrack"),
-    ("ready for review", {"status": 12, "dateDue": FUTURE}, "awaiting_review", "OnTrack"),
+    ("due before it was added", {"dateAdded": "2026-03-20T00:00:01", "dateDue": "2026-03-10T00:00:01", "progress": 0}, "in_progress", "InProgress"),
+    ("due the moment it was added", {"dateAdded": "2026-03-20T00:00:01", "dateDue": "2026-03-20T00:00:01", "progress": 0}, "in_progress", "InProgress"),
+    ("due before it can be reached", {**PACED, "accessDate": "2026-04-20T12:00:00"}, "in_progress", "InProgress"),
     ("behind the straight line", {**PACED, "progress": 49.59}, "behind", "Behind"),
     ("behind within tolerance", {**PACED, "progress": 49.60}, "on_track", "OnTrack"),
     ("exactly at the tolerance", {"dateAdded": "2026-02-19T12:00:00", "dateDue": "2026-03-11T12:00:00", "progress": 40}, "on_track", "OnTrack"),
@@ -128,8 +146,6 @@ RULES = [
     ("no progress known", {**PACED, "progress": None}, "behind", "Behind"),
     ("measured from a later access date", {**PACED, "accessDate": "2026-02-27T12:00:00", "progress": 0}, "on_track", "OnTrack"),
     ("an earlier access date changes nothing", {**PACED, "accessDate": "2025-06-01T00:00:00", "progress": 49.6}, "on_track", "OnTrack"),
-    ("due before it was added", {"dateAdded": "2026-03-20T00:00:01", "dateDue": "2026-03-10T00:00:01", "progress": 0}, "on_track", "OnTrack"),
-    ("due the moment it was added", {"dateAdded": "2026-03-20T00:00:01", "dateDue": "2026-03-20T00:00:01", "progress": 0}, "on_track", "OnTrack"),
     ("not begun yet", {"dateAdded": "2026-03-10T00:00:01", "dateDue": "2026-03-20T00:00:01", "progress": 0}, "on_track", "OnTrack"),
 ]  # fmt: skip
 
@@ -148,13 +164,17 @@ def test_rule(decided: dict[str, Row], text: str, rule: str, status: str) -> Non
     assert (decided[text]["rule"], decided[text]["ProgressStatus"]) == (rule, status)
 
 
-def test_what_vanished_is_no_longer_tracked_even_when_complete(warehouse: Warehouse) -> None:
-    rows = [enrollment(status=3, dateCompleted="2026-02-01T09:00:00"), enrollment(status=1), enrollment(status=0)]
-    built = run(warehouse, rows, removed={rows[0]["id"], rows[1]["id"]})
+def test_what_vanished_is_no_longer_tracked_unless_it_was_completed(warehouse: Warehouse) -> None:
+    done = {"status": 3, "dateCompleted": "2026-02-01T09:00:00"}
+    rows = [
+        enrollment(**done), enrollment(**done, dateDue="2026-01-20T00:00:00", userId=LEFT, isActive=False),
+        enrollment(status=1), enrollment(status=1, userId=LEFT), enrollment(status=0),
+    ]  # fmt: skip
+    built = run(warehouse, rows, removed={row["id"] for row in rows[:4]})
     found = [built.progress[row["id"]] for row in rows]
-    assert [row["rule"] for row in found] == ["removed", "removed", "not_started"]
-    assert [row["ProgressStatus"] for row in found] == ["NoLongerTracking", "NoLongerTracking", "NotStarted"]
-    assert [row["is_current"] for row in found] == [False, False, True]
+    assert [row["rule"] for row in found] == ["completed", "completed_late", "removed", "removed", "not_started"]
+    assert [row["is_current"] for row in found] == [False, False, False, False, True]
+    assert [row["CompletedPercent"] for row in found[:2]] == [100, 100]
 
 
 FIELDS = [
@@ -169,6 +189,10 @@ FIELDS = [
     ("exactly two days", {"status": 3, "dateStarted": "2026-01-10T10:00:00", "dateCompleted": "2026-01-12T10:00:00"}, {"CompletedOnDay": 2}),
     ("days from dateAdded when never started", {"status": 3, "dateCompleted": "2026-01-12T10:00:00"}, {"CompletedOnDay": 11, "StartDate": None}),
     ("completed before started", {"status": 3, "dateStarted": "2026-02-10T10:00:00", "dateCompleted": "2026-02-07T09:00:00"}, {"CompletedOnDay": 0}),
+    ("completed years before it was added", {"status": 3, "dateAdded": "2026-01-01T10:00:00", "dateCompleted": "2020-05-18T10:00:00"}, {"CompletedOnDay": 0, "DaysInProgress": 0}),
+    ("added in the future", {"status": 1, "dateAdded": "2026-03-01T12:00:01"}, {"DaysInProgress": 0}),
+    ("a second short of two days", {"status": 1, "dateAdded": "2026-02-27T12:00:01"}, {"DaysInProgress": 1}),
+    ("an unknown completion date has no days", {"status": 3}, {"DaysInProgress": None}),
     ("an unknown completion date has no day", {"status": 3, "dateStarted": "2026-01-10T10:00:00"}, {"CompletedOnDay": None, "CompletedDate": None}),
     ("open: days until as_of", {"status": 1}, {"DaysInProgress": 59, "CompletedOnDay": None}),
     ("history is not current", {"isActive": False}, {"is_current": False}),
@@ -249,6 +273,8 @@ def parameters(folder: Path, text: str) -> Path:
     ("days", "due", "rule"),
     [
         ("0", "2026-03-01T11:59:59.999999", "long_overdue"),
+        ("30", "2026-01-30T12:00:00", "overdue"),
+        ("30", "2026-01-30T11:59:59.999999", "long_overdue"),
         ("7", "2026-02-22T12:00:00", "overdue"),
         ("7", "2026-02-22T11:59:59.999999", "long_overdue"),
         ('"never"', "2019-02-22T11:00:00", "overdue"),
@@ -266,6 +292,24 @@ def test_the_pace_tolerance_is_a_parameter(warehouse: Warehouse, tmp_path: Path)
     rows = [enrollment(**PACED, progress=progress) for progress in (59.59, 59.6)]
     built = run(warehouse, rows, dir=parameters(tmp_path / "maps", "pace_tolerance = 0"))
     assert [built.progress[row["id"]]["rule"] for row in rows] == ["behind", "on_track"]
+
+
+def test_a_table_written_before_the_column_learner_came_means_what_it_meant(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "progress_status.csv").write_text(
+        "rule,removed,status,is_active,due,completion,pace,progress_status\n"
+        "removed,yes,any,any,any,any,any,NoLongerTracking\n"
+        "done,any,3,any,any,any,any,Completed\n"
+        "undated,any,any,any,none,any,any,InProgress\n"
+        "other,any,any,any,any,any,any,Overdue\n",
+        "utf-8",
+    )
+    rows = [enrollment(userId=LEFT), enrollment(status=3), enrollment(status=3), enrollment(dateDue=FUTURE)]
+    built = run(warehouse, rows, removed={rows[1]["id"]}, dir=maps)
+    assert [built.progress[row["id"]]["rule"] for row in rows] == ["undated", "removed", "done", "other"]
 
 
 # -- a status that no map knows ----------------------------------------------------------------------
@@ -315,7 +359,7 @@ def test_an_unknown_status_is_settled_when_the_map_learns_it(warehouse: Warehous
     with (maps / "absorb_statuses.csv").open("a", encoding="utf-8") as file:
         file.write("13,Paused\n")
     with (maps / "progress_status.csv").open("a", encoding="utf-8") as file:
-        file.write("paused,any,13,any,any,any,any,InProgress\n")
+        file.write("paused,any,any,13,any,any,any,any,InProgress,The portal says so.\n")
     report = build(settings_for(warehouse, built.tenant_id, AS_OF, dir=maps), "taught")
     assert (report.complete, report.statuses) == (True, {"InProgress": 1})
     assert quarantine(warehouse, built.tenant_id)[0]["resolved_at"] is not None
@@ -351,44 +395,41 @@ def due_of(text: str | None, zone: ZoneInfo) -> datetime | None:
     return instant(text)
 
 
-def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime) -> tuple[str, str]:
+def rule_of(row: Row, removed: bool, due: datetime | None, as_of: datetime, days: int | None) -> tuple[str, str]:
     status, completed = row["status"], instant(row["dateCompleted"])
-    if removed:
-        return "removed", "NoLongerTracking"
     if status == 3:
         if due is None or completed is None:
             return "completed", "Completed"
         return ("completed_late", "CompletedLate") if completed > due else ("completed_on_time", "CompletedOnTime")
-    if row["isActive"] is False:
-        return "historical", "NoLongerTracking"
+    gone = {"removed": removed, "learner_inactive": row["userId"] == LEFT, "historical": row["isActive"] is False}
+    for rule in [name for name, applies in gone.items() if applies]:
+        return rule, "NoLongerTracking"
     if status in (6, 10):
         return "withdrawn", "NoLongerTracking"
-    if due is not None and as_of > due + timedelta(days=30):
-        return "long_overdue", "NoLongerTracking"
-    if due is not None and as_of > due:
-        return "overdue", "Overdue"
-    if status in (4, 5, 9):
-        return "unsuccessful", "Behind"
-    if status in (0, 2, 8):
-        return "not_started", "NotStarted"
-    if due is None:
-        return "in_progress", "InProgress"
+    if status in (2, 8):
+        return "waiting_to_start", "NotStarted"
     if status in (7, 11, 12):
-        return "awaiting_review", "OnTrack"
+        return "awaiting_review", "InProgress"
+    if due is not None and as_of > due:
+        after = None if days is None else due + timedelta(days=days)
+        return ("overdue", "Overdue") if after is None or as_of <= after else ("long_overdue", "NoLongerTracking")
+    if status != 1:
+        return ("not_started", "NotStarted") if status == 0 else ("unsuccessful", "Behind")
     added, access = instant(row["dateAdded"]), instant(row["accessDate"])
     assert added is not None
     start = access if access is not None and access > added else added
-    if due > start:
-        expected = 100 * Fraction((as_of - start) // MICROSECOND, (due - start) // MICROSECOND)
-        if Fraction(str(row["progress"] or 0)) < expected - 10:
-            return "behind", "Behind"
+    if due is None or due <= start:
+        return "in_progress", "InProgress"
+    expected = 100 * Fraction((as_of - start) // MICROSECOND, (due - start) // MICROSECOND)
+    if Fraction(str(row["progress"] or 0)) < expected - 10:
+        return "behind", "Behind"
     return "on_track", "OnTrack"
 
 
-def reference(row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_id: str) -> Row:
+def reference(row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_id: str, days: int | None = None) -> Row:
     """learning_item_progress for one source row, as docs/status-map.md says it."""
     due = due_of(row["dateDue"], zone)
-    rule, progress_status = rule_of(row, removed, due, as_of)
+    rule, progress_status = rule_of(row, removed, due, as_of, days)
     added, started, completed = (instant(row[name]) for name in ("dateAdded", "dateStarted", "dateCompleted"))
     assert added is not None
     done = row["status"] == 3
@@ -406,7 +447,7 @@ def reference(row: Row, removed: bool, as_of: datetime, zone: ZoneInfo, tenant_i
         "CompletedPercent": percent.quantize(Decimal("0.01")),
         "CompletedDate": completed if done else None,
         "CompletedOnDay": max(0, (completed - (started or added)).days) if done and completed else None,
-        "DaysInProgress": (until - added).days if until else None,
+        "DaysInProgress": max(0, (until - added).days) if until else None,
         "StartDate": started,
         "absorb_status": row["status"],
         "rule": rule,
@@ -475,6 +516,7 @@ def source_rows(draw: st.DrawFn, as_of: datetime, zone: ZoneInfo) -> Row:
     return enrollment(
         id=str(draw(st.uuids())),
         status=draw(st.sampled_from([1, 1, 3, 3, *range(13)])),
+        userId=draw(st.sampled_from([USER, USER, HERE, SILENT, LEFT])),
         isActive=draw(st.sampled_from([True, True, True, False])),
         progress=draw(st.none() | st.integers(-2000, 12_000).map(lambda hundredths: hundredths / 100)),
         dateAdded=draw(moments(as_of, due).flatmap(spelled)),
@@ -486,8 +528,8 @@ def source_rows(draw: st.DrawFn, as_of: datetime, zone: ZoneInfo) -> Row:
 
 
 @st.composite
-def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str]]:
-    """A time zone, an as_of that may end a day or a due date's 30 days, and rows around it."""
+def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str], int | None]:
+    """A time zone, an as_of that may end a day or a due date's 30 days, rows around it, and whether the 30 days count."""
     timezone = draw(st.sampled_from(ZONES))
     zone = ZoneInfo(timezone)
     as_of = draw(anchors)
@@ -495,7 +537,13 @@ def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str]]:
         as_of = day_end(as_of, zone, 0) + draw(st.sampled_from([timedelta(0), MICROSECOND]))
     rows = draw(st.lists(source_rows(as_of, zone), min_size=20, max_size=50, unique_by=lambda row: row["id"]))
     removed = draw(st.sets(st.sampled_from([row["id"] for row in rows]), max_size=2))
-    return timezone, as_of, rows, removed
+    return timezone, as_of, rows, removed, draw(st.sampled_from([None, 30]))
+
+
+@pytest.fixture(scope="module")
+def thirty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An override folder that ends tracking 30 days after the due date."""
+    return parameters(tmp_path_factory.mktemp("thirty") / "maps", "no_longer_tracking_after_days = 30")
 
 
 @pytest.mark.property
@@ -504,15 +552,18 @@ def portals(draw: st.DrawFn) -> tuple[str, datetime, list[Row], set[str]]:
     max_examples=examples(6), phases=[Phase.explicit, Phase.generate]
 )  # the differing rows alone tell enough
 def test_every_column_is_what_the_contract_says(
-    warehouse: Warehouse, portal: tuple[str, datetime, list[Row], set[str]]
+    warehouse: Warehouse, thirty_days: Path, portal: tuple[str, datetime, list[Row], set[str], int | None]
 ) -> None:
-    timezone, as_of, rows, removed = portal
-    built = run(warehouse, rows, as_of=as_of, timezone=timezone, removed=removed)
+    timezone, as_of, rows, removed, days = portal
+    own = {"dir": thirty_days} if days else {}
+    # First as of 40 days before, so that what the second build leaves standing is compared too.
+    earlier = run(warehouse, rows, as_of=as_of - timedelta(days=40), timezone=timezone, removed=removed, **own)
+    built = rebuilt(warehouse, earlier.tenant_id, as_of=as_of, timezone=timezone, **own)
     assert built.report.complete
     assert len(built.progress) == len(rows)
     differing = []
     for row in rows:
-        expected = reference(row, row["id"] in removed, as_of, ZoneInfo(timezone), built.tenant_id)
+        expected = reference(row, row["id"] in removed, as_of, ZoneInfo(timezone), built.tenant_id, days)
         found = built.progress[row["id"]]
         found |= {name: str(found[name]) for name in ("enrollment_id", "user_id", "course_id")}
         if found != expected:

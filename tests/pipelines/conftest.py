@@ -59,7 +59,7 @@ def configured(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A small portal and org; the environment points at them and at a warehouse below tmp_path."""
-    with Sandbox(SandboxOptions(scale=400, courses=6, rate_limit=0)) as running:
+    with Sandbox(SandboxOptions(scale=400, courses=6, rate_limit=0, salesforce="agreeing")) as running:
         chosen = running.settings() | {
             "LEARNSYNC_WAREHOUSE__PATH": str(tmp_path / "warehouse.duckdb"),
             "LEARNSYNC_WAREHOUSE__PUBLISH_PATH": str(tmp_path / "learning.duckdb"),

@@ -10,9 +10,12 @@ import dagster as dg
 import duckdb
 import pytest
 from dagster_results import checks_of, failures_of, metadata_of
+from support import query
 
 from connector.sandbox.server import Sandbox
+from connector.settings import load_settings
 from connector.streams import MODELS
+from connector.warehouse.database import Warehouse
 from connector.warehouse.schema import table_columns
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
@@ -87,6 +90,27 @@ def _the_published_file_holds_the_ledger(path: Path) -> None:
     assert sent[0] > 300
 
 
+def test_a_due_sweep_is_part_of_the_sync_and_a_doubtful_one_fails_its_check(portal: Sandbox, sync: Sync) -> None:
+    def checked() -> dg.AssetCheckEvaluation:
+        query(Warehouse.of(load_settings()), "UPDATE ops.sweeps SET swept_at = now() - INTERVAL 8 DAY")
+        result = sync()
+        assert result.success
+        return checks_of(result)["absorb/enrollments:sweep_trusted"]
+
+    first = checks_of(sync())["absorb/enrollments:sweep_trusted"]
+    assert (first.passed, first.metadata["due"].value) == (True, False)
+    gone = portal.portal.delete(4)
+    swept = checked()
+    assert (swept.passed, swept.metadata["due"].value, swept.metadata["enrollments"].value) == (True, True, len(gone))
+    deleted = "SELECT count(*) FROM learning_record WHERE is_deleted"
+    assert query(Warehouse.of(load_settings()), deleted) == [(len(gone),)]
+    portal.portal.remove("users", [row["id"] for row in portal.portal.users()[:30]])
+    doubted = checked()
+    assert not doubted.passed
+    assert "users" in (doubted.description or "")
+    assert query(Warehouse.of(load_settings()), deleted) == [(len(gone),)]
+
+
 def test_details_are_materialized_with_the_enrollments(
     portal: Sandbox, sync: Sync, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +168,23 @@ def test_rejects_warn_and_the_run_succeeds(portal: Sandbox, sync: Sync) -> None:
     portal.portal.put_row("enrollments", unmapped)
     healed = checks_of(sync("full_sync"))
     assert all(check.passed for check in healed.values())
+
+
+def test_fields_and_values_that_vanish_and_odd_scores_show_in_their_checks(portal: Sandbox, sync: Sync) -> None:
+    portal.portal.edit(2, changes={"score": 105.0})
+    odd = checks_of(sync())["learning_record:scores_in_range"]
+    assert (odd.passed, odd.severity, odd.metadata["out_of_range"].value) == (False, dg.AssetCheckSeverity.WARN, 2)
+
+    portal.portal.alter("enrollments", leave_out=["dateDue"], empty=["fullName"])
+    second = sync("full_sync")
+    assert second.success
+    checks = checks_of(second)
+    vanished, emptied = (checks[f"absorb/enrollments:{name}"] for name in ("no_field_vanished", "values_as_before"))
+    assert (vanished.passed, vanished.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "enrollments.dateDue" in str(vanished.metadata["fields"].value)
+    assert (emptied.passed, emptied.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "enrollments.fullName (0 % → 100 % null in 400 rows)" in str(emptied.description)
+    assert checks["absorb/users:no_field_vanished"].passed
 
 
 def test_drift_warns_and_the_next_sync_repairs_it(portal: Sandbox, sync: Sync) -> None:

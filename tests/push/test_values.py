@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.push.values import in_org, in_org_sql
+from connector.push.values import in_api, in_api_sql, in_org, in_org_sql
 
 DATABASE = duckdb.connect()
 DATABASE.execute("SET TimeZone = 'UTC'")
@@ -83,3 +83,24 @@ def test_both_forms_agree(kind: str) -> None:
             assert equal_in_sql(kind, left, right) is (in_org(left, kind) == in_org(right, kind))
 
     agree()
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "equal"),
+    [
+        ("instant", "2026-01-02T03:04:05.600Z", "2026-01-02T04:04:05.6+01:00", True),
+        ("instant", "2026-01-02T03:04:05.600Z", "2026-01-02T03:04:05.601Z", False),
+        ("instant", None, "2026-01-02T03:04:05.600Z", False),
+        ("number", 80, 80.0, True),
+        ("number", 80, 80.5, False),
+        ("id", "A0-B", "a0-b", True),
+        ("", "Fire safety", "Fire safety ", False),
+        ("", True, None, False),
+    ],
+)
+def test_values_of_the_api_are_equal_in_both_forms(kind: str, one: Any, other: Any, equal: bool) -> None:
+    assert (in_api(one, kind) == in_api(other, kind)) is equal
+    sides = (in_api_sql(f"json_extract_string({side}, '$.v')", kind) for side in ("$one", "$other"))
+    documents = {"one": json.dumps({"v": one}), "other": json.dumps({"v": other})}
+    found = DATABASE.execute(f"SELECT {' IS NOT DISTINCT FROM '.join(sides)}", documents).fetchone()
+    assert found == (equal,)

@@ -83,6 +83,8 @@ def free_port() -> int:
 
 def refused_push(sandbox: Sandbox, kind: type[LearnsyncError]) -> LearnsyncError:
     """The push must fail with this error, write nothing, and tell no secret."""
+    with Warehouse.of(load_settings()).connect():  # a failure makes no warehouse, and so has nowhere to be told
+        pass
     with pytest.raises(kind) as caught:
         run_push(load_settings())
     assert sandbox.org.write_counts == NOTHING_WRITTEN

@@ -52,11 +52,11 @@ KEY = "Absorb_Course_Id__c"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A catalogue of six courses without prerequisites, and an org."""
+    """A catalogue of six courses that do not name each other, and an org."""
     box = Sandbox(SandboxOptions(rate_limit=0))
     generate(box.portal, scale=12, courses=6)
     for row in box.portal.rows("courses"):
-        box.portal.put_row("courses", row | {"prerequisiteCourseIds": []})
+        box.portal.put_row("courses", row | {"prerequisiteCourseIds": [], "postEnrollmentCourseIds": []})
     with box:
         yield box
 
@@ -98,11 +98,11 @@ def learnings(sandbox: Sandbox) -> dict[str, Row]:
     return {row[KEY]: row for row in found}
 
 
-def prerequisites(sandbox: Sandbox) -> set[tuple[str, str]]:
+def prerequisites(sandbox: Sandbox, kind: str = "prerequisites") -> set[tuple[str, str]]:
     """(course, required course) as the org has it."""
     assert sandbox.org is not None
     names = {row["LearningId"]: row[KEY] for row in sandbox.org.records("LearningCourse")}
-    items = sandbox.org.records("LearningFoundationItem")
+    items = [row for row in sandbox.org.records("LearningFoundationItem") if row["Kind"] == kind]
     pairs = [(names[row["LearningId"]], names[row["RequiredLearningId"]]) for row in items]
     assert len(set(pairs)) == len(pairs), "a prerequisite twice"
     return set(pairs)
@@ -223,6 +223,36 @@ def test_a_dry_run_writes_nothing_and_shows_samples(
     assert "Learning would go one a call" in capsys.readouterr().out
 
 
+def test_a_dry_run_shows_what_the_org_has_and_what_it_would_have(
+    sandbox: Sandbox, ready: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, c, *_ = ids(sandbox)
+    change(sandbox, ready, a, prerequisiteCourseIds=[b])
+    send(ready)
+    before = next(row for row in sandbox.portal.rows("courses") if row["id"] == a)
+    change(
+        sandbox, ready, a, name="Another Name", prerequisiteCourseIds=[c], postEnrollmentCourseIds=[b], activeStatus=1
+    )
+    made = {method: calls(sandbox, method) for method in ("POST", "PATCH")}
+    report = run_push(ready, PushOptions(targets=("learning",), dry_run=True))
+    samples = {entry["external_id"]: entry for entry in report.targets["learning"].samples}
+    assert samples[a]["in_salesforce"]
+    assert samples[a]["changes"] == [
+        {"field": "name", "old": before["name"], "new": "Another Name"},
+        {"field": "active", "old": before["activeStatus"] == 0, "new": False},
+        {"field": "prerequisites", "old": b, "new": c},
+    ]
+    assert samples[b]["changes"] == [{"field": "recommended", "old": None, "new": a}]
+    assert {method: calls(sandbox, method) for method in made} == made
+    show_push(report)
+    assert "Another Name" in capsys.readouterr().out
+    stored = next(row for row in sandbox.org.table("LearningCourse").rows.values() if row[KEY] == b)
+    sandbox.org.write_row("LearningCourse", stored, {"Name": "Changed by hand"})
+    full = send(ready, dry_run=True, full=True, samples=10)
+    hand = next(entry for entry in full.samples if entry["external_id"] == b)
+    assert hand["changes"][0]["old"] == "Changed by hand"
+
+
 def test_a_limit_leaves_the_rest_due(sandbox: Sandbox, ready: Settings) -> None:
     report = run_push(ready, PushOptions(targets=("learning",), limit=2))
     assert (report.targets["learning"].sent, report.complete, len(learnings(sandbox))) == (2, False, 2)
@@ -290,6 +320,49 @@ def test_a_cycle_is_reported_and_its_courses_go_without_it(
     show_push(report)
     assert "require each other" in capsys.readouterr().out
     assert send(ready).sent == 0
+
+
+# -- recommendations ---------------------------------------------------------------------------------------------------
+
+
+def test_a_course_is_recommended_for_those_it_enrolls_in(sandbox: Sandbox, ready: Settings) -> None:
+    """Absorb enrolls who completes `a` in `b`: so `a` is the learning that comes before."""
+    a, b, c, d, *_ = ids(sandbox)
+    change(sandbox, ready, a, postEnrollmentCourseIds=[b.upper(), c])
+    change(sandbox, ready, c, prerequisiteCourseIds=[a])  # required is more than recommended
+    assert send(ready).accepted == 6
+    assert prerequisites(sandbox, "recommended") == {(b, a)}
+    assert prerequisites(sandbox) == {(c, a)}
+    assert send(ready).sent == 0
+    change(sandbox, ready, a, postEnrollmentCourseIds=[d])
+    assert send(ready).update == 2
+    assert prerequisites(sandbox, "recommended") == {(d, a)}
+
+
+def test_what_a_person_recommends_in_the_org_stays(sandbox: Sandbox, ready: Settings) -> None:
+    a, b, c, *_ = ids(sandbox)
+    change(sandbox, ready, a, postEnrollmentCourseIds=[b])
+    send(ready)
+    found = learnings(sandbox)
+    hand = {"Kind": "recommended", "LearningId": found[b]["LearningId"], "RequiredLearningId": found[c]["LearningId"]}
+    sandbox.org.write_row("LearningFoundationItem", None, hand | {"LearningAchievementId": "0u9000000000001AAA"})
+    change(sandbox, ready, a, postEnrollmentCourseIds=[])
+    assert send(ready).update == 1
+    assert prerequisites(sandbox, "recommended") == {(b, c)}
+
+
+def test_courses_that_follow_each_other_go_without_it_and_keep_their_prerequisites(
+    sandbox: Sandbox, ready: Settings
+) -> None:
+    a, b, c, d, *_ = ids(sandbox)
+    change(sandbox, ready, a, postEnrollmentCourseIds=[b], prerequisiteCourseIds=[b])
+    change(sandbox, ready, c, postEnrollmentCourseIds=[d, "00000000-0000-4000-8000-000000000000"])
+    report = send(ready)
+    assert report.accepted == 6
+    assert prerequisites(sandbox) == {(a, b)}
+    assert prerequisites(sandbox, "recommended") == {(d, c)}
+    assert any("follow each other" in note and a in note and b in note for note in report.notes)
+    assert any("1 recommendation(s) left out" in note for note in report.notes)
 
 
 def test_a_course_waits_for_a_prerequisite_that_was_refused(sandbox: Sandbox, ready: Settings) -> None:

@@ -17,6 +17,7 @@ from connector.warehouse.database import Connection, Warehouse
 from mappings import Mapping, load_mapping
 
 LEARNER = "a0000000-0000-4000-8000-000000000001"
+USERS = "INSERT INTO salesforce.users VALUES"
 FEDERATION, EMAIL, CONTACT = "federation_identifier", "user_email", "contact_email"
 
 
@@ -41,10 +42,10 @@ def matched(connection: Connection, maps: Mapping, learner: dict[str, Any], foun
     for kind, key, federation, email, username, active in found:
         if kind == "User":
             values = [key, federation, email, username, active]
-            connection.execute("INSERT INTO salesforce.users VALUES ('default', ?, ?, ?, ?, ?, now(), NULL)", values)
+            connection.execute(f"{USERS} ('default', ?, ?, ?, ?, ?, now(), NULL, NULL)", values)
         else:
             connection.execute(
-                "INSERT INTO salesforce.contacts VALUES ('default', ?, ?, now(), false, NULL)", [key, email]
+                "INSERT INTO salesforce.contacts VALUES ('default', ?, ?, now(), false, NULL, NULL)", [key, email]
             )
     match_learners(connection, maps, "default")
     result = connection.execute("FROM salesforce.learner_matches")
@@ -177,7 +178,7 @@ def test_an_edited_rule_list_decides_in_its_own_order(
 
 
 def test_people_of_another_tenant_are_nobody(connection: Connection) -> None:
-    connection.execute("INSERT INTO salesforce.users VALUES ('other', 'U9', 'E-100', NULL, NULL, true, now(), NULL)")
+    connection.execute(f"{USERS} ('other', 'U9', 'E-100', NULL, NULL, true, now(), NULL, NULL)")
     row = matched(connection, load_mapping(), ADA, [])
     assert row["outcome"] == "unmatched"
 
@@ -186,6 +187,7 @@ def test_a_build_fills_the_owners_that_matching_found(sandbox: Sandbox, settings
     run_pull(settings)
     found = run_match(settings)
     assert found.learners["matched"] > 40
+    assert (set(found.learners), found.notes) == ({"matched", "ambiguous", "unmatched"}, []), "an ordinary portal"
     run_build(settings)
     warehouse = Warehouse.of(settings)
     compared = """

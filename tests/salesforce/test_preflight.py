@@ -10,6 +10,7 @@ from support import query
 
 import mappings
 from connector.absorb.pull.options import PullOptions
+from connector.cli.commands.doctor import examine
 from connector.errors import PreflightError
 from connector.push.reports import PushOptions
 from connector.sandbox.org import Org
@@ -115,6 +116,7 @@ def test_a_problem_names_object_field_and_remedy_and_nothing_is_sent(
     for word in words:
         assert word in failure.message
     assert "mappings/salesforce" in failure.remedy
+    assert "sf project deploy start" in failure.remedy
     assert "permission set" in failure.remedy
     assert "nothing was sent" in failure.message
     assert sandbox.org.write_counts == before == {"objects": {}, "collection_calls": 0}
@@ -162,6 +164,35 @@ def test_optional_fields_that_cannot_be_used_are_left_out_and_the_push_works(
     assert report.targets["lms_course"].created == 8
     assert all(row["External_Reference__c"] or row["Full_Name__c"] for row in sandbox.org.records(COURSE))
     assert all(row.get("Vendor__c") is None for row in sandbox.org.records(COURSE))
+
+
+def test_metadata_older_than_the_code_is_named_with_the_deploy_command(sandbox: Sandbox, ready: Settings) -> None:
+    """As an org has it that was set up by the version before: its push goes on, without the new fields."""
+    assert [outcome.notes for outcome in run_push(ready).targets.values()] == [[], []]
+    sandbox.org.remove_field(ENROLLMENT, "Progress_Rule__c")
+    sandbox.org.remove_field(ENROLLMENT, "Expired__c")
+    report = run_push(ready)
+    assert report.complete
+    assert report.targets["lms_course"].notes == []
+    (note,) = report.targets["lms_enrollment"].notes
+    for word in ("older", "Expired__c, Progress_Rule__c", "sf project deploy start --source-dir force-app"):
+        assert word in note
+    (finding,) = [found for found in examine() if found.check == f"salesforce {ENROLLMENT}"]
+    assert (finding.verdict, "Expired__c, Progress_Rule__c" in finding.text) == ("warn", True)
+    assert "sf project deploy start" in finding.remedy
+
+
+def test_a_shipped_field_that_a_map_of_ones_own_leaves_out_is_not_missed(
+    sandbox: Sandbox, ready: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    text = (mappings.PACKAGED / "salesforce_fields.csv").read_text("utf-8")
+    kept = [line for line in text.splitlines() if "Vendor__c" not in line]
+    (folder / "salesforce_fields.csv").write_text("\n".join(kept) + "\n", "utf-8")
+    monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(folder))
+    sandbox.org.remove_field(COURSE, "Vendor__c")
+    assert run_push(load_settings()).targets["lms_course"].notes == []
 
 
 def test_an_optional_field_that_appears_later_is_filled_then(sandbox: Sandbox, ready: Settings) -> None:

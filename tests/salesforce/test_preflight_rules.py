@@ -182,8 +182,8 @@ ROWS: list[tuple[str, Break, str]] = [
             f"{ENROLLMENT}.Progress_Status__c",
             picklist=dict.fromkeys((rule.progress_status.upper() for rule in MAPS.rules), True),
         ),
-        (f"picklist {ENROLLMENT}.Progress_Status__c lacks the active value(s) NoLongerTracking, CompletedLate,"
-        " CompletedOnTime, Completed, Overdue, Behind, NotStarted, InProgress, OnTrack: add or activate them"),
+        (f"picklist {ENROLLMENT}.Progress_Status__c lacks the active value(s) CompletedLate, CompletedOnTime,"
+        " Completed, NoLongerTracking, NotStarted, InProgress, Overdue, Behind, OnTrack: add or activate them"),
     ),
     # an object whose records are only updated
     (

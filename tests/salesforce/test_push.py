@@ -18,14 +18,14 @@ import pytest
 from support import Row, query, records
 
 import mappings
-from connector.errors import ApiBudgetError, BadRequestError, IncompleteError, MappingError
+from connector.errors import ApiBudgetError, BadRequestError, IdentityError, IncompleteError, MappingError
 from connector.progress import Silent
 from connector.push import outcomes, values
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.push import collections as collections_push
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_pull, run_push
+from connector.sync import run_adopt, run_build, run_pull, run_push
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,8 +41,8 @@ SYSTEM = {
 COURSES_ONLY = PushOptions(targets=("lms_course",))
 EVERYTHING = """
     SELECT p.*, r.*, e.*, m.salesforce_user_id, m.salesforce_contact_id, m.outcome,
-      p."ProgressStatus" AS progress_status, p."CompletedPercent" AS percent, p.absorb_status AS code,
-      r.score AS valid_score
+      p."ProgressStatus" AS progress_status, p.rule AS progress_rule, p."CompletedPercent" AS percent,
+      p.absorb_status AS code, r.score AS valid_score
     FROM learning_item_progress AS p
     JOIN learning_record AS r ON r.id = p.learning_record_id
     JOIN absorb.enrollments AS e ON e.id = p.enrollment_id
@@ -156,6 +156,7 @@ def expected_enrollment(row: Row, courses: dict[str, Row]) -> Row:
         "Learner_Contact__c": row["salesforce_contact_id"],
         "Absorb_Status__c": LABELS[row["code"]],
         "Progress_Status__c": row["progress_status"],
+        "Progress_Rule__c": row["progress_rule"],
         "Completed_Percent__c": number(row["percent"]),
         "Score__c": number(row["valid_score"]),
         "Start_Date__c": moment(row["StartDate"]),
@@ -201,7 +202,24 @@ def assert_org_is_the_map(sandbox: Sandbox, settings: Settings, *, unmatched_too
         if row["outcome"] == "matched" or unmatched_too
     }
     held = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c")
-    assert {key: own(row, "Name", "Days_In_Progress__c") for key, row in held.items()} == wanted
+    assert {key: own(row, "Name", "Days_In_Progress__c", "Expired__c") for key, row in held.items()} == wanted
+
+
+def assert_formulas_agree(sandbox: Sandbox, settings: Settings) -> None:
+    """The org's formulas say what the warehouse says; the org's clock has gone on since the build by seconds."""
+    computed = 'SELECT enrollment_id, "DaysInProgress", absorb_status = 3 FROM learning_item_progress'
+    days = {str(key): (number, done) for key, number, done in query(Warehouse.of(settings), computed)}
+    held = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c")
+    seen = set()
+    for key, row in held.items():
+        number, done = days[key]
+        seen.add((done, None if number is None else number > 0))
+        found = row["Days_In_Progress__c"]
+        assert found == number or (not done and found == number + 1)
+        today = f"{datetime.now(UTC):%Y-%m-%d}"
+        assert row["Expired__c"] == ((row["Expires_Date__c"] or "9999")[:10] < today)
+    assert {(True, True), (True, False), (True, None), (False, True)} <= seen
+    assert {row["Expired__c"] for row in held.values()} == {True, False}
 
 
 # -- what is sent -----------------------------------------------------------------------------------------------------
@@ -214,6 +232,10 @@ def test_the_first_push_makes_the_org_equal_the_map_field_by_field(sandbox: Sand
     portal.edit(keys[9:18], changes={"dateExpires": "2030-02-28T23:59:59.999", "score": 0})
     portal.edit(keys[18:27], changes={"score": 130, "dateDue": "2031-07-01T00:00:00", "status": 1, "progress": 33.333})
     portal.edit(keys[27:36], changes={"score": None, "credits": None, "dateStarted": None, "dateDue": None})
+    # A completion that was recorded years after it happened, one that nobody dated, and one that has lapsed.
+    portal.edit(keys[60:69], changes={"status": 3, "dateCompleted": "2019-05-18T10:00:00"})
+    portal.edit(keys[69:78], changes={"status": 3, "dateCompleted": None})
+    portal.edit(keys[78:87], changes={"dateExpires": "2024-05-18T10:00:00"})
     catch_up(settings)
     with Warehouse.of(settings).connect() as connection:  # what a full sweep finds to have vanished
         connection.execute(
@@ -228,7 +250,11 @@ def test_the_first_push_makes_the_org_equal_the_map_field_by_field(sandbox: Sand
     assert_org_is_the_map(sandbox, settings)
     held = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c").values()
     assert {row["Removed__c"] for row in held} == {True, False}
-    assert all(row["Progress_Status__c"] == "NoLongerTracking" for row in held if row["Removed__c"])
+    for row in held:
+        if row["Removed__c"]:
+            kept = row["Absorb_Status__c"] == "Complete"
+            assert row["Progress_Rule__c"].startswith("completed") if kept else row["Progress_Rule__c"] == "removed"
+    assert_formulas_agree(sandbox, settings)
     for name in ("Score__c", "Credits__c", "Certificate_Id__c", "Expires_Date__c", "Due_Date__c", "Learner_Contact__c"):
         assert len({row[name] is None for row in held}) == 2, f"{name}: both null and not null must be proved"
 
@@ -282,7 +308,8 @@ def test_a_day_passing_alone_sends_only_rows_whose_status_changed(
 ) -> None:
     today = datetime.now(UTC).replace(microsecond=0)
     due = (today + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%S.5")
-    keys = sorted(row["id"] for row in sandbox.portal.rows("enrollments"))[:20]
+    active = {row["id"] for row in sandbox.portal.rows("users") if row["activeStatus"] == 0}
+    keys = sorted(row["id"] for row in sandbox.portal.rows("enrollments") if row["userId"] in active)[:20]
     sandbox.portal.edit(
         keys, changes={"status": 1, "isActive": True, "dateDue": due, "dateCompleted": None, "progress": 99.0}
     )
@@ -491,7 +518,7 @@ def test_the_ledger_has_one_row_per_record_with_the_orgs_own_id(sandbox: Sandbox
         assert row["tenant_id"] == "default"
 
 
-def test_another_org_gets_everything_again_and_the_first_stays_known(
+def test_an_adopted_org_gets_everything_again_and_the_first_stays_known(
     start: Start, sandbox: Sandbox, ready: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_push(ready)
@@ -500,6 +527,9 @@ def test_another_org_gets_everything_again_and_the_first_stays_known(
     with portal_of(start) as other:
         for name in home:
             monkeypatch.setenv(name, other.settings()[name])
+        with pytest.raises(IdentityError):
+            run_push(load_settings())
+        run_adopt(load_settings())
         report = run_push(load_settings())
         assert report.targets["lms_course"].created == 8
         assert enrollments(report).created == enrollments(report).create == other.org.record_counts()[ENROLLMENT] > 300
@@ -507,6 +537,7 @@ def test_another_org_gets_everything_again_and_the_first_stays_known(
     assert len({row["org_id"] for row in ledger(ready)}) == 2
     for name, value in home.items():
         monkeypatch.setenv(name, value)
+    run_adopt(load_settings())
     back = run_push(load_settings())
     assert (back.targets["lms_course"].sent, enrollments(back).create) == (0, 0)
     known = {row["org_id"] for row in first}

@@ -87,6 +87,33 @@ def test_a_patch_adds_and_deletes_requirements_and_leaves_the_rest(graph: Graph)
     assert again["details"][0]["errors"][0]["field"] == "foundationItemId"
 
 
+def test_the_graph_keeps_and_shows_what_it_is_sent(graph: Graph) -> None:
+    first, second = graph.made(name="One"), graph.made(name="Two")
+    group = {
+        "type": "Group Achievement",
+        "achievementContributors": [
+            {"id": first, "minimumGrade": 7, "type": "Learning"},
+            {"id": second, "minimumGrade": 6.5, "type": "Learning"},
+        ],
+    }
+    recommended = {"type": "Single Achievement", "learningId": first, "minimumGrade": 3, "durationUnit": "Credit Hours"}
+    skill = {"type": "Skill Achievement", "name": "Sorting", "description": "Orders data."}
+    item = {"learning": LEARNING, "prerequisites": [group], "recommended": [recommended], "outcomes": [skill]}
+    made = graph.send("POST", item).json()["details"][0]["learningId"]
+    shown = graph.get(made).json()
+    for kind, sent in (("prerequisites", group), ("recommended", recommended), ("outcomes", skill)):
+        assert [entry | sent for entry in shown[kind]] == shown[kind]
+    assert [by["learning"]["learningId"] for by in shown["prerequisites"][0]["fullfilledBy"]] == [first, second]
+    learning = {"type": "Learning Course", "learningId": made}
+    graph.send("PATCH", {"learning": learning})
+    assert len(graph.get(made).json()["outcomes"]) == 1
+    graph.send("PATCH", {"learning": learning, "outcomes": [skill | {"name": "Searching"}]})
+    assert [entry["name"] for entry in graph.get(made).json()["outcomes"]] == ["Searching"]
+    nobody = group | {"achievementContributors": [{"id": "0ty5g0ZZZZZZZZZ", "type": "Learning"}]}
+    refused = graph.send("POST", {"learning": LEARNING, "prerequisites": [nobody]}).json()["details"][0]
+    assert refused["errors"][0]["field"] == "id"
+
+
 @pytest.mark.parametrize(
     ("method", "item"),
     [

@@ -39,7 +39,9 @@ ENROLLMENT_FIELDS = {
     "Is_Current__c": "boolean",
     "Removed__c": "boolean",
     "Learning_Record_Id__c": "string",
+    "Progress_Rule__c": "string",
     "Days_In_Progress__c": "double",
+    "Expired__c": "boolean",
 }
 ABSORB_STATUSES = [
     "NotStarted",
@@ -70,6 +72,10 @@ def test_every_file_is_well_formed_and_named_after_what_it_defines(path: Path) -
         "tab": "CustomTab",
         "report": "Report",
         "reportFolder": "ReportFolder",
+        "layout": "Layout",
+        "app": "CustomApplication",
+        "group": "Group",
+        "sharingRules": "SharingRules",
     }
     assert root.tag == NS + roots[kind]
     full_name = root.findtext(f"{NS}fullName")
@@ -144,13 +150,63 @@ def test_integration_permission_set_covers_exactly_the_writable_fields() -> None
         assert node.findtext(f"{NS}allowDelete") == "false"
 
 
+def texts(path: str, tag: str) -> list[str]:
+    """What the elements of that name say, in a file of the package."""
+    return [node.text or "" for node in ET.parse(SOURCE / path).getroot().iter(NS + tag)]
+
+
+@pytest.mark.parametrize(("object_name", "label"), [("LMS_Course__c", "Course"), ("LMS_Enrollment__c", "Enrollment")])
+def test_every_field_is_on_the_page_layout_that_an_org_gives_the_object(object_name: str, label: str) -> None:
+    """It is named as the org names the one it makes, so that a deploy fills that one."""
+    path = f"layouts/{object_name}-LMS {label} Layout.layout-meta.xml"
+    items = ET.parse(SOURCE / path).getroot().iter(f"{NS}layoutItems")
+    shown = {item.findtext(f"{NS}field"): item.findtext(f"{NS}behavior") for item in items}
+    custom = {f.name: f for f in SCHEMAS[object_name].fields.values() if f.name.endswith("__c")}
+    # A field that records require must be on a layout; the others are learnsync's to write.
+    wanted = {name: "Required" if field.required else "Readonly" for name, field in custom.items()}
+    assert {name: behavior for name, behavior in shown.items() if name in custom or name.endswith("__c")} == wanted
+    assert len(shown) == len(texts(path, "field"))
+
+
+def test_the_app_has_both_tabs_and_viewers_see_it() -> None:
+    assert {"LMS_Course__c", "LMS_Enrollment__c"} <= set(texts("applications/LearnSync.app-meta.xml", "tabs"))
+    assert texts("applications/LearnSync.app-meta.xml", "uiType") == ["Lightning"]
+    viewer = "permissionsets/LearnSync_Viewer.permissionset-meta.xml"
+    assert texts(viewer, "application") == ["LearnSync"]
+    integration = texts("permissionsets/LearnSync_Integration.permissionset-meta.xml", "field")
+    assert texts(viewer, "field") == integration
+    assert texts(viewer, "editable") == ["false"] * len(integration)
+
+
+def test_the_sharing_rule_opens_every_enrollment_to_a_group_that_ships() -> None:
+    path = "sharingRules/LMS_Enrollment__c.sharingRules-meta.xml"
+    (group,) = texts(path, "group")
+    assert (SOURCE / "groups" / f"{group}.group-meta.xml").is_file()
+    assert texts(path, "accessLevel") == ["Read"]
+    assert texts(path, "field") == ["Progress_Status__c"]
+    values = SCHEMAS["LMS_Enrollment__c"].fields["progress_status__c"].picklist
+    assert texts(path, "value")[0].split(",") == list(values)
+
+
+@pytest.mark.parametrize("name", ["All", "Expired", "Overdue", "Removed"])
+def test_a_list_view_names_only_fields_that_the_object_has(name: str) -> None:
+    path = f"objects/LMS_Enrollment__c/listViews/{name}.listView-meta.xml"
+    known = {field.name for field in SCHEMAS["LMS_Enrollment__c"].fields.values()} | {"NAME"}
+    assert set(texts(path, "columns") + texts(path, "field")) <= known
+    assert len(texts(path, "columns")) <= 15  # as many as a list view may have
+
+
 REPORTS = sorted((SOURCE / "reports").rglob("*.report-meta.xml"))
 
 
 def test_there_are_reports_and_list_views() -> None:
-    assert [path.name.split(".")[0] for path in REPORTS] == ["Overdue_By_Course", "Progress_By_Course"]
+    assert [path.name.split(".")[0] for path in REPORTS] == [
+        "Expired_By_Course",
+        "Overdue_By_Course",
+        "Progress_By_Course",
+    ]
     views = {path.name.split(".")[0] for path in SOURCE.rglob("LMS_Enrollment__c/listViews/*.xml")}
-    assert views == {"All", "Overdue", "Removed"}
+    assert views == {"All", "Expired", "Overdue", "Removed"}
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=lambda path: path.name)

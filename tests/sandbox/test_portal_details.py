@@ -16,7 +16,7 @@ from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.portal.gateway import AbsorbOptions
 from connector.sandbox.portal.generator import generate
 from connector.sandbox.portal.lessons import UNBEGUN
-from connector.sandbox.portal.schema import DETAILS
+from connector.sandbox.portal.schema import ALL, DETAILS
 from connector.sandbox.server import Sandbox, SandboxOptions
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -255,10 +255,30 @@ class TestOverHttp:
         [{}, [], {"status": 2}, {"status": "3"}, {"status": [3]}, {"status": True}, {"status": 3, "score": "a lot"},
          {"status": 3, "completionDate": "soon"}],
     )  # fmt: skip
-    @pytest.mark.parametrize("method", ["PUT", "POST"])
-    def test_a_bad_result_is_422(self, api: httpx.Client, method: str, body: Any) -> None:
-        path = "/attempts/00000000-0000-4000-8000-000000000000"
-        assert api.request(method, path, json=body).status_code == 422
+    def test_a_bad_result_is_422(self, api: httpx.Client, body: Any) -> None:
+        assert api.put("/attempts/00000000-0000-4000-8000-000000000000", json=body).status_code == 422
+
+    def test_each_operation_has_one_method(self, own: Sandbox, api: httpx.Client) -> None:
+        course = own.portal.courses()[0]["id"]
+        for method, path in (
+            ("DELETE", "/enrollments/unenroll"),
+            ("POST", "/attempts/00000000-0000-4000-8000-000000000000"),
+            ("POST", f"/my-enrollments/{course}"),
+            ("PUT", f"/users/{own.portal.users()[0]['id']}/enrollments"),
+            ("POST", "/users"),
+        ):
+            assert api.request(method, path, json={}).status_code == 405, (method, path)
+
+    def test_rows_carry_every_field_empty_ones_as_null(self, own: Sandbox, api: httpx.Client) -> None:
+        parent = with_lessons(own.portal, DetailStore(own.portal))[0]
+        pair = f"/users/{parent['userId']}/enrollments/{parent['courseId']}"
+        lists = {name: api.get(f"/{name}").json()[name] for name in ("users", "courses", "departments")}
+        lists["enrollments"] = api.get(f"/courses/{parent['courseId']}/enrollments").json()["enrollments"]
+        lists |= {f"{name}_enrollments": api.get(f"{pair}/{name}s").json() for name in ("lesson", "chapter", "session")}
+        assert lists["lesson_enrollments"]
+        for name, rows in lists.items():
+            for row in rows:
+                assert set(row) == set(ALL[name].blank), name
 
     def test_a_course_that_has_not_opened_cannot_be_started(self, own: Sandbox, api: httpx.Client) -> None:
         store = DetailStore(own.portal)
@@ -270,7 +290,7 @@ class TestOverHttp:
 
     def test_the_account_is_a_learner_too(self, own: Sandbox, api: httpx.Client) -> None:
         course = own.portal.courses()[0]["id"]
-        made = api.post(f"/my-enrollments/{course}").json()
+        made = api.post(f"/enroll/{course}").json()
         assert api.post(f"/enroll/{course}").json() == made
         user = own.portal.get("users", made["userId"])
         assert user is not None

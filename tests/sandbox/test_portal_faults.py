@@ -94,6 +94,28 @@ def test_unsorted_and_nosort() -> None:
         assert api.get(path).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("faults", "by_parameter", "by_filter"), [("nosince", 422, 200), ("nodatefilter", 200, 422), ("nodates", 422, 422)]
+)
+def test_a_portal_may_refuse_to_be_asked_by_date(faults: str, by_parameter: int, by_filter: int) -> None:
+    with sandbox(faults) as running, sign_in(running) as api:
+        assert api.get("/users", params={"modifiedSince": "2026-01-01"}).status_code == by_parameter
+        by_date = {"_filter": "dateEdited ge datetime'2026-01-01T00:00:00Z'"}
+        assert api.get("/users", params=by_date).status_code == by_filter
+        assert api.get("/users", params={"_filter": "lastName ne 'X'"}).status_code == 200
+
+
+def test_another_client_takes_the_session_away_as_often_as_told() -> None:
+    with sandbox("none") as running, sign_in(running) as api:
+        httpx.post(f"{running.absorb_url}/_sandbox/rival", json={"times": 2, "calls": 1})
+        assert [api.get("/users").status_code for _ in range(3)] == [200, 401, 401]
+        with sign_in(running) as again:
+            assert [again.get("/users").status_code for _ in range(2)] == [200, 401]
+        with sign_in(running) as last:
+            assert [last.get("/users").status_code for _ in range(3)] == [200] * 3
+        assert httpx.post(f"{running.absorb_url}/_sandbox/rival", json={"times": "x"}).status_code == 400
+
+
 def test_shuffled_ties_change_places() -> None:
     with sandbox("shuffled") as running, sign_in(running) as api:
         running.portal.edit(50, same_instant=True)

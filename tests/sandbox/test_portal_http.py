@@ -333,6 +333,19 @@ class TestControl:
         state = httpx.get(f"{url}/_sandbox/state").json()
         assert state["counts"]["enrollments"] == 302
 
+    def test_due_dates_are_dropped_unless_the_portal_is_told_to_keep_them(self, own: Sandbox) -> None:
+        free = "SELECT u.key, c.key FROM users u, courses c WHERE NOT EXISTS (SELECT 1 FROM enrollments e WHERE"
+        pairs = own.portal.select(f"{free} e.user_id = u.key AND e.course_id = c.key) LIMIT 2")
+        with sign_in(own) as client:
+            for (user, course), keeps in zip(pairs, (False, True), strict=True):
+                told = client.post("/_sandbox/keeps_dates", json={"keeps_dates": keeps})
+                assert told.json() == {"keeps_dates": keeps}
+                body = {"courseId": course, "dateDue": "2026-05-31T12:00:00Z"}
+                assert client.post(f"/users/{user}/enrollments", json=body).status_code in {200, 201}
+                (row,) = own.portal.enrollments_of(user, course)
+                assert row["dateDue"] == (body["dateDue"] if keeps else None)
+            assert client.post("/_sandbox/keeps_dates", json={"keeps_dates": 1}).status_code == 400
+
     def test_rows_are_served_verbatim(self, own: Sandbox) -> None:
         course = biggest(own)
         odd = {"id": NOBODY, "courseId": course, "dateEdited": "not a date", "extra": [1, {"a": None}]}
@@ -341,6 +354,18 @@ class TestControl:
         with sign_in(own) as api:
             assert odd in pull(api, f"/courses/{course}/enrollments")
 
+    def test_lists_can_leave_fields_out_or_empty_them(self, own: Sandbox) -> None:
+        course, altered = biggest(own), {"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["fullName"]}
+        assert httpx.post(f"{own.absorb_url}/_sandbox/answers", json=altered).status_code == 200
+        with sign_in(own) as api:
+            rows = pull(api, f"/courses/{course}/enrollments")
+            assert not any("dateDue" in row or row["fullName"] is not None for row in rows)
+            httpx.post(f"{own.absorb_url}/_sandbox/answers", json={"stream": "enrollments"})
+            truth = {row["id"]: row for row in own.portal.rows("enrollments")}
+            assert all(row == truth[row["id"]] for row in pull(api, f"/courses/{course}/enrollments"))
+
     def test_bad_requests_are_400(self, own: Sandbox) -> None:
-        for path, body in (("change", {"edit": 1}), ("change", []), ("rows", {"stream": "nope"})):
+        unknown = {"stream": "enrollments", "leave_out": ["due"]}
+        bad = (("change", {"edit": 1}), ("change", []), ("rows", {"stream": "nope"}), ("answers", unknown))
+        for path, body in bad:
             assert httpx.post(f"{own.absorb_url}/_sandbox/{path}", json=body).status_code == 400

@@ -16,8 +16,8 @@ from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, load_settings
-from connector.warehouse import database
 from connector.warehouse.database import Warehouse, available, migrate
+from connector.warehouse.engine import Engine
 from connector.warehouse.publish import publish
 from connector.warehouse.statements import fill
 
@@ -227,7 +227,7 @@ def test_the_file_is_held_from_the_first_opening_of_a_process_to_its_last_close(
 
 
 def test_many_files_one_after_another_keep_few_engines(tmp_path: Path) -> None:
-    for number in range(2 * database._Engine.most_kept):
+    for number in range(2 * Engine.most_kept):
         with Warehouse(tmp_path / f"{number}.duckdb").connect() as connection:
             assert connection.execute("SELECT current_database()").fetchone() == ("warehouse",)
-    assert len(database._Engine.kept) <= database._Engine.most_kept + 1
+    assert len(Engine.kept) <= Engine.most_kept + 1

@@ -17,8 +17,8 @@ from support import Row, enrollment, examples, load, query
 
 from connector.cli.commands import rejects as rejected
 from connector.settings import load_settings
-from connector.warehouse import drift
 from connector.warehouse import load as loading
+from connector.warehouse import shapes
 from connector.warehouse.database import Warehouse
 from connector.warehouse.quarantine import pending_quarantine
 
@@ -28,7 +28,7 @@ _tenants = itertools.count(1)
 @pytest.fixture(autouse=True)
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process has learnt of other files is not known here."""
-    monkeypatch.setattr(drift, "_known_shapes", {})
+    monkeypatch.setattr(shapes, "_keys", {})
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 @hypothesis_settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])
 @given(values=st.lists(st.dictionaries(NAMES, JSON, max_size=4), min_size=1, max_size=5))
 def test_any_json_object_is_kept_as_it_came(shared: Warehouse, values: list[Row]) -> None:
-    drift._known_shapes.clear()
+    shapes._keys.clear()
     rows = [enrollment() | {"payload": value} for value in values]
     tenant = f"any-{next(_tenants)}"
     load(shared, rows, tenant_id=tenant)
@@ -335,7 +335,7 @@ def test_rejects_are_listed_retried_after_a_fix_and_cleared(warehouse: Warehouse
     found = {str(row_id) for (row_id,) in query(warehouse, "SELECT id FROM absorb.enrollments")}
     assert found == {kept["id"], fixed["id"]}
     assert extra(warehouse, kept) == {"level": 7}
-    assert rejected.clear(settings) == 1
+    assert rejected.clear(settings).rows == 1
     assert rejected.collect(settings, 50)["pending"] == 0
     with warehouse.connect() as connection:
         assert pending_quarantine(connection, "default") == 0

@@ -93,9 +93,13 @@ def plain(value: Any) -> Any:
 
 
 def calendar_day(text: str | None) -> date | None:
-    """The day that a date-time names when its own time of day is 00:00:00, else None."""
+    """The day that a date-time names when its own time of day is 00:00:00, else None; before 1900 there are none."""
     found = DAY_AND_TIME.fullmatch(text or "")
-    return date.fromisoformat(found[1]) if found and not set(found[2] or "") & set("123456789") else None
+    return (
+        date.fromisoformat(found[1])
+        if found and not set(found[2] or "") & set("123456789") and found[1] >= "1900"
+        else None
+    )
 
 
 def assert_same_reading(stream: str, row: Row, taken: Row | None) -> None:
@@ -113,7 +117,7 @@ def assert_same_reading(stream: str, row: Row, taken: Row | None) -> None:
 
 odd_instants = st.builds(
     "{:04d}-{:02d}-{:02d}{}".format,
-    st.sampled_from([1970, 2024, 2026, 1900, 2300]),
+    st.sampled_from([1970, 2024, 2026, 1900, 1899, 1, 2300]),
     st.integers(0, 13),
     st.integers(0, 32),
     st.just("")
@@ -206,6 +210,8 @@ CASES = [
     ("dateAdded", "2026-01-01T00:00:00.9999999-08:00", True), ("dateAdded", "2026-01-01T24:00:00", False), ("dateAdded", "2026-01-01T23:59:60", False),
     ("dateAdded", "2026-01-01 10:00:00", False), ("dateAdded", "01/02/2026", False), ("dateAdded", 1767225600, False),
     ("dateAdded", "2026-01-01T00:00:00\n", False), ("dateDue", "0001-01-01T00:00:00", True), ("dateDue", "9999-12-31T23:59:59.9999999", True),
+    ("dateDue", "0001-01-01T00:00:00+02:00", True), ("dateDue", "1899-12-31T23:59:59-05:00", True), ("dateDue", "1900-01-01T00:00:00", True),
+    ("dateDue", "0001-13-01T00:00:00", False), ("dateDue", "0001-01-01T25:00:00", False), ("dateAdded", "0001-01-01T00:00:00", False),
     ("dateDue", "0000-01-01T00:00:00", False), ("dateDue", "yesterday", False), ("dateDue", "", False),
     ("fullName", 7, True), ("fullName", True, True), ("fullName", None, True), ("fullName", "a\u0000b", True), ("timeSpent", "1.02:03:04.0000005", True),
 ]  # fmt: skip
@@ -225,6 +231,14 @@ def test_verdict(judged: list[tuple[Row, Row | None]], number: int) -> None:
     fits = CASES[number][2]
     assert (parsed(STREAMS["enrollments"], row) is not None, taken is not None) == (fits, fits)
     assert_same_reading("enrollments", row, taken)
+
+
+@pytest.mark.parametrize("field", ["dateStarted", "dateCompleted", "dateExpires", "dateDue", "accessDate"])
+def test_a_date_before_1900_stands_for_none(shared: Warehouse, field: str) -> None:
+    rows = [enrollment(**{field: text}) for text in ("0001-01-01T00:00:00", "1899-12-31T23:59:59.9999999Z")]
+    found = stored(shared, rows)
+    column = next(it.name for it in source_columns(STREAMS["enrollments"]) if it.keys[0] == field)
+    assert [found[row["id"]][column] for row in rows] == [None, None]
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-01:00"])
@@ -488,14 +502,20 @@ def test_a_watermark_only_moves_forward(
     assert watermarks(warehouse) == {"a": expected(moment)}
 
 
-def test_a_course_that_is_gone_is_marked_once(warehouse: Warehouse) -> None:
+def test_a_course_is_gone_from_the_second_run_that_met_its_404_and_marked_once(warehouse: Warehouse) -> None:
     course = {"id": new_id(), "name": "Gone"}
     load(warehouse, [course, {"id": new_id(), "name": "Here"}], stream="courses")
     now = utc_now()
-    for moment in (now, now + timedelta(hours=1)):
-        batch = Batch("enrollments", tombstones=[course["id"]])
+    second, third = now + timedelta(hours=1), now + timedelta(hours=2)
+    for moment, begun_at, marked in (
+        (now, now, None),
+        (now, now, None),
+        (second, second, second),
+        (third, third, second),
+    ):
+        batch = Batch("enrollments", tombstones=[course["id"]], begun_at=begun_at)
         load_batch(warehouse, batch, Stamp("default", "run", moment))
-    assert query(warehouse, "SELECT name, _removed_at FROM absorb.courses ORDER BY name") == [
-        ("Gone", now),
-        ("Here", None),
-    ]
+        assert query(warehouse, "SELECT name, _removed_at FROM absorb.courses ORDER BY name") == [
+            ("Gone", marked),
+            ("Here", None),
+        ]

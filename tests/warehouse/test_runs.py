@@ -42,6 +42,8 @@ def test_a_run_that_fails_before_it_wrote_anything_is_recorded_too(settings: Set
     def fail(*_: Any) -> BuildReport:
         raise LearnsyncError("No.", remedy="Yes.")
 
+    with Warehouse.of(settings).connect():  # a failure makes no warehouse
+        pass
     with pytest.raises(LearnsyncError):
         stage(settings, "build", fail)
     ((command, outcome, message, begun_first),) = query(

@@ -92,7 +92,7 @@ class Operations:
         path, collection = _filled(template, ids), model.collection
         since, query = _listed(**listing)
         walk, name, remedy = Walk(since, self._page_size), f"GET {path}", "Read the list again."
-        pages = read_list(self._client, walk, path, collection, name=name, remedy=remedy, query=query)
+        pages = read_list(self._client, walk, path, collection, kind=template, name=name, remedy=remedy, query=query)
         seen: set[tuple[object, object]] = set()
         async for served in pages:
             for row in served.answer.json()[collection]:

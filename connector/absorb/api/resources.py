@@ -108,7 +108,8 @@ class CourseEnrollmentUpdate(Request):
     """The body of "Create or update course enrollment": the course, and the eight properties the portal lets one set.
 
     The vendor's schema lists the whole enrollment, but names just these as settable; the rest would be dropped in
-    silence, so it cannot be given here.
+    silence, so it cannot be given here. Two more of the schema can: `access_date` and `date_due`, which assignments
+    of Salesforce have. Whoever sends them must look whether the portal kept them.
     """
 
     course_id: Id
@@ -120,6 +121,8 @@ class CourseEnrollmentUpdate(Request):
     enrollment_key_id: Id | None = None
     credits: float | None = None
     score: float | None = None
+    access_date: Moment | None = None
+    date_due: Moment | None = None
 
 
 class AttemptResult(Request):

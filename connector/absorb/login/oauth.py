@@ -144,6 +144,7 @@ class OAuthAuthenticator(Authenticator):
     the lock, still holds the token that is of no use: however many processes notice, one refreshes.
     """
 
+    patience = 0
     refused_at_once = (
         "Absorb's gateway refuses a token that the portal has just issued.",
         (
@@ -161,7 +162,6 @@ class OAuthAuthenticator(Authenticator):
         self._login = login
         self._file = TokenFile(login.token_file)
         self._stored: StoredTokens | None = None
-        self._refused = ""
         redact.register(login.client_secret)
 
     async def _live(self) -> Token:
@@ -176,14 +176,13 @@ class OAuthAuthenticator(Authenticator):
 
     def _discard(self, refused: Token) -> None:
         if self._account.token is refused:
-            self._check_burst(refused, usual=0)
+            self._check_burst(refused)
             log.warning("the token was refused after %.0f s, before its time; refreshing", refused.age)
             self._account.renewals.append(time.monotonic())
-            self._refused = refused.value
             self._account.token = None
 
     def _is_usable(self, stored: StoredTokens) -> bool:
-        return stored.access_token != self._refused and stored.fresh(utc_now())
+        return stored.access_token != self._account.refused and stored.fresh(utc_now())
 
     async def _refreshed(self) -> StoredTokens:
         async with self._file.locked():

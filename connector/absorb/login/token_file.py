@@ -1,4 +1,4 @@
-"""The file that keeps an OAuth login between runs: for its owner alone, replaced whole, changed under a lock."""
+"""A file that keeps a login between runs: for its owner alone, replaced whole, changed under a lock."""
 
 import os
 import secrets
@@ -88,7 +88,7 @@ class TokenFile:
         return stored
 
     @contextmanager
-    def replacing(self) -> Iterator[Callable[[StoredTokens], None]]:
+    def replacing(self) -> Iterator[Callable[[BaseModel], None]]:
         """Open a draft before anything irrevocable is asked of the portal; call what is yielded to put it in place.
 
         A refresh may spend the refresh token, so a file that cannot be written must be found out before it.
@@ -102,7 +102,7 @@ class TokenFile:
         except OSError as failure:
             raise self._unusable("cannot be written", failure) from None
 
-        def save(stored: StoredTokens) -> None:
+        def save(stored: BaseModel) -> None:
             try:
                 handle.write(stored.model_dump_json(indent=2).encode() + b"\n")
                 handle.flush()

@@ -20,7 +20,7 @@ FRESH_SECONDS = 60.0
 LIFETIME_SECONDS = 4 * 3600.0
 # Renewals this close together mean that somebody else keeps ending our tokens.
 BURST_SECONDS = 600.0
-BURST_RENEWALS = 4
+BURST_RENEWALS = 6
 
 
 @dataclass(slots=True)
@@ -39,20 +39,26 @@ class Token:
 
 @dataclass(slots=True)
 class Account:
-    """One login's token, and when it was renewed (seconds of the monotonic clock); `user` where the login has one."""
+    """One login's token, and when it was renewed (seconds of the monotonic clock); `user` where the login has one.
+
+    `refused` is the token that was refused last, `unused` how many in a row were refused without having been accepted.
+    """
 
     user: str = ""
     token: Token | None = None
     renewals: list[float] = field(default_factory=list)
+    refused: str = ""
+    unused: int = 0
 
 
 class Authenticator(SharedCredential[Token]):
     """Hands out a login's token and replaces it when the portal refuses it.
 
-    Message and remedy for a token that was never accepted: `refused_at_once`, just after it was issued; for {times}
-    renewals within {minutes}: `refused_often`. {user} is the account's.
+    Message and remedy when tokens are refused that were never accepted: `refused_at_once`, said after `patience` recent
+    renewals; for {times} renewals within {minutes}: `refused_often`. {user} is the account's.
     """
 
+    patience: ClassVar[int]
     refused_at_once: ClassVar[tuple[str, str]]
     refused_often: ClassVar[tuple[str, str]]
 
@@ -67,6 +73,11 @@ class Authenticator(SharedCredential[Token]):
         """Headers that every call to the gateway needs, token apart."""
         return {"x-api-key": self._api_key, "x-api-version": "2", "accept": "application/json"}
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether calls can be made without a login that would end the account's session elsewhere."""
+        return True
+
     async def after_refusal(self, refused: Token, tries: int) -> Token:
         """What to use after `refused` got a 401 for the `tries`-th time in one call. Raises AuthenticationError."""
         if refused.age < FRESH_SECONDS and tries < STRAY_TRIES:
@@ -74,15 +85,13 @@ class Authenticator(SharedCredential[Token]):
             return await self.current()
         return await self.renewed(refused)
 
-    def _check_burst(self, refused: Token, usual: int) -> None:
-        """Raise AuthenticationError where renewing again would lead nowhere.
-
-        `usual` is how many of the recent renewals say nothing of a refusal.
-        """
+    def _check_burst(self, refused: Token) -> None:
+        """Raise AuthenticationError where renewing again would lead nowhere."""
         now = time.monotonic()
         recent = [moment for moment in self._account.renewals if now - moment < BURST_SECONDS]
-        self._account.renewals = recent
-        at_once = len(recent) > usual and not refused.accepted
+        self._account.renewals, self._account.refused = recent, refused.value
+        self._account.unused = 0 if refused.accepted else self._account.unused + 1
+        at_once = self._account.unused > 1 and len(recent) > self.patience
         if at_once or len(recent) >= BURST_RENEWALS:
             message, remedy = self.refused_at_once if at_once else self.refused_often
             facts = {"times": len(recent), "minutes": f"{BURST_SECONDS / 60:.0f} minutes", "user": self._account.user}

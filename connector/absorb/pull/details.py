@@ -3,7 +3,8 @@
 No list says what changed here (docs/facts/absorb.md sections 4 and 6), so the course enrollments that changed are the
 guide: the loader puts each into ops.details_due in the transaction that stores it, and this module works that list off,
 learner and course by learner and course. A pair leaves the list in the transaction that stores what was served for it.
-Nothing else records what is left to do: wherever a run stops, the next one goes on from the list.
+Nothing else records what is left to do: wherever a run stops, the next one goes on from the list. When a stream is
+switched on, every live enrollment is put on the list once: what changed before has something inside too.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ sql = statements(__package__)
 
 log = logging.getLogger(__name__)
 
+_DUE = "SELECT count(DISTINCT (user_id, course_id)) FROM ops.details_due WHERE tenant_id = $tenant_id"
+
 
 class DetailPull:
     """Works off ops.details_due. `reports` has one entry per detail stream that is on."""
@@ -40,8 +43,9 @@ class DetailPull:
         self._in_a_row = 0
 
     async def run(self, *, everything: bool = False) -> None:
-        """Until nothing is due, or too much fails. `everything` makes every live enrollment due first.
+        """Until nothing is due, too much fails, or it took long: no other pull may run meanwhile.
 
+        `everything` makes every live enrollment due first, and takes as long as it takes.
         Raises LearnsyncError for what concerns every pair; a single pair that fails is reported and stays due.
         """
         started = time.monotonic()
@@ -51,6 +55,9 @@ class DetailPull:
             while not self._stopped and (chunk := await asyncio.to_thread(self._next, last)):
                 await self._chunk(chunk)
                 last = chunk[-1]
+                if not everything and time.monotonic() - started > self._context.options.limits.detail_seconds:
+                    next(iter(self._reports.values())).left_out = await asyncio.to_thread(self._due)
+                    break
         finally:
             for report in self._reports.values():
                 report.seconds = time.monotonic() - started  # they are read side by side
@@ -66,12 +73,17 @@ class DetailPull:
 
     def _begin(self, *, everything: bool) -> int:
         """How many pairs are due."""
-        tenant = {"tenant_id": self._context.settings.tenant_id}
+        tenant, now = {"tenant_id": self._context.settings.tenant_id}, utc_now()
+        with self._context.warehouse.transaction() as connection:
+            streams = {"streams": list(self._reports), **tenant}
+            if connection.execute(sql("details_on_new"), streams).fetchall() or everything:
+                connection.execute(sql("details_due_all"), {**tenant, "noted_at": now})
+                connection.execute(sql("details_on_note"), {**streams, "since": now})
+            return count(connection, _DUE, tenant)
+
+    def _due(self) -> int:
         with self._context.warehouse.connect() as connection:
-            if everything:
-                connection.execute(sql("details_due_all"), {**tenant, "noted_at": utc_now()})
-            due = "SELECT count(DISTINCT (user_id, course_id)) FROM ops.details_due WHERE tenant_id = $tenant_id"
-            return count(connection, due, tenant)
+            return count(connection, _DUE, {"tenant_id": self._context.settings.tenant_id})
 
     def _next(self, last: Pair | None) -> list[Pair]:
         user_id, course_id = (last.user_id, last.course_id) if last else (None, None)

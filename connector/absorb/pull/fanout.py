@@ -19,6 +19,7 @@ from connector.errors import ApiError, IncompleteError, NotFoundError, Permissio
 from connector.streams import STREAMS
 from connector.times import utc_now
 from connector.warehouse.load import Batch
+from connector.warehouse.sweeps import SWEPT
 from connector.warehouse.watermarks import ResumePoint, Watermark
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class FanOut:
         self._report = report
         self._landing = landing
         self._starts = starts
-        self._sweep = context.options.sweep if report.stream == "enrollments" else None
+        self._sweep = context.options.sweep if report.stream in SWEPT else None
         self._in_a_row = 0
         self._read = 0  # lists read to their end
 
@@ -61,11 +62,12 @@ class FanOut:
             self._context.progress.advance()
 
     async def _gone(self, course_id: str) -> None:
-        log.info("course %s is gone (404); its enrollments stay as they were", course_id)
-        await self._landing.put(Batch(self._report.stream, tombstones=[course_id]))
+        log.info("course %s answered 404; its enrollments stay as they were", course_id)
+        missing = Batch(self._report.stream, tombstones=[course_id], begun_at=self._context.begun_at)
+        await self._landing.put(missing)
         self._report.tombstones.append(course_id)
         if self._sweep:
-            self._sweep.finished(course_id, gone=True)
+            self._sweep.finished(self._report.stream, course_id, gone=True)
 
     def _failed(self, scope: str, failure: ApiError | IncompleteError) -> None:
         """Report the list; call while the failure is handled: it is raised again where it concerns every list."""
@@ -90,7 +92,7 @@ class FanOut:
             ceiling = ceiling or served.asked_at
             rows += len(served.page.ids)
             if self._sweep:
-                self._sweep.page(scope, served.page.ids)
+                self._sweep.page(stream, scope, served.page.ids)
             await self._landing.page(served.answer.body, len(served.page.ids))
             if start.covers and walk.verified != verified:
                 verified = walk.verified
@@ -101,14 +103,14 @@ class FanOut:
         self._report.repeated_walks += walk.state.passes - 1
         if self._sweep:
             if walk.state.total_disagrees:
-                self._sweep.doubt(scope)
-            self._sweep.finished(scope)
+                self._sweep.doubt(stream, scope)
+            self._sweep.finished(stream, scope)
 
     def _pages(self, walk: Walk, scope: str) -> AsyncIterator[Served]:
         stream, client = self._report.stream, self._context.client
         path, name = LIST_PATHS[stream].format(scope=scope), f"{stream} of {scope}"
         remedy = "Rows that were read are kept; the watermark stays, so the next pull reads the list again."
-        return read_list(client, walk, path, STREAMS[stream].collection, name=name, remedy=remedy)
+        return read_list(client, walk, path, STREAMS[stream].collection, kind=stream, name=name, remedy=remedy)
 
 
 def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | None:

@@ -89,6 +89,7 @@ def _add(batch: Batch, part: Batch) -> None:
     batch.watermarks += part.watermarks
     batch.tombstones += part.tombstones
     batch.resume_points |= part.resume_points
+    batch.begun_at = part.begun_at or batch.begun_at
 
 
 def drop_files(batch: Batch, settings: Settings) -> None:

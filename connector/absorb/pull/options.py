@@ -15,7 +15,9 @@ from connector.progress import Progress, Silent
 from connector.settings import Settings
 from connector.streams import STREAMS
 from connector.streams.rows import GUID_PATTERN
+from connector.times import utc_now
 from connector.warehouse.database import Warehouse
+from connector.warehouse.fields import Emptied, Vanished
 from connector.warehouse.load import LoadCounts
 
 ALL = "*"  # the scope of a list that is not one course's
@@ -32,12 +34,13 @@ class Limits:
     group_lists: int = 400
     queue_pages: int = 32
     detail_pairs: int = 200  # learners and courses whose details are loaded together
+    detail_seconds: float = 3600.0  # after so long the details that are left wait for the next pull
     largest_page: int = MAX_LIMIT  # rows that one answer may hold
     failures_in_a_row: int = 20  # lists failing one after the other: an outage then, not a bad list
 
 
 class Sweep(ExitStack):
-    """What a full sweep meets, as CSV files in a folder: the ids, and the courses read to their end.
+    """What a full sweep meets, as CSV files in a folder: the ids, and the lists read to their end.
 
     On disk, because memory must not grow with the portal. Leaving the context closes them.
     """
@@ -46,40 +49,44 @@ class Sweep(ExitStack):
         super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         self.ids = folder / "ids.csv"
-        self.courses = folder / "courses.csv"
-        self.doubtful: set[str] = set()
-        self._seen: dict[str, int] = {}
-        self._id_rows, self._course_rows = (
+        self.lists = folder / "lists.csv"
+        self.doubtful: set[tuple[str, str]] = set()
+        self._seen: dict[tuple[str, str], int] = {}
+        self._id_rows, self._list_rows = (
             csv.writer(self.enter_context(path.open("w", encoding="utf-8", newline="")))
-            for path in (self.ids, self.courses)
+            for path in (self.ids, self.lists)
         )
 
-    def page(self, course_id: str, ids: Sequence[str | None]) -> None:
+    def page(self, stream: str, scope: str, ids: Sequence[str | None]) -> None:
         """Note the ids of one page."""
         known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
         if len(known) < len(ids):
-            self.doubt(course_id)
-        self._id_rows.writerows((course_id, row_id) for row_id in known)
-        self._seen[course_id] = self._seen.get(course_id, 0) + len(known)
+            self.doubt(stream, scope)
+        self._id_rows.writerows((stream, row_id) for row_id in known)
+        self._seen[stream, scope] = self._seen.get((stream, scope), 0) + len(known)
 
-    def doubt(self, course_id: str) -> None:
+    def doubt(self, stream: str, scope: str) -> None:
         """A row without a usable id could be any of ours, and a count above what was served may be too: no proof."""
-        self.doubtful.add(course_id)
+        self.doubtful.add((stream, scope))
 
-    def finished(self, course_id: str, *, gone: bool = False) -> None:
-        """The course was read to its end, or answered that it is gone (404)."""
-        self._course_rows.writerow((course_id, self._seen.pop(course_id, 0), gone))
+    def finished(self, stream: str, scope: str, *, gone: bool = False) -> None:
+        """The list was read to its end, or its course answered that it is gone (404)."""
+        self._list_rows.writerow((stream, scope, self._seen.pop((stream, scope), 0), gone))
 
 
 @dataclass(frozen=True, slots=True)
 class PullOptions:
-    """`full` reads from the beginning; `since` from an instant; else each list from its watermark minus the overlap."""
+    """`full` reads from the beginning; `since` from an instant; else each list from its watermark minus the overlap.
+
+    `begun_at`: when the sync began that the pull is part of. A 404 that was met since then is not met a second time.
+    """
 
     streams: Sequence[str] = ORDER
     full: bool = False
     since: datetime | None = None
     sweep: Sweep | None = None
     limits: Limits = field(default_factory=Limits)
+    begun_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -100,15 +107,23 @@ class StreamReport:
 
 @dataclass(slots=True)
 class PullReport:
-    """What a pull did; `pending` counts rows in quarantine that wait for a fix."""
+    """What a pull did. Of all streams, pulled or not: `pending` counts rows in quarantine that wait for a fix;
+    `vanished` are fields that the portal stopped serving, `emptied` those whose share of nulls jumped, a warning.
+
+    `new_warehouse` is the path of the warehouse where this pull made it.
+    """
 
     streams: dict[str, StreamReport] = field(default_factory=dict)
     pending: int = 0
+    new_warehouse: str | None = None
+    vanished: list[Vanished] = field(default_factory=list)
+    emptied: list[Emptied] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """True when every list was read to its end and nothing waits in quarantine."""
-        return not self.pending and not any(report.failures for report in self.streams.values())
+        """True when every list was read to its end, no field vanished and nothing waits in quarantine."""
+        unread = any(report.failures for report in self.streams.values())
+        return not self.pending and not self.vanished and not unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +137,14 @@ class Context:
     command: str
     options: PullOptions
     progress: Progress
+    begun_at: datetime
 
     @classmethod
     def of(cls, settings: Settings, run_id: str, command: str, options: PullOptions, progress: Progress | None) -> Self:
         """With the portal and the warehouse that these settings name. Raises SettingsError."""
         client, warehouse = AbsorbClient.of(settings), Warehouse.of(settings)
-        return cls(settings, client, warehouse, run_id, command, options, progress or Silent())
+        begun_at = options.begun_at or utc_now()
+        return cls(settings, client, warehouse, run_id, command, options, progress or Silent(), begun_at)
 
     @property
     def folder(self) -> Path:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from connector.absorb.dialects import Dialect, Dialects
 from connector.absorb.pull.options import ALL, Context, PullOptions, StreamReport
 from connector.errors import IncompleteError
 from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
+from connector.warehouse.dialects import KeptDialect, forget_dialects, put_dialect, read_dialects
 from connector.warehouse.statements import statements
 from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_watermarks
 
@@ -25,6 +27,8 @@ sql = statements(__package__)
 QUIET_FRACTION = 1 / 8
 # Waits are cut to between this share and the whole, by course, so that quiet courses do not all fall due together.
 LEAST_SHARE = 0.5
+# A list that is read whole, because the portal refused to be asked by date, is asked by date again after this.
+ASK_AGAIN_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,16 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """The starts of one stream's walks: from the watermark less the overlap, or from where a killed walk was."""
+    """The starts of one stream's walks: from the watermark less the overlap, or from where a killed walk was.
+
+    `new`: the warehouse holds no row of the stream yet, so none can have vanished.
+    """
 
     options: PullOptions
     overlap: timedelta
     marks: Mapping[str, datetime | None]
     points: Mapping[str, ResumePoint]
+    new: bool = False
 
     def of(self, scope: str) -> Start:
         """Where the list of `scope` begins; `--since` and `--full` come first."""
@@ -81,8 +89,25 @@ def plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
         runs.end_killed(connection, tenant_id, context.command, context.run_id)
         marks = read_watermarks(connection, tenant_id, report.stream)
         points = read_resume_points(connection, tenant_id, report.stream)
+        context.client.dialects = _dialects(connection, context)
         scopes = _courses(connection, context, report) if report.stream == "enrollments" else [ALL]
-    return scopes, Starts(context.options, overlap, marks, points)
+        held = f"SELECT count(*) FROM (SELECT 1 FROM absorb.{report.stream} WHERE tenant_id = $tenant_id LIMIT 1)"
+        new = not count(connection, held, {"tenant_id": tenant_id})
+    return scopes, Starts(context.options, overlap, marks, points, new)
+
+
+def _dialects(connection: Connection, context: Context) -> Dialects:
+    """How this portal's lists are asked for changes; what is found out from now on is kept at once."""
+    tenant_id, portal = context.settings.tenant_id, context.settings.absorb.url
+    # Reading whole is dear, so what was refused is tried again now and then.
+    forget_dialects(connection, tenant_id, portal, Dialect.WHOLE.value, utc_now() - ASK_AGAIN_AFTER)
+    known = {one.stream: Dialect(one.dialect) for one in read_dialects(connection, tenant_id, portal)}
+
+    def keep(stream: str, dialect: Dialect, refusal: str) -> None:
+        with context.warehouse.transaction() as writer:
+            put_dialect(writer, tenant_id, portal, KeptDialect(stream, dialect.value, refusal, utc_now()))
+
+    return Dialects(known, keep)
 
 
 def _courses(connection: Connection, context: Context, report: StreamReport) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from connector.absorb.identity import portal_identity
 from connector.absorb.pull.details import DetailPull
 from connector.absorb.pull.fanout import FanOut
 from connector.absorb.pull.landing import Landing
@@ -20,8 +21,16 @@ from connector.locks import claim, claim_beside
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
+from connector.times import utc_now
+from connector.warehouse import fields
+from connector.warehouse.database import Connection, Stamp, committed
+from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
+from connector.warehouse.statements import statements
+from connector.warehouse.sweeps import SWEPT, put_sweeps
+
+sql = statements(__package__)
 
 
 def pull(
@@ -56,17 +65,21 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
 
     The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
     """
-    landing, account = settings.warehouse.landing, settings.absorb.username or settings.absorb.oauth_client_id
+    landing = settings.warehouse.landing
     own = claim_beside(settings.warehouse.path, landing / ".pull.lock", "pull is running on this warehouse", run_id)
-    with own, _claim_account(settings, f"pull is running with the account {account}", run_id):
+    with own, account_lock(settings, run_id):
         for left in landing.iterdir():
             if left.is_dir() and not settings.warehouse.keep_landing:
                 shutil.rmtree(left, ignore_errors=True)
         yield
 
 
-def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContextManager[object]:
-    """A lock that all learnsync processes of this user on this machine agree on. Raises WarehouseError."""
+def account_lock(settings: Settings, run_id: str) -> AbstractContextManager[object]:
+    """One pull per portal account, whatever the warehouse: a lock for all learnsync processes of this user here.
+
+    Raises WarehouseLockedError, and WarehouseError when the lock file cannot be opened.
+    """
+    what = f"pull is running with the account {settings.absorb.username or settings.absorb.oauth_client_id}"
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
     name = f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
     try:
@@ -80,26 +93,48 @@ def _claim_account(settings: Settings, what: str, run_id: str) -> AbstractContex
 
 async def run(context: Context, close: Closing | None = None) -> PullReport:
     """What `pull` does once it holds the lock."""
-    report = PullReport()
+    report, compared = PullReport(), list[str]()
     try:
         async with context.client:
             await context.client.login()
+            await _check_portal(context)
             for name in ORDER:
                 if name in context.options.streams:
                     report.streams[name] = StreamReport(name)
-                    await _stream(context, report.streams[name])
+                    if await _stream(context, report.streams[name]) and name in SWEPT:
+                        compared.append(name)
             await _details(context, report)
     finally:
         if not context.settings.warehouse.keep_landing:
             shutil.rmtree(context.folder, ignore_errors=True)
     with context.warehouse.connect() as connection:
-        report.pending = pending_quarantine(connection, context.settings.tenant_id, "load")
+        report.new_warehouse = str(context.warehouse.path) if context.warehouse.is_new else None
+        _judge(context, connection, report)
+        details = {"streams": list(context.settings.absorb.detail_streams), "tenant_id": context.settings.tenant_id}
+        connection.execute(sql("details_off"), details)
+        put_sweeps(connection, compared, context.begun_at, Stamp(context.settings.tenant_id, context.run_id, utc_now()))
         if close:
             close(connection, report)
     return report
 
 
-async def _stream(context: Context, report: StreamReport) -> None:
+async def _check_portal(context: Context) -> None:
+    """Nothing of another portal may be read by the watermarks of this one: see connector/warehouse/identity.py."""
+    portal = await portal_identity(context.client)
+    require_same(context.warehouse, portal, context.settings.tenant_id, note_by=context.run_id)
+
+
+def _judge(context: Context, connection: Connection, report: PullReport) -> None:
+    """What is wrong with the rows, whichever pull read them."""
+    tenant_id = context.settings.tenant_id
+    with committed(connection):
+        fields.judge(connection, Stamp(tenant_id, context.run_id, utc_now()))
+    report.vanished, report.emptied = fields.vanished(connection, tenant_id), fields.emptied(connection, tenant_id)
+    report.pending = pending_quarantine(connection, tenant_id, "load")
+
+
+async def _stream(context: Context, report: StreamReport) -> bool:
+    """Pull one stream; True where that was a first whole reading, after which nothing can be missing."""
     stats, started = context.client.session.stats, time.monotonic()
     requests, retries = stats.requests, stats.retries
     scopes, starts = plan(context, report)
@@ -111,6 +146,7 @@ async def _stream(context: Context, report: StreamReport) -> None:
     finally:
         report.requests, report.retries = stats.requests - requests, stats.retries - retries
         report.seconds = time.monotonic() - started
+    return starts.new and context.options.since is None and not report.failures
 
 
 async def _details(context: Context, report: PullReport) -> None:

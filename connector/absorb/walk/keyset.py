@@ -5,12 +5,10 @@ key cannot advance: page 0 is asked again, as large as one answer may be, becaus
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from connector.absorb.walk.pages import Ask, Held, Page, State, Turn
-from connector.times import floor_millisecond
-
-_STEP = timedelta(milliseconds=1)
+from connector.times import floor_to
 
 
 @dataclass(slots=True)
@@ -55,7 +53,7 @@ class Keyset:
 
     def _advance(self, ask: Ask, page: Page, total: int) -> Ask | Turn:
         last = max((moment for moment in page.edited if moment is not None), default=None)
-        key = floor_millisecond(last) - _STEP if last is not None else None
+        key = floor_to(last, self.state.grain) - self.state.grain if last is not None else None
         self.state.held = Held()
         if key is not None and (ask.modified_since is None or key > ask.modified_since):
             self._expected = total - sum(1 for moment in page.edited if moment is None or moment <= key)

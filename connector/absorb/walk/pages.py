@@ -9,7 +9,9 @@ from itertools import pairwise
 MAX_LIMIT = 1000  # docs/facts/absorb.md section 4
 MAX_OFFSET = 65_535
 MAX_PASSES = 8
-_SECOND = timedelta(seconds=1)  # a portal may read modifiedSince to the second only
+# The finest instant that `modifiedSince` takes, and a literal of `_filter` (docs/facts/absorb.md section 4).
+MILLISECOND = timedelta(milliseconds=1)
+SECOND = timedelta(seconds=1)  # a portal may read modifiedSince to the second only
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Page:
     def breaks_promise(self, ask: Ask) -> bool:
         """True when the page shows that `modifiedSince` or `_sort=dateEdited` was not honoured."""
         moments = [moment for moment in self.edited if moment is not None]
-        if ask.modified_since is not None and any(moment < ask.modified_since - _SECOND for moment in moments):
+        if ask.modified_since is not None and any(moment < ask.modified_since - SECOND for moment in moments):
             return True
         return any(later < earlier for earlier, later in pairwise(moments))
 
@@ -120,6 +122,7 @@ class State:
     cap: int = MAX_LIMIT
     silent_cap: int = 0  # the largest page that a portal serves without saying so; 0 while none was noticed
     sort: bool = True
+    grain: timedelta = MILLISECOND  # of the instants that the portal is asked with
     total_wrong: bool = False  # totals count rows that are not in the list asked for
     withholds: bool = False  # pages come short in mid-list: rows are left out after they were counted
     passes: int = 1

@@ -13,13 +13,25 @@ A list ends where a page is not full. A total alone never ends one: it may be to
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from connector.absorb.walk.keyset import Keyset
 from connector.absorb.walk.overlap import Overlap
-from connector.absorb.walk.pages import MAX_LIMIT, MAX_PASSES, Ask, Done, Held, Incomplete, Page, State, Turn
-from connector.times import floor_millisecond
+from connector.absorb.walk.pages import (
+    MAX_LIMIT,
+    MAX_PASSES,
+    MILLISECOND,
+    Ask,
+    Done,
+    Held,
+    Incomplete,
+    Page,
+    State,
+    Turn,
+)
+from connector.times import floor_to
 
 PATIENCE = 10  # pages asked for per page of the list, before a walk is called endless
 
@@ -32,19 +44,35 @@ class Walk:
 
     def __init__(self, since: datetime | None, limit: int, largest: int = MAX_LIMIT) -> None:
         """Rows modified after `since`, `limit` a page; one answer may hold `largest` where `limit` is not enough."""
-        since = None if since is None else floor_millisecond(since)
         self.state = State(since, limit, max(largest, limit))
-        self._keyset = Keyset(self.state)
+        self._asked = 0
+        self._longest = 0
+        self.high: datetime | None = None
         self._overlap: Overlap | None = None
+        self._begin(MILLISECOND)
+
+    def restart(self, grain: timedelta | None) -> Ask:
+        """From the beginning, by a portal that is asked with instants of this grain; None: one that takes no instant.
+
+        Then the whole list is read, by overlapping pages.
+        """
+        if grain is None:
+            self.state.since = None
+        self._begin(grain or self.state.grain, keyed=grain is not None)
+        return self.next
+
+    def _begin(self, grain: timedelta, *, keyed: bool = True) -> None:
+        since = self.state.since
+        self.state = replace(self.state, since=since and floor_to(since, grain), grain=grain, held=Held())
+        self._keyset = Keyset(self.state)
+        # Pages by key are proof only where the order may be asked for.
+        self._overlap = None if keyed and self.state.sort else Overlap(self.state, self.state.since)
         # All rows met on the way by key, to compare with a count at the end; one without an id each time it is met.
         self._met: set[object] = set()
         self._counted: int | None = None  # rows of the whole list, once they were counted
         # What takes the next page, when it was asked for to settle something.
         self._question: Callable[[Ask, Page], Ask | Done | Incomplete] | None = None
-        self._asked = 0
-        self._longest = 0
-        self.high: datetime | None = None
-        self.next = self._keyset.begin()
+        self.next = (self._overlap or self._keyset).begin()
 
     @property
     def overlapping(self) -> bool:

@@ -3,20 +3,24 @@
 -- that leads to several learners or courses is ambiguous, unless only one of them is active.
 CREATE OR REPLACE TEMP TABLE assignment_plan AS
 WITH asked AS (
-  SELECT assignment_id, trim(learner) AS learner, trim(course) AS course
+  SELECT assignment_id, trim(learner) AS learner, trim(course) AS course, start_at, due_at
   FROM read_json(
     $files,
-    columns = {'assignment_id': 'VARCHAR', 'learner': 'VARCHAR', 'course': 'VARCHAR'},
+    columns = {
+      'assignment_id': 'VARCHAR', 'learner': 'VARCHAR', 'course': 'VARCHAR',
+      'start_at': 'TIMESTAMPTZ', 'due_at': 'TIMESTAMPTZ'
+    },
     format = 'newline_delimited'
   )
   -- A record that changes while pages are read may come twice.
   QUALIFY row_number() OVER (PARTITION BY assignment_id ORDER BY learner, course) = 1
 ),
--- Who is meant. A learner whose match became ambiguous is remembered by whom they were matched to last.
+-- Who is meant: one learner, or several who share the person. A learner whose match became ambiguous is remembered by whom
+-- they were matched to last.
 person_ids AS (
-  SELECT coalesce(salesforce_user_id, salesforce_contact_id) AS person, user_id, true AS sure
+  SELECT coalesce(salesforce_user_id, salesforce_contact_id, shared_id) AS person, user_id, true AS sure
   FROM salesforce.learner_matches
-  WHERE tenant_id = $tenant_id AND outcome = 'matched'
+  WHERE tenant_id = $tenant_id AND outcome IN ('matched', 'collision')
   UNION ALL
   SELECT unnest([last_user_id, last_contact_id]), user_id, false
   FROM salesforce.learner_matches
@@ -78,15 +82,26 @@ pairs AS (
   WHERE tenant_id = $tenant_id
   GROUP BY ALL
 ),
+-- Whom learnsync enrolled. Until a pull that began later has read the course, they are enrolled as far as anybody knows.
 ours AS (
-  SELECT DISTINCT user_id, course_id FROM ops.assignments WHERE tenant_id = $tenant_id AND state = 'enrolled'
+  SELECT
+    a.user_id,
+    a.course_id,
+    arg_max(a.enrollment_id, coalesce(a.enrolled_at, a.last_sent_at)) AS enrollment_id,
+    coalesce(max(coalesce(r.started_at, w.completed_at)) > max(coalesce(a.enrolled_at, a.last_sent_at)), false) AS read_since
+  FROM ops.assignments AS a
+  LEFT JOIN ops.watermarks AS w
+    ON w.tenant_id = a.tenant_id AND w.stream = 'enrollments' AND w.scope_id = CAST(a.course_id AS VARCHAR)
+  LEFT JOIN ops.runs AS r ON r.run_id = w.run_id
+  WHERE a.tenant_id = $tenant_id AND a.state = 'enrolled'
+  GROUP BY a.user_id, a.course_id
 ),
 judged AS (
   SELECT
     a.*,
     l.user_id,
     c.course_id,
-    p.live AS enrollment_id,
+    coalesce(p.live, CASE WHEN p.known IS NULL THEN o.enrollment_id END) AS enrollment_id,
     held.error_code,
     held.error_text,
     coalesce(held.attempts, 0) AS attempts,
@@ -96,6 +111,7 @@ judged AS (
       WHEN c.course_id IS NULL THEN 'unknown_course'
       WHEN NOT c.sure THEN 'ambiguous_course'
       WHEN p.live IS NOT NULL THEN 'enrolled'
+      WHEN p.known IS NULL AND o.user_id IS NOT NULL AND NOT o.read_since THEN 'enrolled'
       WHEN p.known OR o.user_id IS NOT NULL OR held.state = 'enrolled' THEN 'done'
       WHEN NOT l.active THEN 'inactive_learner'
       WHEN NOT c.active THEN 'inactive_course'

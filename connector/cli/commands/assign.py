@@ -14,7 +14,7 @@ from connector.sync import run_assign
 # Outcome of the plan → what it means, in the order in which a person asks.
 MEANINGS = {
     "enroll": "due: not enrolled yet",
-    "enrolled": "enrolled in Absorb, now or formerly",
+    "enrolled": "enrolled in Absorb, now or formerly, or by learnsync since the last pull",
     "done": "was enrolled before and is no more: left as it is",
     "duplicate": "another assignment of the same learner and course acts",
     "held": "refused before, and unchanged: try again with --retry",
@@ -48,8 +48,8 @@ def show(report: AssignReport) -> None:
     read = ("read", f"{report.read:,}", "")
     out.print(table("Assignments of Salesforce", ("outcome", "assignments", ""), [*rows, read], numbers=False))
     if report.samples:
-        columns = ("outcome", "assignment", "learner", "course", "refused with")
-        keys = ("outcome", "assignment_id", "learner", "course", "error_text")
+        columns = ("outcome", "assignment", "learner", "course", "start", "due", "refused with")
+        keys = ("outcome", "assignment_id", "learner", "course", "start_at", "due_at", "error_text")
         samples = [[sample[key] or None for key in keys] for sample in report.samples]
         out.print(table("For example", columns, samples, numbers=False))
     if report.dry_run:
@@ -59,6 +59,13 @@ def show(report: AssignReport) -> None:
         f"Enrolled {report.enrolled:,} in Absorb; {report.already:,} were there already, {report.rejected:,} refused,"
         f" {report.deferred:,} put off, {report.left_out:,} left to a later run."
     )
+    _show_dates(report.dates.get("dropped", 0))
     for failure in report.failures:
         text = escape(str(failure["error_text"]))
         out.print(f"  [red]{failure['state']}[/] {failure['assignment_id']}: {text}", soft_wrap=True)
+
+
+def _show_dates(dropped: int) -> None:
+    if dropped:
+        said = f"Absorb did not keep the start or due date of {dropped:,}: set them there"
+        out.print(f"  [yellow]note[/] {said} (ops.assignments, dates_kept = false)", soft_wrap=True)

@@ -20,6 +20,11 @@ def show_build(report: BuildReport) -> None:
     out.print(table(title, ("table", "rows", "new", "changed", "gone"), made))
     if report.statuses:
         out.print(table("Where learners stand", ("ProgressStatus", "enrollments", ""), bars(report.statuses)))
+    if report.moves:
+        out.print(table("Statuses that changed", ("from → to", "enrollments", ""), bars(report.moves)))
     if report.unmapped:
         unmapped = f"{report.unmapped:,} enrollment(s) with a status no map knows"
         out.print(f"  [yellow]{unmapped}[/]: `learnsync rejects list`")
+    if report.scores_out_of_range:
+        odd = f"{report.scores_out_of_range:,} score(s) outside 0-100"
+        out.print(f"  [yellow]{odd}[/]: null in learning_record, as served in absorb.enrollments", soft_wrap=True)

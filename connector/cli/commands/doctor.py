@@ -2,30 +2,41 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
 from connector.absorb.client import AbsorbClient
+from connector.absorb.dialects import Dialect
+from connector.absorb.identity import portal_identity
 from connector.absorb.lists import LIST_PATHS, read_page
-from connector.absorb.pull.pull import pull_lock
+from connector.absorb.pull.pull import account_lock, pull_lock
 from connector.absorb.walk.pages import Ask
 from connector.canonical import load_maps
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.errors import LearnsyncError, NotFoundError, WarehouseLockedError
 from connector.learning_records.client import LearningRecordsApi
+from connector.push.holds import open_holds
 from connector.salesforce import login as auth
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings import plan as learnings_plan
+from connector.salesforce.readback import people
 from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
-from connector.warehouse.database import Warehouse
+from connector.warehouse import fields
+from connector.warehouse.database import Warehouse, is_there, require_place
+from connector.warehouse.dialects import read_dialects
+from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from mappings import Mapping
 
 # What a check that could be made returns: what it found; or, for a warning, what it found and the remedy.
 Found = str | tuple[str, str]
+# What the warehouse says whose rows it holds: portal and org.
+Noted = dict[str, Identity | None]
+_NO_WAREHOUSE = "If there should be one, check LEARNSYNC_WAREHOUSE__PATH, and that the disk it names is mounted."
 MARKS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
 
 
@@ -53,17 +64,21 @@ def examine() -> list[Finding]:
         settings = load_settings()
     except LearnsyncError as failure:
         return [_failed("settings", failure)]
+    noted: Noted = {}
     return [
         Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}"),
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
-        _guard("warehouse", lambda: _warehouse(settings)),
-        *asyncio.run(_ask(settings)),
+        _guard("warehouse", lambda: _warehouse(settings, noted)),
+        _guard("changes", lambda: _changes(settings)),
+        *_fields(settings),
+        *_holds(settings),
+        *asyncio.run(_ask(settings, noted)),
     ]
 
 
-async def _ask(settings: Settings) -> list[Finding]:
-    findings = [*await _absorb(settings), *await _salesforce(settings)]
+async def _ask(settings: Settings, noted: Noted) -> list[Finding]:
+    findings = [*await _absorb(settings, noted), *await _salesforce(settings, noted)]
     if settings.learning_records.base_url:
         findings.append(await _checked("learning records", _learning_records(settings)))
     return findings
@@ -75,17 +90,20 @@ def _failed(check: str, failure: LearnsyncError) -> Finding:
 
 async def _checked(check: str, work: Awaitable[Found]) -> Finding:
     try:
-        found = await work
+        return _found(check, await work)
     except LearnsyncError as failure:
         return _failed(check, failure)
-    return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
 
 
-def _guard(check: str, work: Callable[[], str]) -> Finding:
+def _guard(check: str, work: Callable[[], Found]) -> Finding:
     try:
-        return Finding(check, "ok", work())
+        return _found(check, work())
     except LearnsyncError as failure:
         return _failed(check, failure)
+
+
+def _found(check: str, found: Found) -> Finding:
+    return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
 
 
 def _mapping(settings: Settings) -> str:
@@ -94,19 +112,68 @@ def _mapping(settings: Settings) -> str:
     return f"{len(maps.rules)} status rules decide every case, {len(maps.learner_rules)} learner rules ({where})"
 
 
-def _warehouse(settings: Settings) -> str:
+def _warehouse(settings: Settings, noted: Noted) -> Found:
+    """A missing warehouse is not made. Of one that is there, `noted` gets whose it is."""
+    if not is_there(settings):
+        require_place(settings.warehouse.path)
+        return f"{settings.warehouse.path} would be created by the first pull", _NO_WAREHOUSE
     with Warehouse.of(settings).connect() as connection:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
+        noted |= {system: known(connection, settings.tenant_id, system) for system in SYSTEMS}
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
 
 
-async def _absorb(settings: Settings) -> list[Finding]:
+def _changes(settings: Settings) -> Found:
+    """How each list is asked for what changed, as far as a pull has found out."""
+    kept = {}
+    if is_there(settings):
+        with Warehouse.of(settings).connect() as connection:
+            kept = {one.stream: one for one in read_dialects(connection, settings.tenant_id, settings.absorb.url)}
+    usual = Dialect.MODIFIED_SINCE.value
+    text = ", ".join(
+        f"{stream} by {kept[stream].dialect} (since {kept[stream].found_at:%Y-%m-%d})" if stream in kept
+        else f"{stream} by {usual}"
+        for stream in LIST_PATHS
+    )  # fmt: skip
+    if any(one.dialect == Dialect.WHOLE.value for one in kept.values()):
+        return text, 'The portal refuses to be asked by date: docs/operators.md, "The portal refuses modifiedSince".'
+    return text
+
+
+def _fields(settings: Settings) -> list[Finding]:
+    """What pulls found to be missing from the portal's answers; nothing on an ordinary day."""
+    if not is_there(settings):
+        return []
+    try:
+        with Warehouse.of(settings).connect() as connection:
+            vanished = fields.vanished(connection, settings.tenant_id)
+            emptied = fields.emptied(connection, settings.tenant_id)
+    except LearnsyncError:
+        return []  # the check of the warehouse says why
+    texts = [f"{one}: the portal serves it no more; stored values stay" for one in vanished]
+    texts += [f"{one}: far more nulls than before" for one in emptied]
+    remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
+    return [Finding("fields", "warn", text, remedy) for text in texts]
+
+
+def _holds(settings: Settings) -> list[Finding]:
+    """A warning for each push that is held; nothing where there is no warehouse, or its own check failed."""
+    if not is_there(settings):
+        return []
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        held = open_holds(connection, settings.tenant_id)
+        return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+    return []
+
+
+async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:
+    lock = pull_lock if is_there(settings) else account_lock
     try:
         client = AbsorbClient.of(settings)
-        # A login ends the session of whoever uses the account: never beside a running pull.
-        with pull_lock(settings, "doctor"):
+        # A login ends the session of whoever uses the account: never beside a pull whose token cannot be shared.
+        with nullcontext() if client.at_hand else lock(settings, "doctor"):
             async with client:
-                return await _ask_portal(settings, client)
+                return await _ask_portal(settings, client, noted)
     except WarehouseLockedError as busy:
         text = f"{busy.message} Not asked: a login would end its session."
         return [Finding("absorb", "warn", text, "Run doctor later.")]
@@ -114,11 +181,12 @@ async def _absorb(settings: Settings) -> list[Finding]:
         return [_failed("absorb", failure)]
 
 
-async def _ask_portal(settings: Settings, client: AbsorbClient) -> list[Finding]:
+async def _ask_portal(settings: Settings, client: AbsorbClient, noted: Noted) -> list[Finding]:
     both = settings.absorb.uses_oauth and (settings.absorb.username or settings.absorb.password)
     findings = [_OAUTH_WINS] if both else []
     findings.append(await _checked("absorb login", _login(client, settings)))
     if findings[-1].verdict == "ok":
+        findings.append(await _checked("absorb portal", _portal(client, settings, noted)))
         findings += [await _checked(f"absorb {stream}", _visible(client, stream)) for stream in ("users", "courses")]
     return findings
 
@@ -138,6 +206,17 @@ async def _login(client: AbsorbClient, settings: Settings) -> Found:
     return f"{client.session.base_url} accepts key, user and password"
 
 
+async def _portal(client: AbsorbClient, settings: Settings, noted: Noted) -> str:
+    return _same(await portal_identity(client), settings, noted)
+
+
+def _same(found: Identity, settings: Settings, noted: Noted) -> str:
+    before = noted.get(found.system)
+    refuse_other(before, found, settings.tenant_id)
+    when = "as in the warehouse" if before else "noted by the first " + ("pull" if found.system == "portal" else "push")
+    return f"{found.kind} {found.id}, {when}"
+
+
 async def _visible(client: AbsorbClient, stream: str) -> Found:
     ask = Ask(None, 1, 0, sort=False)
     total = (await read_page(client, LIST_PATHS[stream], STREAMS[stream].collection, ask)).page.total
@@ -146,7 +225,7 @@ async def _visible(client: AbsorbClient, stream: str) -> Found:
     return f"this admin sees no {stream}", "Use a system-wide admin: what its role cannot see is silently missing."
 
 
-async def _salesforce(settings: Settings) -> list[Finding]:
+async def _salesforce(settings: Settings, noted: Noted) -> list[Finding]:
     if not settings.salesforce.login_url:
         return [Finding("salesforce", "warn", "LEARNSYNC_SALESFORCE__LOGIN_URL is not set: no push", "Set it to push.")]
     try:
@@ -158,9 +237,11 @@ async def _salesforce(settings: Settings) -> list[Finding]:
         findings = [await _checked("salesforce login", _grant(client))]
         if findings[0].verdict == "ok":
             findings += _key_file(settings)
+            findings.append(await _checked("salesforce org", _org(client, settings, noted)))
             findings += [
                 await _checked(f"salesforce {it.object}", _target(client, it, maps)) for it in TARGETS.values()
             ]
+            findings.append(await _checked("salesforce people", _people(client, settings, maps)))
             if settings.salesforce.learnings_graph:
                 findings.append(await _checked("salesforce learnings", _learnings(client, maps)))
             findings.append(await _checked("salesforce LearningItemProgress", _progress(client)))
@@ -172,6 +253,10 @@ async def _grant(client: SalesforceClient) -> Found:
     return f"org {grant.org_id} at {grant.instance_url}"
 
 
+async def _org(client: SalesforceClient, settings: Settings, noted: Noted) -> str:
+    return _same((await client.grant()).identity, settings, noted)
+
+
 def _key_file(settings: Settings) -> list[Finding]:
     path = settings.salesforce.private_key_file
     warning = auth.exposure(path) if path else ""
@@ -179,11 +264,21 @@ def _key_file(settings: Settings) -> list[Finding]:
 
 
 async def _target(client: SalesforceClient, target: OrgObject, maps: Mapping) -> Found:
-    fields = await preflight.check(client, target, maps)
+    fields, notes = await preflight.look(client, target, maps)
     left_out = len(maps.object_fields(target.object)) - len(fields)
-    return f"{len(fields)} mapped fields are there and writable" + (
+    text = f"{len(fields)} mapped fields are there and writable" + (
         f", {left_out} optional left out" if left_out else ""
     )
+    return (f"{text}; {'; '.join(notes)}", preflight.REMEDY) if notes else text
+
+
+async def _people(client: SalesforceClient, settings: Settings, maps: Mapping) -> Found:
+    compared = await people.check(client, maps)
+    by_hand = f", {len(maps.manual)} learner(s) by hand" if maps.manual else ""
+    if lines := await people.unknown_lines(client, maps, settings.tenant_id):
+        text = f"the org does not have, or hides, whom learner_crosswalk.csv names in line {', '.join(map(str, lines))}"
+        return text, "Correct the salesforce_id; until then these learners are blocked."
+    return f"learners are matched by {', '.join(compared)}{by_hand}"
 
 
 async def _learnings(client: SalesforceClient, maps: Mapping) -> Found:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from connector.absorb.pull.options import ORDER, PullOptions, PullReport, StreamReport
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, table
+from connector.cli.tables import reported, show_fields, table
 from connector.errors import SettingsError
 from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
@@ -56,14 +56,21 @@ def _figures(stream: StreamReport) -> tuple[str | int | float, ...]:
 
 def show_pull(report: PullReport) -> None:
     """Rows and requests per stream, and what could not be read."""
+    if report.new_warehouse:
+        out.print(f"A new warehouse was made at {escape(report.new_warehouse)}.", soft_wrap=True)
     columns = ("stream", "lists", "read", "new", "changed", "unfit", "requests", "seconds")
     out.print(table("Pulled from Absorb", columns, map(_figures, report.streams.values())))
     for stream in report.streams.values():
         for scope, reason in stream.failures.items():
             out.print(f"  [red]not read[/] {stream.stream} of {scope}: {escape(reason)}", soft_wrap=True)
-        if stream.left_out:
+        if stream.left_out and stream.stream in DETAIL_STREAMS:
+            out.print(f"  {stream.left_out:,} learner(s) and courses are left to be looked into by later pulls")
+        elif stream.left_out:
             out.print(f"  {stream.left_out:,} quiet course(s) left to a later pull: so many requests saved")
+        if stream.counts.returned:
+            out.print(f"  {stream.counts.returned:,} of {stream.stream} returned that had been marked removed")
         if stream.tombstones:
-            out.print(f"  {len(stream.tombstones)} course(s) are gone from Absorb (404); their enrollments are kept")
+            out.print(f"  {len(stream.tombstones)} course(s) answered 404: gone once a later run meets the same")
+    show_fields(map(str, report.vanished), map(str, report.emptied))
     if report.pending:
         out.print(f"  [yellow]{report.pending:,} row(s) in quarantine[/]: see `learnsync rejects list`")

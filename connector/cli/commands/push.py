@@ -1,21 +1,27 @@
 """`learnsync push`: differences → Salesforce and the LearningRecord API."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.text import Text
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, table
+from connector.cli.tables import reported, show_notes, table
+from connector.push.holds import Hold
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
-FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back")
+FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back", "outdated")
+MOST_STATUSES = 5
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
+    "collision": "another learner matches the same person",
+    "not_in_org": "learner_crosswalk.csv names a person that the org does not have",
     "no_progress_record": "Salesforce has no record for this learner and learning item",
     "several_progress_records": "Salesforce has several records for this learner and learning item",
 }
@@ -41,9 +47,14 @@ def push(
             help=f"Only this target; repeat for several: {', '.join(TARGET_NAMES)}. Default: all that are set up."
         ),
     ] = None,
+    approve: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOLD", help="Send the plan that this hold keeps back, and nothing larger."),
+    ] = None,
 ) -> Outcome:
     """Differences → Salesforce, and the LearningRecord API where set. Repeating does no harm."""
-    options = PushOptions(target or None, dry_run=dry_run, limit=limit, full=full, samples=samples)
+    asked = PushOptions(target or None, dry_run=dry_run, limit=limit, full=full, samples=samples)
+    options = replace(asked, approve=approve or ())
     return reported(run_push(run.settings, options, run.progress), show_push)
 
 
@@ -53,9 +64,11 @@ def show_push(report: PushReport) -> None:
     targets = list(report.targets.values())
     figures = zip(FIGURES, *map(_figures, targets), strict=True)
     out.print(table(title, ("", *(target.object for target in targets)), figures))
+    show_notes(report.notes)
     if report.resumed:
         out.print(f"  took up bulk job(s) of an earlier push: {', '.join(report.resumed)}", soft_wrap=True)
     for target in targets:
+        show_hold(target.hold)
         _show_method(target, dry_run=report.dry_run)
         _show_reasons(target)
     if report.api_allowed:
@@ -64,9 +77,17 @@ def show_push(report: PushReport) -> None:
         show_samples(report)
 
 
+def show_hold(hold: Hold | None) -> None:
+    """What is held, why, and how to approve it."""
+    if hold:
+        out.print(f"  [red]held[/] {escape(hold.message)}", soft_wrap=True)
+        for change, rows in list(hold.counts["statuses"].items())[:MOST_STATUSES]:
+            out.print(f"    {rows:,} {change}")
+
+
 def _figures(target: TargetReport) -> tuple[int, ...]:
     due = (target.create, target.update, target.unchanged, sum(target.blocked.values()))
-    return (*due, target.accepted, target.rejected, target.deferred, target.held)
+    return (*due, target.accepted, target.rejected, target.deferred, target.held, sum(target.outdated.values()))
 
 
 def _show_method(target: TargetReport, *, dry_run: bool) -> None:
@@ -85,6 +106,8 @@ def _show_reasons(target: TargetReport) -> None:
         out.print(f"  [yellow]note[/] {target.object}: {note}", soft_wrap=True)
     for code, rows in sorted(target.errors.items()):
         out.print(f"  [red]refused[/] {rows:,} {target.object}: {code}")
+    for reason, rows in target.outdated.items():
+        out.print(f"  [red]outdated[/] {rows:,} {target.object}: {reason} – the target cannot update", soft_wrap=True)
     if target.held:
         held = f"{target.held:,} {target.object} held"
         out.print(f"  {held}: refused before and unchanged since (`learnsync rejects list`)")
@@ -94,7 +117,8 @@ def show_samples(report: PushReport) -> None:
     """A few records per action, field by field: what the org holds now, and what it would hold."""
     for target in report.targets.values():
         if rows := list(_sample_rows(target)):
-            columns = ("field", "in Salesforce", "would be")
+            place = "in the API" if target.object == "LearningRecord" else "in Salesforce"
+            columns = ("field", place, "would be")
             out.print(table(f"{target.object}, for example", columns, rows, numbers=False))
         for sample in target.samples:
             if sample["action"] == "update" and sample.get("in_salesforce") is False:

@@ -23,6 +23,7 @@ from connector.settings import Settings
 from connector.streams import MODELS
 from connector.sync import stage
 from connector.times import utc_now
+from connector.warehouse import fields
 from connector.warehouse.database import Connection, Stamp, Warehouse, count
 from connector.warehouse.load import Batch, load_batch
 
@@ -47,6 +48,14 @@ class RetryReport:
     def complete(self) -> bool:
         """True when no source row is left."""
         return not self.still_unfit
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """How many quarantined rows and how many fields were settled."""
+
+    rows: int
+    fields: int
 
 
 @app.command("list")
@@ -76,12 +85,28 @@ def retry_rejects(
 
 @app.command("clear")
 @command(has_verbose=False)
-def clear_rejects(run: Run, *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> Outcome:
-    """Settle quarantined rows without loading them. They stay in ops.quarantine with resolved_at set."""
+def clear_rejects(
+    run: Run,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    outdated: Annotated[
+        bool, typer.Option("--outdated", help="Instead: leave outdated records of the LearningRecord API as they are.")
+    ] = False,
+    row_id: Ids = None,
+) -> Outcome:
+    """Settle quarantined rows without loading them, and fields that vanished. Nothing is deleted."""
+    if row_id and not outdated:
+        raise SettingsError("--id goes with --outdated.", remedy="Without it, all quarantined rows are settled.")
+    what = "outdated record(s)" if outdated else "quarantined row(s), and the fields that vanished"
     if not yes:
-        typer.confirm("Settle all quarantined rows without loading them?", err=True, abort=True)
+        rest = "They stay as they are in the API" if outdated else "Rows are not loaded, and stored values stay"
+        typer.confirm(f"Settle the {what}? {rest}.", err=True, abort=True)
+    if outdated:
+        settled = settle(run.settings, _chosen(row_id=row_id))
+        return Outcome({"cleared": settled}, partial(out.print, f"Settled {settled:,} {what}."))
     cleared = clear(run.settings)
-    return Outcome({"cleared": cleared}, partial(out.print, f"Settled {cleared:,} quarantined row(s)."))
+    text = f"Settled {cleared.rows:,} quarantined row(s) and {cleared.fields:,} field(s)."
+    return Outcome({"cleared": cleared.rows, "fields": cleared.fields}, partial(out.print, text))
 
 
 @app.callback()
@@ -104,16 +129,19 @@ def _chosen(
 
 
 def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None = None) -> dict[str, Any]:
-    """Pending source rows and refused pushes, newest first; `pending` counts all that are meant, listed or not."""
+    """Pending source rows, refused pushes and vanished fields; `pending` counts all that are meant, listed or not."""
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
     source = f"FROM ({sql('rejects_source')})"
     pushes = f"FROM ({sql('rejects_pushes')})"
-    with Warehouse.of(settings).connect() as connection:
+    vanished = f"FROM ({sql('rejects_fields')}) ORDER BY stream, field"
+    with Warehouse.existing(settings).connect() as connection:
+        gone = records(connection, vanished, values)
         pending = count(connection, f"SELECT (SELECT count(*) {source}) + (SELECT count(*) {pushes})", values)
         source += f" ORDER BY last_seen DESC, stream, source_id LIMIT {limit:d}"
         pushes += f" ORDER BY last_sent_at DESC, external_id LIMIT {limit:d}"
         return {
-            "pending": pending,
+            "pending": pending + len(gone),
+            "fields": gone,
             "source": records(connection, source, values),
             "pushes": records(connection, f"SELECT * EXCLUDE (tenant_id, org_id) {pushes}", values),
         }
@@ -122,6 +150,7 @@ def collect(settings: Settings, limit: int, chosen: dict[str, list[str]] | None 
 def retry(settings: Settings, chosen: dict[str, list[str]] | None = None) -> RetryReport:
     """Load quarantined rows again as they were received; mark refused pushes as due. Raises WarehouseLockedError."""
     values = {"tenant_id": settings.tenant_id, **(chosen or _chosen())}
+    Warehouse.existing(settings)
     return stage(settings, "rejects retry", lambda run_id, _: _retry(settings, values, run_id))
 
 
@@ -146,7 +175,7 @@ def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
     if not files:
         return 0
     stamp, note_due = Stamp(settings.tenant_id, run_id, utc_now()), bool(settings.absorb.detail_streams)
-    counts = load_batch(warehouse, Batch(stream, files=files), stamp, note_due=note_due)
+    counts = load_batch(warehouse, Batch(stream, files=files, observed=False), stamp, note_due=note_due)
     return counts.read - counts.quarantined
 
 
@@ -159,15 +188,23 @@ def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Itera
         yield path
 
 
-def clear(settings: Settings) -> int:
-    """Settle all quarantined rows; returns how many."""
-    with Warehouse.of(settings).transaction() as connection:
+def clear(settings: Settings) -> Cleared:
+    """Settle all quarantined rows, and what is reported of fields."""
+    with Warehouse.existing(settings).transaction() as connection:
         settle = "UPDATE ops.quarantine SET resolved_at = ? WHERE tenant_id = ? AND resolved_at IS NULL"
-        return count(connection, settle, [utc_now(), settings.tenant_id])
+        rows = count(connection, settle, [utc_now(), settings.tenant_id])
+        return Cleared(rows, fields.settle(connection, settings.tenant_id, utc_now()))
+
+
+def settle(settings: Settings, chosen: dict[str, list[str]]) -> int:
+    """Leave outdated records as the API has them, until something else of them changes; returns how many."""
+    values = {"tenant_id": settings.tenant_id, **chosen}
+    with Warehouse.existing(settings).transaction() as connection:
+        return count(connection, sql("rejects_settle", pushes=sql("rejects_pushes")), values)
 
 
 def show(listing: dict[str, Any]) -> None:
-    """Print both lists."""
+    """Print the lists."""
     if not listing["pending"]:
         out.print("Nothing is waiting for a fix.")
         return
@@ -180,8 +217,15 @@ def show(listing: dict[str, Any]) -> None:
     if rows := listing["pushes"]:
         keys = ("target_object", "external_id", "state", "error_code", "error_text", "attempts")
         pushes = [["" if row[key] is None else str(row[key]) for key in keys] for row in rows]
-        out.print(table("Pushes refused", ("object", "external id", "state", "code", "text", "tries"), pushes))
-    out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries them again.")
+        headers = ("object", "external id", "state", "code", "text", "tries")
+        out.print(table("Pushes refused, and records outdated", headers, pushes))
+    if rows := listing["fields"]:
+        gone = [(row["stream"], row["field"], ago(row["since"])) for row in rows]
+        out.print(table("Fields that the portal stopped serving", ("stream", "field", "since"), gone, numbers=False))
+        out.print("Stored values stay; where that is well, settle them: `learnsync rejects clear` (docs/operators.md).")
+    out.print(f"{listing['pending']:,} in all. `learnsync rejects retry` tries rows and pushes again.")
+    if any(row["state"] == "outdated" for row in listing["pushes"]):
+        out.print("  outdated: the API cannot update. Correct it there, then `learnsync rejects clear --outdated`.")
 
 
 def show_retry(report: RetryReport) -> None:

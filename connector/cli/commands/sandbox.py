@@ -21,7 +21,10 @@ def sandbox(
     courses: Annotated[int | None, typer.Option(min=1, help="How many courses; default grows with --scale.")] = None,
     dataset: Annotated[Path | None, typer.Option(help="Serve the OULAD registrations in this folder instead.")] = None,
     faults: Annotated[
-        str, typer.Option(help="Fault profile: none, flaky, slow, stray401, expiring, unsorted, nosort, …")
+        str,
+        typer.Option(
+            help="Fault profile: none, flaky, slow, stray401, expiring, unsorted, nosort, nosince, nodatefilter, …"
+        ),
     ] = "none",
     absorb_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,
     salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one.")] = 0,

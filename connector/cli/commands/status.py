@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.cli.command import Outcome, Run, command
+from connector.cli.commands.push import show_hold
 from connector.cli.console import out
-from connector.cli.tables import ago, records, reported, show_drift, sql, table
+from connector.cli.tables import ago, records, reported, show_drift, show_fields, sql, table
+from connector.push.holds import Hold, open_holds
 from connector.settings import Settings
+from connector.warehouse import fields
 from connector.warehouse.database import Warehouse
 from connector.warehouse.statements import identifier
 
@@ -22,15 +25,19 @@ class Status:
     balanced: bool
     runs: list[dict[str, Any]]
     pending: dict[str, int]
+    holds: list[Hold]
     drift: dict[str, int]
+    fields: dict[str, list[str]]
     api_calls: dict[str, Any]
+    identity: list[dict[str, Any]]  # the portal and the org that the rows are of
 
     @property
     def complete(self) -> bool:
-        """True when nothing waits for a fix."""
-        return not any(self.pending.values())
+        """True when nothing waits for a fix or for an approval."""
+        return not any(self.pending.values()) and not self.holds
 
 
+IDENTITY = "SELECT system, id, kind, url, noted_at FROM ops.identity WHERE tenant_id = $tenant_id ORDER BY ALL DESC"
 TABLES = (
     "absorb.departments", "absorb.users", "absorb.courses", "absorb.enrollments", "learning_record",
     "learning_item_progress", "salesforce.users", "salesforce.contacts", "salesforce.push_ledger",
@@ -46,10 +53,10 @@ def status(run: Run) -> Outcome:
 
 
 def collect(settings: Settings) -> Status:
-    """Read the figures. Raises WarehouseError."""
+    """Read the figures. Raises WarehouseError, also where there is no warehouse."""
     mine = {"tenant_id": settings.tenant_id}
     counts = ", ".join(f"(SELECT count(*) FROM {it} WHERE tenant_id = $tenant_id) AS {identifier(it)}" for it in TABLES)
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         [tables] = records(connection, f"SELECT {counts}", mine)
         accounting = records(connection, sql("accounting"), mine)
         return Status(
@@ -60,8 +67,14 @@ def collect(settings: Settings) -> Status:
             sum(row["enrollments"] for row in accounting) == tables["absorb.enrollments"],
             records(connection, sql("runs"), mine),
             {row["kind"]: row["pending"] for row in records(connection, sql("pending"), mine)},
+            open_holds(connection, settings.tenant_id),
             {row["kind"]: row["differences"] for row in records(connection, sql("drift"), mine)},
+            {
+                "vanished": [str(one) for one in fields.vanished(connection, settings.tenant_id)],
+                "emptied": [str(one) for one in fields.emptied(connection, settings.tenant_id)],
+            },
             records(connection, sql("api_calls"), mine)[0],
+            records(connection, IDENTITY, mine),
         )
 
 
@@ -71,6 +84,8 @@ def show(status: Status) -> None:
         (row["stream"], row["lists"], row["newest"], ago(row["last_read"]), ago(row["first_read"]))
         for row in status.watermarks
     ]
+    for row in status.identity:
+        out.print(f"Of the {row['system']} with the {row['kind']} {row['id']} at {row['url']}", soft_wrap=True)
     columns = ("stream", "lists", "newest row", "last read", "longest unread")
     out.print(table(f"Watermarks of tenant {status.tenant_id}", columns, marks))
     out.print(table("Rows", ("table", "rows"), status.tables.items()))
@@ -79,6 +94,9 @@ def show(status: Status) -> None:
     for kind, number in status.pending.items():
         if number:
             out.print(f"  [yellow]{number:,} {kind}[/]: see `learnsync rejects list`")
+    show_fields(status.fields["vanished"], status.fields["emptied"])
+    for hold in status.holds:
+        show_hold(hold)
     show_drift(status.drift)
     if status.api_calls:
         calls = status.api_calls

@@ -10,9 +10,10 @@ SELECT
   h.sort_key,
   h.payload,
   h.payload_hash,
+  h.removed,
   CASE
-    WHEN $create_only AND l.accepted_hash IS NOT NULL AND h.removed THEN 'cannot delete'
-    WHEN $create_only AND l.accepted_hash <> h.payload_hash THEN 'cannot update'
+    -- What differs, and whether that is worth a word, is the target's to say.
+    WHEN $create_only AND (l.accepted_hash <> h.payload_hash OR (l.accepted_hash IS NOT NULL AND h.removed)) THEN 'outdated'
     WHEN $create_only AND l.accepted_hash IS NOT NULL THEN 'unchanged'
     -- A record of ours that the org has is kept up to date even when its learner matches nobody any more.
     WHEN h.blocked IS NOT NULL AND (l.accepted_hash IS NULL OR $update_only) THEN h.blocked

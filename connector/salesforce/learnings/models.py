@@ -166,6 +166,12 @@ class LearningRef(_Answer):
     learning_course_id: str | None = None
 
 
+class KnownLearning(LearningRef):
+    """The learning of a GET, with whatever fields the org serves of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Fulfiller(_Answer):
     """What fulfils a requirement."""
 
@@ -188,5 +194,10 @@ class FoundationItem(_Answer):
 class Graph(_Answer):
     """The answer to GET."""
 
-    learning: LearningRef
+    learning: KnownLearning
     prerequisites: list[FoundationItem] | None = None
+    recommended: list[FoundationItem] | None = None
+
+    def requirements(self, kind: str) -> list[FoundationItem]:
+        """Those of one kind, `prerequisites` or `recommended`."""
+        return (self.prerequisites if kind == "prerequisites" else self.recommended) or []

@@ -1,5 +1,6 @@
 """Which learnings are to be created or updated: the catalogue against the ledger, prerequisites first."""
 
+import json
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as MappingType
 from graphlib import TopologicalSorter
@@ -7,8 +8,10 @@ from typing import Any
 
 from connector.errors import PreflightError, SettingsError
 from connector.push.difference import Item, Source, json_object, value_sql
+from connector.push.watch import Watch, WatchedField
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import FIRST_VERSION
+from connector.salesforce.learnings.changes import KINDS, named
 from connector.salesforce.preflight import describe_or_none
 from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, rows_param, statements
@@ -62,19 +65,36 @@ def _problems(field: LearningField, known: dict[str, Any]) -> list[str]:
 
 
 def prepare(connection: Connection, tenant_id: str) -> list[str]:
-    """Fill temp tables with the prerequisites that can be sent; returns what a person should know of the others."""
+    """Fill temp tables with the requirements that can be sent; returns what a person should know of the others."""
     connection.execute(sql("catalogue_edges"), {"tenant_id": tenant_id})
-    edges = "SELECT course_id, list(prerequisite_id) FROM catalogue_edges WHERE known GROUP BY ALL"
-    groups = cycles(dict(connection.execute(edges).fetchall()))
-    cyclic = [{"course_id": course, "group": at} for at, group in enumerate(groups) for course in group]
-    connection.execute(sql("catalogue_prerequisites"), {"cyclic": rows_param(cyclic)})
+    required = cycles(dict(connection.execute(sql("edges_required")).fetchall()))
+    connection.execute(sql("catalogue_prerequisites"), {"cyclic": _cyclic(required)})
+    recommended = cycles(dict(connection.execute(sql("edges_named")).fetchall()))
+    connection.execute(sql("catalogue_recommended"), {"cyclic": _cyclic(recommended)})
     notes = [
         f"{len(group)} course(s) require each other, so the prerequisites among them were left out: {', '.join(group)}"
-        for group in groups
+        for group in required
     ]
-    if unknown := count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known"):
-        notes.append(f"{unknown} prerequisite(s) left out: the catalogue does not have the course they name")
+    notes += [
+        f"{len(group)} course(s) follow each other, so the recommendations among them were left out: {', '.join(group)}"
+        for group in recommended
+    ]
+    for kind in ("prerequisite", "recommended"):
+        unknown = count(connection, "SELECT count(*) FROM catalogue_edges WHERE NOT known AND kind = ?", [kind])
+        if unknown:
+            what = "prerequisite" if kind == "prerequisite" else "recommendation"
+            notes.append(f"{unknown} {what}(s) left out: the catalogue does not have the course they name")
     return notes
+
+
+def _cyclic(groups: list[list[str]]) -> str:
+    return rows_param({"course_id": course, "group": at} for at, group in enumerate(groups) for course in group)
+
+
+def recommended_before(connection: Connection, key: MappingType[str, str]) -> dict[str, list[str]]:
+    """Course → the courses that learnsync ever recommended for it, by the ledger."""
+    found = connection.execute(sql("recommended_before"), key).fetchall()
+    return {course: list(json.loads(content)) for course, content in found}
 
 
 def cycles(edges: Edges) -> list[list[str]]:
@@ -128,20 +148,34 @@ def source(maps: Mapping) -> Source:
     return Source(maps.sql(QUERY), payload_sql(maps.learnings), files)
 
 
+def watch(maps: Mapping) -> Watch:
+    """The fields of a learning that a push may not blank in large numbers unasked."""
+    valued = [
+        field for field in maps.learnings if field.custom is None and field.kind in {"text", "number", "datetime"}
+    ]
+    return Watch(tuple(WatchedField(field.field, literal(f'$.learning."{field.field}"')) for field in valued))
+
+
 def sorted_items(items: Iterable[Item]) -> list[Item]:
-    """The learnings, each after those of them that it requires."""
+    """The learnings, each after those of them that it names."""
     known = {item.external_id: item for item in items}
-    order = in_order(known, {key: item.payload["prerequisites"] for key, item in known.items()})
+    edges = {key: [course for kind in KINDS for course in named(item, kind)] for key, item in known.items()}
+    order = in_order(known, edges)
     return [known[key] for key in order]
 
 
 def payload_sql(fields: tuple[LearningField, ...]) -> str:
-    """The learning as the API names its fields, and the ids of the courses it requires."""
+    """The learning as the API names its fields, and the ids of the courses it requires and recommends.
+
+    A course that recommends nothing has no such member: its payload is that of the version before.
+    """
     custom = {field.custom: _value(field) for field in fields if field.custom is not None}
     learning = {field.field: _value(field) for field in fields if field.custom is None}
     learning["learningCourseCustomFields"] = json_object(custom)
     prerequisites = "coalesce(to_json(prerequisites), to_json(CAST([] AS VARCHAR[])))"
-    return json_object({"learning": json_object(learning), "prerequisites": prerequisites})
+    members = {"learning": json_object(learning), "prerequisites": prerequisites}
+    more = members | {"recommended": "to_json(recommended)"}
+    return f"CASE WHEN recommended IS NULL THEN {json_object(members)} ELSE {json_object(more)} END"
 
 
 def _value(field: LearningField) -> str:

@@ -13,6 +13,7 @@ from connector.canonical.match import match
 from connector.errors import PreflightError
 from connector.progress import Silent
 from connector.push import difference
+from connector.push.difference import Source
 from connector.push.engine import Destination, Run
 from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
@@ -24,14 +25,19 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.readback.read import Reader
+from connector.salesforce.push.rebuild import READABLE, is_lost, take_over
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
+from connector.salesforce.readback.people import read_people
+from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of
-from connector.warehouse.database import Connection
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
+from connector.warehouse.database import Connection, is_there
+from connector.warehouse.identity import require_same
 from mappings import FieldMap
 
 Sample = dict[str, Any]
 SHOWN = ("create", "update")
+EMPTY_LEDGER = "the ledger of this warehouse was empty and is filled from them"
 KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
 
 
@@ -39,6 +45,13 @@ class OrgDestination(Destination):
     """An org, whose calls count."""
 
     client: SalesforceClient
+
+    async def org_id(self, run: Run) -> str:
+        """The id of the org. That it is the one of this warehouse is checked when the file is next opened."""
+        grant = await self.client.grant()
+        note_by = "" if run.options.dry_run else run.run_id
+        require_same(run.warehouse, grant.identity, run.settings.tenant_id, note_by=note_by)
+        return grant.org_id
 
     def add_calls(self, report: PushReport) -> None:
         """What the session has used so far, whichever destinations share it."""
@@ -55,27 +68,35 @@ class OrgObjects(OrgDestination):
         self._run = run
         self._org_id = ""
         self._left: list[OpenJob] = []
+        self._known: dict[str, Checkpoint] = {}
+        self._lost: list[ObjectTarget] = []
 
     async def preflight(self) -> None:
         """Raises PreflightError with the problems of all targets."""
         objects = [ALL_TARGETS[name] for name in self.names]
-        self._org_id = (await self.client.grant()).org_id
+        self._org_id = await self.org_id(self._run)
         if PROGRESS in objects:
             await preflight.permit_progress(self.client, self._run.settings)
         problems: list[str] = []
         for target in objects:
             try:
-                fields = await preflight.check(self.client, target, self._run.maps)
+                fields, notes = await preflight.look(self.client, target, self._run.maps)
                 self.targets.append(ObjectTarget(self._run, self.client, self._org_id, target, fields))
+                self.targets[-1].notes = notes
             except PreflightError as failure:
                 problems += failure.problems
             self._run.progress.advance()
         if problems:
+            if is_there(self._run.settings):
+                with self._run.warehouse.connect():  # another org is refused as such, not for what it lacks
+                    pass
             raise PreflightError(problems, remedy=preflight.REMEDY)
 
     def look_back(self, connection: Connection) -> None:
-        """The bulk jobs that an earlier push was killed over, whatever this one is to send."""
+        """The bulk jobs that an earlier push was killed over, whatever this one is to send, and what was read of it."""
         self._left = open_jobs(connection, self._run.settings.tenant_id, self._org_id)
+        self._known = checkpoints(connection, self._run.settings.tenant_id)
+        self._lost = [target for target in self.targets if is_lost(connection, target.ledger)]
 
     async def resume(self) -> list[str]:
         """Bring in the results of these jobs."""
@@ -85,21 +106,43 @@ class OrgObjects(OrgDestination):
         return [job.job_id for job in self._left]
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
-        """Read people and match learners to them, where a target names people and the push is not part of a sync."""
-        if not self._run.options.match or not {ENROLLMENT.name, PROGRESS.name} & set(self.names):
-            return None
+        """Read people and match learners to them, where a target names people and the push is not part of a sync.
+
+        Where the ledger of an object is empty, its records in the org are read too.
+        """
         run, tenant = self._run, self._run.settings.tenant_id
-        run.progress.stage("learners")
-        with run.warehouse.connect() as connection:
-            known = checkpoints(connection, tenant)
-        readings = await Reader(self.client, known, run.folder, Silent()).people(run.maps)
+        keys = self._look_before(run)
+        reader = Reader(self.client, self._known, run.folder, Silent())
+        people = await self._people(reader, keys)
+        own = [(target, await reader.read(READABLE[target.object], fields=target.fields)) for target in self._lost]
 
         def keep(connection: Connection, report: PushReport) -> None:
-            for reading in readings:
+            for reading in people:
                 store(connection, reading, tenant, run.run_id)
-            report.learners = match(connection, run.maps, tenant).learners
+            if people:
+                forget_unneeded(connection, run.maps, tenant)
+                matches = match(connection, run.maps, tenant)
+                report.learners, report.notes = matches.learners, matches.notes
+            for target, reading in own:
+                target.taken_over = take_over(connection, target.ledger, reading, target.source)
 
-        return keep
+        return keep if people or own else None
+
+    def _look_before(self, run: Run) -> Path | None:
+        """The addresses and keys of learners in a file, where people are to be read; a dry run looks back here too."""
+        matched = run.options.match and bool({ENROLLMENT.name, PROGRESS.name} & set(self.names))
+        if not matched and not run.options.dry_run:
+            return None
+        with run.warehouse.connect() as connection:
+            if run.options.dry_run:
+                self.look_back(connection)
+            return spool_keys(connection, run.maps, run.settings.tenant_id, run.folder) if matched else None
+
+    async def _people(self, reader: Reader, keys: Path | None) -> list[Reading]:
+        if keys is None:
+            return []
+        self._run.progress.stage("learners")
+        return await read_people(reader, self._run.maps, keys)
 
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""
@@ -114,20 +157,30 @@ class ObjectTarget:
         self, run: Run, client: SalesforceClient, org_id: str, spec: OrgObject, fields: tuple[FieldMap, ...]
     ) -> None:
         self.name, self.object, self.spec, self.fields = spec.name, spec.object, spec, fields
+        self.notes: list[str] = []
+        self.watch = watch(spec, fields)
         self._run = run
         self._client = client
         self._bulk = BulkPush.of(run, client, org_id, spec)
         self.ledger: Ledger = self._bulk.ledger
         self._spool: Path = run.folder / f"{spec.name}.ndjson"
         self._jobs: BulkSpool | None = None
+        self.taken_over = 0  # records of an empty ledger that the org has
+
+    @property
+    def source(self) -> Source:
+        """What the records are made of."""
+        return source(self.spec, self.fields, self._run.maps, self._run.settings)
 
     def plan(self, connection: Connection) -> TargetReport:
         """The difference, and the records that are due in a spool file or in those of bulk jobs."""
         run = self._run
-        records = source(self.spec, self.fields, run.maps, run.settings)
-        difference.compute(connection, records, self.ledger.key, full=run.options.full)
+        difference.compute(connection, self.source, self.ledger.key, full=run.options.full)
         report = difference.report(connection, self.name, self.object, run.options.samples)
+        if self.taken_over:
+            report.notes.append(f"{self.taken_over:,} records were in the org already: {EMPTY_LEDGER}")
         report.method = self._method(run.options.within_limit(report.due))
+        report.notes += self.notes
         if not run.options.dry_run:
             self._keep(connection, report.method)
         return report

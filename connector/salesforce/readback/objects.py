@@ -18,15 +18,15 @@ SQL_TYPES = {
 class Readable:
     """An object and its table in the schema `salesforce`.
 
-    `columns` are the table's; `where` narrows a full read, and `expected` says in SQL which rows `h` of the table such
-    a read must meet; `logged` says that getUpdated and getDeleted serve it.
+    `columns` are the table's; `extra` are further fields, kept in its column `fields`; `where` narrows a full read;
+    `logged` says that getUpdated and getDeleted serve it.
     """
 
     object: str
     table: str
     columns: tuple[str, ...]
+    extra: tuple[str, ...] = ()
     where: str = ""
-    expected: str = "true"
     deletable: bool = True
     logged: bool = True
     target: OrgObject | None = field(default=None, compare=False)
@@ -34,7 +34,7 @@ class Readable:
     def select(self, fields: tuple[FieldMap, ...] = ()) -> tuple[str, ...]:
         """The SOQL names to ask for; `fields` are those of a target's field map that the org has."""
         if self.target is None:
-            return self.columns
+            return (*(column for column in self.columns if column != "fields"), *self.extra)
         own = [column for column in self.columns if column not in {"external_id", "fields"}]
         return tuple(dict.fromkeys([*own, self.target.key, *(entry.field for entry in fields)]))
 
@@ -44,6 +44,9 @@ class Readable:
         if self.target is not None:
             row["external_id"] = record.get(self.target.key)
             row["fields"] = dict(_member(record, entry) for entry in fields)
+        elif self.extra:  # the org spells its names in its own way
+            spelled = {name.lower(): value for name, value in record.items()}
+            row["fields"] = {name: _text(spelled.get(name.lower())) for name in self.extra}
         return row
 
 
@@ -54,18 +57,20 @@ def _member(record: Mapping[str, Any], entry: FieldMap) -> tuple[str, Any]:
     return relation, {key: value} if key else value
 
 
+def _text(value: Any) -> str | None:
+    """A compared value as text; the org writes a whole number of a number field as 77.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return None if value is None else str(int(value) if whole else value)
+
+
 _OWN = ("Id", "external_id", "fields", "SystemModstamp", "LastModifiedById", "IsDeleted")
 
-# Users are deactivated, never deleted, and have no IsDeleted. Matching rules may use no columns but these.
+# Users are deactivated, never deleted, and have no IsDeleted.
 USER = Readable(
-    "User", "users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp"),
+    "User", "users", ("Id", "FederationIdentifier", "Email", "Username", "IsActive", "SystemModstamp", "fields"),
     deletable=False, logged=False,
 )  # fmt: skip
-# No rule can match a contact without an email address; one that loses its address comes along with the changes.
-CONTACT = Readable(
-    "Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted"),
-    where="Email != null", expected='h."Email" IS NOT NULL',
-)  # fmt: skip
+CONTACT = Readable("Contact", "contacts", ("Id", "Email", "SystemModstamp", "IsDeleted", "fields"))
 # This and LearningItemProgress come with the Enablement add-on only (docs/facts/salesforce.md section 0).
 ITEM = Readable("LearningItem", "learning_items", ("Id", "Name", "Type", "SystemModstamp", "IsDeleted"))
 PROGRESS = Readable(
@@ -79,5 +84,4 @@ PROGRESS = Readable(
 OWN_COURSES = Readable(COURSE.object, "lms_courses", _OWN, target=COURSE)
 OWN_ENROLLMENTS = Readable(ENROLLMENT.object, "lms_enrollments", _OWN, target=ENROLLMENT)
 
-PEOPLE = {readable.object: readable for readable in (USER, CONTACT)}
 OWN = (OWN_COURSES, OWN_ENROLLMENTS)

@@ -68,10 +68,16 @@ class LedgerCheck:
         return count(connection, sql("foreign_changes_count"), names)
 
 
-def _pair(field: FieldMap) -> str:
-    """A struct of the field's name, what was sent and what was found, both as the org keeps them."""
+def sides(field: FieldMap) -> tuple[str, str]:
+    """SQL of what `p`, a row of pushable, sends in a field, and of what `s`, a record read, has in it."""
     sent, found = (
         in_org_sql(f"json_extract_string({record}, {json_path(field)})", field.kind)
         for record in ("p.payload", "s.fields")
     )
+    return sent, found
+
+
+def _pair(field: FieldMap) -> str:
+    """A struct of the field's name, what was sent and what was found."""
+    sent, found = sides(field)
     return f"{{'field': {literal(field.field)}, 'sent': {sent}, 'found': {found}}}"

@@ -7,7 +7,7 @@ brings the changed records themselves, deleted ones included. Facts: docs/facts/
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ from typing import Any
 from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
 from connector.salesforce.client import SalesforceClient
-from connector.salesforce.readback.objects import PEOPLE, Readable
+from connector.salesforce.readback.objects import Readable
 from connector.times import parse_instant, to_salesforce
-from mappings import FieldMap, Mapping
+from mappings import FieldMap
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ def reason_for_full(
 class Reading:
     """What was read of one object, not yet stored. `full` holds the reason of a full read, empty for an increment.
 
-    `select` lists what was asked for, `mapped` the fields of the target's field map among them.
+    `select` lists what was asked for, `mapped` the fields of the target's field map among them. `changed` is how many
+    records the org's log names, `keys` the spool file of what contacts were asked for by.
     """
 
     readable: Readable
@@ -88,6 +89,12 @@ class Reading:
     files: list[Path] = field(default_factory=list)
     gone: dict[str, str | None] = field(default_factory=dict)
     rows: int = 0
+    changed: int = 0
+    keys: Path | None = None
+
+
+# Gives the conditions by which an object is asked for, beside its changes; may turn an increment into a full read.
+Conditions = Callable[[Reading], Awaitable[list[str]]]
 
 
 @dataclass(slots=True)
@@ -101,41 +108,44 @@ class Reader:
     full: bool = False
 
     async def read(
-        self, readable: Readable, *, fields: tuple[FieldMap, ...] = (), select: tuple[str, ...] = ()
+        self,
+        readable: Readable,
+        *,
+        fields: tuple[FieldMap, ...] = (),
+        select: tuple[str, ...] = (),
+        conditions: Conditions | None = None,
     ) -> Reading:
         """Spool one object. `select` replaces the columns to ask for, where the org lacks some."""
+        reading = await self._begin(readable, fields, select or readable.select(fields))
+        wanted = await conditions(reading) if conditions else [readable.where] if reading.full else []
+        if reading.full:
+            log.info("%s is read in full: %s", readable.object, reading.full)
+        else:
+            wanted = [f"SystemModstamp >= {to_salesforce(self.known[readable.object].since)}", *wanted]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _spool(reading, (), self.folder)  # nothing may be asked for
+        for condition in wanted:
+            async for records in self.client.query(_soql(reading, condition), deleted=readable.deletable):
+                _spool(reading, (readable.row(record, fields) for record in records), self.folder)
+                self.progress.advance(len(records))
+        return reading
+
+    async def _begin(self, readable: Readable, fields: tuple[FieldMap, ...], select: tuple[str, ...]) -> Reading:
+        """Whether all of it is to be read, and what the org's logs say of its changes."""
         client, known = self.client, self.known.get(readable.object)
         org_id, now = (await client.grant()).org_id, client.clock
-        listed = ", ".join(select or readable.select(fields))
+        listed = ", ".join(select)
         reason = reason_for_full(
             known, org_id=org_id, fields=listed, now=now, deletable=readable.deletable, asked=self.full
         )
         reading = Reading(readable, org_id, listed, fields, reason, now, now)
         if known is not None and not reason and readable.logged:
             reading.full = await _read_logs(client, reading, known)
-            if reading.full:
-                log.info("%s is read in full: %s", readable.object, reading.full)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        async for records in client.query(_soql(reading, known), deleted=readable.deletable):
-            _spool(reading, (readable.row(record, fields) for record in records), self.folder)
-            self.progress.advance(len(records))
         return reading
 
-    async def people(self, maps: Mapping) -> list[Reading]:
-        """Spool User or Contact or both, as the learner rules need.
 
-        A record that was edited, deactivated or deleted comes along, so that matching gives what it would give after
-        reading everybody anew.
-        """
-        names = dict.fromkeys(rule.salesforce_object for rule in maps.learner_rules)
-        return [await self.read(PEOPLE[name]) for name in names]
-
-
-def _soql(reading: Reading, known: Checkpoint | None) -> str:
-    where = reading.readable.where
-    if known is not None and not reading.full:
-        where = f"SystemModstamp >= {to_salesforce(known.since)}"
-    return f"SELECT {reading.select} FROM {reading.readable.object}" + (f" WHERE {where}" if where else "")
+def _soql(reading: Reading, condition: str) -> str:
+    return f"SELECT {reading.select} FROM {reading.readable.object}" + (f" WHERE {condition}" if condition else "")
 
 
 async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoint) -> str:
@@ -154,6 +164,7 @@ async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoi
     # Deletions before this instant are no longer in the org's log.
     if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
         return "the org's log of deletions begins later than the last read"
+    reading.changed = len(updated.get("ids") or [])
     reading.gone = {str(entry["id"]): entry.get("deletedDate") for entry in deleted.get("deletedRecords") or []}
     # Without a value no transaction is open. A checkpoint never goes back: what it covered has been read.
     covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]

@@ -18,13 +18,16 @@ from connector.progress import Progress, Silent
 from connector.push.engine import push_lock
 from connector.salesforce import preflight
 from connector.salesforce.client import SalesforceClient
+from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.objects import ITEM, OWN, PROGRESS, Readable
 from connector.salesforce.readback.own import LedgerCheck, OwnCounts
+from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Reader, Reading
 from connector.salesforce.readback.store import ObjectReport, checkpoints, store
 from connector.settings import Settings
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.identity import require_same
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 
@@ -43,6 +46,8 @@ class ReadbackReport:
     # Learners, and courses by LearningItem, per outcome of matching.
     learners: dict[str, int] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
+    # What somebody should settle in learner_crosswalk.csv.
+    notes: list[str] = field(default_factory=list)
     own: dict[str, OwnCounts] = field(default_factory=dict)
     # Rows of salesforce.drift by kind.
     drift: dict[str, int] = field(default_factory=dict)
@@ -90,16 +95,20 @@ class _Readback:
         self._client = SalesforceClient.of(settings)
         folder = settings.warehouse.outbox / run_id
         self._reader = Reader(self._client, {}, folder, self._progress, options.full)
+        self._keys = folder  # of contacts, until they are spooled
         self._report = ReadbackReport()
         self._close: Closing | None = None  # while the last part runs
 
     async def run(self, parts: Sequence[Part], close: Closing | None) -> ReadbackReport:
         try:
             async with self._client:
-                await self._client.grant()
+                org = (await self._client.grant()).identity
+                require_same(self._warehouse, org, self._settings.tenant_id)
                 with self._warehouse.transaction() as connection:
                     runs.note_begun(connection, self._run_id)
                     self._reader.known = checkpoints(connection, self._settings.tenant_id)
+                    if "match" in parts:
+                        self._keys = spool_keys(connection, self._maps, self._settings.tenant_id, self._reader.folder)
                 for part in parts:
                     self._close = close if part is parts[-1] else None
                     await (self.match() if part == "match" else self.check())
@@ -117,14 +126,16 @@ class _Readback:
     async def match(self) -> None:
         """People and learning items are stored and matched in one transaction."""
         self._progress.stage("people")
-        readings = await self._reader.people(self._maps)
+        readings = await read_people(self._reader, self._maps, self._keys)
         readings += await self._read_licensed(ITEM)
         with self._warehouse.connect() as connection:
             with committed(connection):
                 for reading in readings:
                     self._store_one(connection, reading)
+                forget_unneeded(connection, self._maps, self._settings.tenant_id)
                 matches = match(connection, self._maps, self._settings.tenant_id)
             self._report.learners, self._report.items = matches.learners, matches.items
+            self._report.notes = matches.notes
             self._end(connection)
 
     async def check(self) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from connector.salesforce.readback import contacts
 from connector.salesforce.readback.objects import SQL_TYPES
 from connector.salesforce.readback.read import Checkpoint, Reading
 from connector.times import utc_now
@@ -38,7 +39,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
     """Merge one reading and move its checkpoint, in the caller's transaction.
 
     Rows that a full read did not meet, and those the org calls deleted, get `_removed_at`; only another org's rows are
-    dropped.
+    dropped, and contacts that no learner can match.
     """
     readable = reading.readable
     table = f"salesforce.{readable.table}"
@@ -46,8 +47,12 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
     same_org = held is not None and held.org_id == reading.org_id
     # Without a checkpoint the rows held may be those of another org: a full read takes their place.
     _compute(connection, reading, table, tenant_id, keep=same_org)
+    if reading.keys is not None:
+        contacts.narrow(connection, reading, tenant_id)
     removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
     counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
+    if reading.keys is not None:
+        contacts.forget(connection, reading, tenant_id)
     connection.execute("DROP TABLE staged")
     names = {"tenant_id": tenant_id, "object": readable.object, "org_id": reading.org_id, "run_id": run_id}
     reach = {"covered_until": reading.covered_until, "fields": reading.select, "full": bool(reading.full)}
@@ -56,7 +61,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
 
 
 def _compute(connection: Connection, reading: Reading, table: str, tenant_id: str, *, keep: bool) -> None:
-    readable, columns = reading.readable, reading.readable.columns
+    columns = reading.readable.columns
     types = {column: SQL_TYPES.get(column, "VARCHAR") for column in columns}
     quoted = {column: identifier(column) for column in columns}
     values = ", ".join(f"TRY_CAST({quoted[name]} AS {kind}) AS {quoted[name]}" for name, kind in types.items())
@@ -74,7 +79,7 @@ def _compute(connection: Connection, reading: Reading, table: str, tenant_id: st
         columns=", ".join(f"s.{name}" for name in quoted.values()),
         removed='CASE WHEN s."IsDeleted" THEN coalesce(h._removed_at, $now) END' if "IsDeleted" in columns else "NULL",
         absent=absent,
-        missing=f'r."Id" IS NOT NULL OR {readable.expected}' if reading.full and keep else 'r."Id" IS NOT NULL',
+        missing="true" if reading.full and keep else 'r."Id" IS NOT NULL',
     )
     gone = rows_param({"Id": key, "at": at} for key, at in reading.gone.items())
     connection.execute(query, {"tenant_id": tenant_id, "gone": gone, "now": utc_now()})

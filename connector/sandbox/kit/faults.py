@@ -34,6 +34,8 @@ class Profile:
     ignore_sort: bool = False
     refuse_sort: bool = False
     shuffle_ties: bool = False
+    refuse_modified_since: bool = False
+    refuse_date_filter: bool = False  # of dateEdited
     malformed_rows: bool = False
 
 
@@ -47,6 +49,9 @@ PROFILES: dict[str, Profile] = {
     "unsorted": Profile("_sort is ignored", ignore_sort=True),
     "nosort": Profile("_sort is answered 422", refuse_sort=True),
     "shuffled": Profile("rows with equal sort values change places between requests", shuffle_ties=True),
+    "nosince": Profile("modifiedSince is answered 422", refuse_modified_since=True),
+    "nodatefilter": Profile("a filter by dateEdited is answered 422", refuse_date_filter=True),
+    "nodates": Profile("both are answered 422", refuse_modified_since=True, refuse_date_filter=True),
     "malformed": Profile("some enrollments carry broken ids, dates or gaps", malformed_rows=True),
 }
 # Faults of single writes, for calls that must not be made twice: "lost" carries the call out and resets the

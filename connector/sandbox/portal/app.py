@@ -20,7 +20,14 @@ from connector.sandbox.portal import writes
 from connector.sandbox.portal.context import Call, Handler, House, body_of, folded
 from connector.sandbox.portal.control import control_routes
 from connector.sandbox.portal.details import DetailStore
-from connector.sandbox.portal.errors import bad_request, not_found, portal_shape, unknown_path, unprocessable
+from connector.sandbox.portal.errors import (
+    bad_request,
+    not_found,
+    portal_shape,
+    unknown_path,
+    unprocessable,
+    wrong_method,
+)
 from connector.sandbox.portal.gateway import AbsorbOptions, Gateway
 from connector.sandbox.portal.listing import Lister
 from connector.sandbox.portal.malformed import spoil
@@ -41,7 +48,7 @@ def create_absorb_app(portal: Portal, options: AbsorbOptions | None = None) -> A
     house = House(portal, Gateway(options), Lister(portal, profile), DetailStore(portal), options.username)
     gateway = house.gateway
     routes = [
-        *Door(partial(_admit, house), portal_shape, lock=portal.lock).routes(ROUTES),
+        *Door(partial(_admit, house), portal_shape, other_method=wrong_method, lock=portal.lock).routes(ROUTES),
         *oauth_routes(gateway.oauth, gateway.requests),
         *control_routes(house),
     ]
@@ -95,7 +102,7 @@ def _scoped(stream: str, column: str) -> Handler:
 
     def handler(call: Call) -> Response:
         owner = call.path[column]
-        if not call.house.portal.has(stream, owner):
+        if not call.house.portal.has(stream, owner) or call.house.portal.is_missed(owner):
             raise not_found()
         return call.house.lister.answer("enrollments", call.query, Condition(f"{column} = ?", (owner,)))
 
@@ -124,7 +131,7 @@ def create_or_update(call: Call) -> Response:
     fields = folded(body_of(call))
     course = writes.guid(fields.get("courseid"), "courseId")
     again = writes.flag(call.query, "reEnroll")
-    changes = writes.settable(fields)
+    changes = writes.settable(fields, dates=call.house.portal.keeps_dates)
     return details.enrolled(call.house, call.path["user_id"], course, changes, again=again)
 
 
@@ -170,14 +177,14 @@ def enroll_me(call: Call) -> Response:
 
 
 PAIR = "/users/{user_id}/enrollments/{course_id}"
+# One method per operation; where docs/facts/absorb.md section 1 leaves it open (rows 8, 9, 19, 21), the likelier one.
 ROUTES: Table[Call] = {
     _LOGIN: {"POST": authenticate},
     **{f"/{stream}": {"GET": _listed(stream)} for stream in ("users", "courses", "departments")},
     **{f"/{stream}/{{row_id}}": {"GET": _single(stream)} for stream in ("users", "courses", "departments")},
     "/courses/{course_id}/enrollments": {"GET": _scoped("courses", "course_id")},
     "/users/{user_id}/enrollments": {"GET": _scoped("users", "user_id"), "POST": create_or_update},
-    # The method is not known (docs/facts/absorb.md section 1, row 9): both plausible ones work.
-    "/enrollments/unenroll": {"POST": unenroll, "DELETE": unenroll},
+    "/enrollments/unenroll": {"POST": unenroll},
     "/enrollments/{row_id}": {"GET": _single("enrollments")},
     PAIR: {"GET": details.enrollment_of_pair, "POST": create_for_course},
     "/courses/{course_id}/enrollments/{user_id}": {"GET": details.enrollment_of_pair},
@@ -199,14 +206,14 @@ ROUTES: Table[Call] = {
         for within in _WITHIN
     },
     "/courses/{course_id}/lessons/{lesson_id}/enrollments": {"GET": details.of_lesson},
-    # Attempts; whether one is finished by PUT or by POST is not known (docs/facts/absorb.md section 1, row 19)
+    # Attempts; the vendor's page has two operations that finish one
     f"{PAIR}/lessons/{{lesson_id}}/attempts": {"GET": details.attempts, "POST": details.start_attempt},
     **{
-        f"{start}/attempts/{{attempt_id}}": {"PUT": details.finish_attempt, "POST": details.finish_attempt}
+        f"{start}/attempts/{{attempt_id}}": {"PUT": details.finish_attempt}
         for start in ("", f"{PAIR}/lessons/{{lesson_id}}")
     },
-    # The account's own; enrolling oneself has two plausible paths (docs/facts/absorb.md section 1, row 21)
+    # The account's own
     "/my-enrollments": {"GET": my_enrollments},
-    "/my-enrollments/{course_id}": {"GET": my_enrollment, "POST": enroll_me},
+    "/my-enrollments/{course_id}": {"GET": my_enrollment},
     "/enroll/{course_id}": {"POST": enroll_me},
 }

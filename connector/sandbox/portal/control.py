@@ -13,6 +13,7 @@ from starlette.routing import Route
 from connector.sandbox.kit.routes import json_response, open_door
 from connector.sandbox.portal.context import Call, House
 from connector.sandbox.portal.errors import gateway_error, portal_shape
+from connector.sandbox.portal.gateway import Rival
 from connector.sandbox.portal.schema import STREAMS
 
 _refusal = partial(gateway_error, 400)
@@ -25,6 +26,12 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/state": {"GET": _state},
             "/_sandbox/change": {"POST": _change},
             "/_sandbox/rows": {"POST": _put_rows},
+            "/_sandbox/rival": {"POST": _rival},
+            "/_sandbox/answers": {"POST": _alter},
+            "/_sandbox/delete": {"POST": _remove},
+            "/_sandbox/restore": {"POST": _restore},
+            "/_sandbox/miss": {"POST": _miss},
+            "/_sandbox/keeps_dates": {"POST": _keep_dates},
         }
     )
 
@@ -49,6 +56,15 @@ def _change(call: Call) -> Response:
     return json_response({name: act(body.get(name, 0)) for name, act in acts.items()})
 
 
+def _keep_dates(call: Call) -> Response:
+    """{"keeps_dates": true}: a portal that keeps accessDate and dateDue of a new enrollment."""
+    wanted = _body(call).get("keeps_dates")
+    if not isinstance(wanted, bool):
+        raise _refusal("expected keeps_dates to be true or false")
+    call.house.portal.keeps_dates = wanted
+    return json_response({"keeps_dates": wanted})
+
+
 def _put_rows(call: Call) -> Response:
     body = _body(call)
     stream = str(body.get("stream", "enrollments"))
@@ -60,6 +76,53 @@ def _put_rows(call: Call) -> Response:
     for row in rows:
         call.house.portal.put_row(stream, row, course_id=body.get("course_id"))
     return json_response({"stream": stream, "put": len(rows)})
+
+
+def _rival(call: Call) -> Response:
+    """Another client that logs in with the account `times` times, each time after `calls` calls with our token."""
+    body = _body(call)
+    if not set(body) <= {"times", "calls"} or not all(isinstance(number, int) for number in body.values()):
+        raise _refusal("expected whole numbers for times, calls")
+    call.house.gateway.rival = Rival(**body)
+    return json_response(body)
+
+
+def _alter(call: Call) -> Response:
+    """`{"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["score"]}`: what lists serve from now on."""
+    body = _body(call)
+    stream = str(body.get("stream", "enrollments"))
+    if stream not in STREAMS:
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    named = {act: [str(name) for name in body.get(act, [])] for act in ("leave_out", "empty")}
+    if unknown := {name for names in named.values() for name in names} - set(STREAMS[stream].blank):
+        raise _refusal(f"{stream} has no field {', '.join(sorted(unknown))}")
+    call.house.portal.alter(stream, leave_out=named["leave_out"], empty=named["empty"])
+    return json_response({"stream": stream, **named})
+
+
+def _remove(call: Call) -> Response:
+    """{"stream": …, "ids": […]}: the rows vanish; no list tells of it."""
+    body = _body(call)
+    stream, ids = body.get("stream"), body.get("ids")
+    if stream not in STREAMS or not isinstance(ids, list):
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}, and ids an array")
+    call.house.portal.remove(str(stream), [str(row_id) for row_id in ids])
+    return json_response({"stream": stream, "deleted": len(ids)})
+
+
+def _restore(call: Call) -> Response:
+    """Everything that was deleted is there again, unedited."""
+    return json_response({"restored": call.house.portal.restore()})
+
+
+def _miss(call: Call) -> Response:
+    """{"course_id": …, "times": 1}: so many requests for the course's enrollments answer 404."""
+    body = _body(call)
+    course_id, times = body.get("course_id"), body.get("times", 1)
+    if not isinstance(course_id, str) or not isinstance(times, int):
+        raise _refusal("course_id must be text, and times a whole number")
+    call.house.portal.miss(course_id, times)
+    return json_response({"course_id": course_id, "times": times})
 
 
 def _body(call: Call) -> dict[str, Any]:

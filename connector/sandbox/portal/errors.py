@@ -1,5 +1,6 @@
 """The portal's refusals and their bodies (docs/facts/absorb.md section 3)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -35,6 +36,11 @@ def unprocessable(detail: str) -> Refusal:
     """A query or a body that the portal cannot make sense of; the term is docs/facts/absorb.md section 3."""
     message = "Submitted resource cannot be processed due to semantic errors"
     return Refusal(422, "ErrorGeneric", message, detail)
+
+
+def wrong_method(method: str, _offered: Iterable[str]) -> Refusal:
+    """A path that exists, asked with a method that it does not have."""
+    return gateway_error(405, f"The requested resource does not support http method '{method}'.")
 
 
 def unknown_path(request: Request, _status: int) -> Refusal:

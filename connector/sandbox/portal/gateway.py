@@ -70,6 +70,15 @@ class _Token:
     value: str
     expires: float
     strays: int
+    calls: int = 0  # that it was accepted for
+
+
+@dataclass
+class Rival:
+    """Another client of the account: it logs in `times` more, whenever our token was good for `calls` calls."""
+
+    times: int = 0
+    calls: int = 0
 
 
 class Gateway:
@@ -83,7 +92,8 @@ class Gateway:
         self._bucket = TokenBucket(options.requests_per_second, options.burst, options.clock)
         self._current: dict[str, _Token] = {}
         self.requests: Counter[str] = Counter()
-        self.tokens_minted = 0
+        self.tokens_minted = 0  # by logging in; not by the rival
+        self.rival = Rival()
         self.oauth = OAuthServer(options.oauth, self._lifetime, options.clock)
 
     def admit(self, request: Request) -> None:
@@ -101,11 +111,16 @@ class Gateway:
         if self.oauth.accepts(offered):
             return
         token = next((t for t in self._current.values() if same(t.value, offered)), None)
+        if token is not None and self.rival.times > 0 and token.calls >= self.rival.calls:
+            self.rival.times -= 1
+            token.value = secrets.token_urlsafe(48)  # the rival's from now on
+            token = None
         if token is None or self._options.clock() >= token.expires:
             raise gateway_error(401, DENIED)
         if token.strays > 0:
             token.strays -= 1
             raise gateway_error(401, DENIED)
+        token.calls += 1
 
     def mint(self, username: str, password: str, private_key: str) -> str:
         """Issue a token and revoke that user's previous one (docs/facts/absorb.md section 2)."""

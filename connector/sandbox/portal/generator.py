@@ -133,7 +133,7 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
     course_type = "CourseBundle" if number == 5 else dice.weighted(kinds, (80, 12, 4, 4))
     if number == 2:
         course_type = "InstructorLedCourse"  # however few courses there are, one has sessions
-    required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
+    required = _required(dice, number, earlier)
     return ALL["courses"].blank | {
         "id": dice.guid(),
         "courseType": course_type,
@@ -144,6 +144,8 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
         "expireDuration": None,
         "activeStatus": 1 if number % 9 == 7 else 0,
         "prerequisiteCourseIds": required,
+        # Who completes the second course is enrolled in the first.
+        "postEnrollmentCourseIds": [str(earlier[0]["id"])] if number == 1 else [],
         "allowCourseEvaluation": dice.chance(0.3),
         "categoryId": dice.guid() if dice.chance(0.7) else None,
         "vendor": dice.choice(VENDORS) if dice.chance(0.7) else None,
@@ -152,6 +154,12 @@ def _course(dice: Dice, now: int, number: int, earlier: list[Row]) -> Row:
         "dateEdited": dice.instant(added + dice.days(0, 800)),
         "dateAdded": dice.instant(added),
     }
+
+
+def _required(dice: Dice, number: int, earlier: list[Row]) -> list[str]:
+    """Some courses require another; however few there are, the fourth requires the second."""
+    required = [str(dice.choice(earlier)["id"])] if earlier and dice.chance(0.12) else []
+    return [str(earlier[1]["id"])] if number == 3 else required
 
 
 def stable_guid(text: str) -> str:

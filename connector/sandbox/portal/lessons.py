@@ -201,6 +201,8 @@ def _chapter(enrollment: Mapping[str, Any], chapter_id: str, name: str, lessons:
     return _within(enrollment, "chapter_enrollments") | {
         "id": stable_guid(f"{enrollment['id']}/{chapter_id}"),
         "chapterId": chapter_id,
+        # When the portal names a lesson is not documented (docs/facts/absorb.md section 5): where there is but one.
+        "lessonId": rows[0]["lessonId"] if len(rows) == 1 else None,
         "name": name,
         **summary,
         "timeSpent": timespan(sum(lesson.ticks for lesson in lessons)),

@@ -33,6 +33,7 @@ class Lister:
         stream = ALL[stream_name]
         limit = _whole(query, "limit", DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT)
         offset = _whole(query, "offset", 0, lowest=0, highest=MAX_OFFSET)
+        self._refuse_dates(query)
         where = _where(stream, query, scope)
         order = self._order(stream, query.get("_sort", ""))
         total, texts = self.portal.page(
@@ -43,6 +44,12 @@ class Lister:
             f'"{collection or stream_name}":['
         )
         return Response((head + ",".join(texts) + "]}").encode(), media_type="application/json")
+
+    def _refuse_dates(self, query: Mapping[str, str]) -> None:
+        if query.get("modifiedSince") and self.profile.refuse_modified_since:
+            raise unprocessable("The parameter 'modifiedSince' is not supported.")
+        if "dateedited" in query.get("_filter", "").casefold() and self.profile.refuse_date_filter:
+            raise unprocessable("The field 'dateEdited' does not support filtering.")
 
     def _order(self, stream: Stream, sort: str) -> str:
         if sort and self.profile.refuse_sort:

@@ -38,6 +38,11 @@ class Portal:
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self._counts: dict[tuple[str, tuple[object, ...]], int] = {}
         self._course_keys: set[str] = set()
+        self._served: dict[str, str] = {}
+        self._deleted: list[tuple[str, Row]] = []
+        self._missing: dict[str, int] = {}  # course → how many more times its enrollments answer 404
+        # Whether accessDate and dateDue can be set by the API: by the vendor's list they cannot.
+        self.keeps_dates = False
 
     def count(self, stream: str) -> int:
         """How many rows a stream holds."""
@@ -90,10 +95,16 @@ class Portal:
         inner = f"SELECT seq FROM {table} WHERE {where} ORDER BY {order} LIMIT {int(limit)} OFFSET {int(skip)}"
         with self.lock:
             total = self._total(f"SELECT count(*) FROM {table} WHERE {where}", tuple(parameters))
-            found = self._db.execute(
-                f"SELECT t.json FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq", tuple(parameters)
-            ).fetchall()
+            served = self._served.get(stream, "t.json")
+            page = f"SELECT {served} FROM ({inner}) AS p CROSS JOIN {table} AS t ON t.seq = p.seq"
+            found = self._db.execute(page, tuple(parameters)).fetchall()
         return total, [text for (text,) in found]
+
+    def alter(self, stream: str, *, leave_out: Iterable[str] = (), empty: Iterable[str] = ()) -> None:
+        """From now on lists of this stream leave these fields out, and serve null for those; naming none ends it."""
+        removed = "".join(f", '$.{name}'" for name in leave_out)
+        emptied = "".join(f", '$.{name}', NULL" for name in empty)
+        self._served[stream] = f"json_remove(json_set(t.json{emptied}){removed})"
 
     def _total(self, sql: str, parameters: tuple[object, ...]) -> int:
         # A long pull asks for the same total with every page; the cache lives until the next change.
@@ -227,9 +238,44 @@ class Portal:
             self._delete("courses", "key", [course_id])
             self._course_keys.discard(course_id.lower())
 
+    def remove(self, stream: str, ids: Sequence[str]) -> None:
+        """Delete rows of any stream; a user and a course take their enrollments along."""
+        with self.lock:
+            if stream == "users":
+                self._delete("enrollments", "user_id", ids)
+            if stream == "courses":
+                for course_id in ids:
+                    self.delete_course(course_id)
+            else:
+                self._delete(stream, "key", ids)
+
+    def restore(self) -> list[str]:
+        """Put back every row that was deleted, as it was, dateEdited and all; returns their ids."""
+        with self.lock:
+            found, self._deleted = self._deleted[::-1], []
+            for stream, row in found:
+                self.put_row(stream, row)
+            return [str(row["id"]) for _, row in found]
+
+    def miss(self, course_id: str, times: int) -> None:
+        """Answer so many requests for the course's enrollments with 404, as for a role that lost its view."""
+        with self.lock:
+            self._missing[course_id.lower()] = times
+
+    def is_missed(self, course_id: str) -> bool:
+        """True when this request is one of those."""
+        with self.lock:
+            left = self._missing.get(course_id.lower(), 0)
+            self._missing[course_id.lower()] = max(0, left - 1)
+            return left > 0
+
     def _delete(self, stream: str, column: str, values: Sequence[str]) -> None:
-        sql = f"DELETE FROM {_table(stream)} WHERE {column} = ?"
-        self.write(sql, [(value.lower(),) for value in values])
+        where = f"FROM {_table(stream)} WHERE {column} = ?"
+        with self.lock:
+            for value in values:
+                rows = self.documents(f"SELECT json {where}", (value.lower(),))
+                self._deleted += [(stream, row) for row in rows]
+            self.write(f"DELETE {where}", [(value.lower(),) for value in values])
 
     def _choose(self, which: Selection) -> list[str]:
         if not isinstance(which, int):

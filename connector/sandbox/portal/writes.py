@@ -13,6 +13,8 @@ SETTABLE = (
     "status", "dateCompleted", "dateExpires", "courseVersionId", "acceptedTermsAndConditions", "enrollmentKeyId",
     "credits", "score",
 )  # fmt: skip
+# In the schema of the body and not in that list: a portal may keep them or not.
+DATES = ("accessDate", "dateDue")
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -31,13 +33,14 @@ def guid(value: object, name: str) -> str:
         raise unprocessable(f"The {name} field must be a guid.") from error
 
 
-def settable(fields: Mapping[str, Any]) -> dict[str, Any]:
+def settable(fields: Mapping[str, Any], *, dates: bool = False) -> dict[str, Any]:
     """The settable properties that a body carries; all others are ignored in silence, as on the portal."""
-    changes = {name: fields[name.casefold()] for name in SETTABLE if fields.get(name.casefold()) is not None}
+    names = (*SETTABLE, *(DATES if dates else ()))
+    changes = {name: fields[name.casefold()] for name in names if fields.get(name.casefold()) is not None}
     status = changes.get("status", 0)
     if isinstance(status, bool) or not isinstance(status, int) or not 0 <= status <= 12:
         raise unprocessable("status must be a whole number from 0 to 12.")
-    for name in ("dateCompleted", "dateExpires"):
+    for name in ("dateCompleted", "dateExpires", *DATES):
         if name in changes and canonical(changes[name]) is None:
             raise unprocessable(f"{name} is not a valid date.")
     for name in ("score", "credits"):

@@ -1,4 +1,5 @@
--- Every live enrollment: an operator asked for all details to be read again. One that is due already stays as it was.
+-- Every live enrollment: a detail stream was switched on, or an operator asked for all details to be read again. One that
+-- is due already stays as it was.
 INSERT INTO ops.details_due
 SELECT tenant_id, id, user_id, course_id, date_edited, $noted_at
 FROM absorb.enrollments

@@ -1,8 +1,8 @@
 -- Every id that the sweep saw.
 CREATE OR REPLACE TEMP TABLE swept AS
-SELECT DISTINCT TRY_CAST(id AS UUID) AS id
+SELECT DISTINCT stream, TRY_CAST(id AS UUID) AS id
 FROM read_csv(
   $ids,
   auto_detect = false, header = false, delim = ',', quote = '"',
-  columns = {'course_id': 'VARCHAR', 'id': 'VARCHAR'}
+  columns = {'stream': 'VARCHAR', 'id': 'VARCHAR'}
 );

@@ -3,8 +3,8 @@ CREATE OR REPLACE TEMP TABLE catalogue_prerequisites AS
 WITH cyclic AS (
   SELECT unnest(from_json(CAST($cyclic AS JSON), '[{"course_id": "VARCHAR", "group": "BIGINT"}]'), recursive := true)
 )
-SELECT e.course_id, e.prerequisite_id
+SELECT e.course_id, e.other_id AS prerequisite_id
 FROM catalogue_edges AS e
 LEFT JOIN cyclic AS a ON a.course_id = e.course_id
-LEFT JOIN cyclic AS b ON b.course_id = e.prerequisite_id AND b."group" = a."group"
-WHERE e.known AND b.course_id IS NULL;
+LEFT JOIN cyclic AS b ON b.course_id = e.other_id AND b."group" = a."group"
+WHERE e.known AND e.kind = 'prerequisite' AND b.course_id IS NULL;

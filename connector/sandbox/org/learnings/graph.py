@@ -8,6 +8,7 @@ from connector.sandbox.org.rows.upsert import refuse_duplicate
 from connector.sandbox.org.rows.values import coerce
 
 REQUIREMENTS = ("prerequisites", "corequisites", "recommended")
+OUTCOMES = "outcomes"
 # Field of the API → field of LearningCourse that keeps it.
 COURSE_FIELDS = {
     "name": "Name", "provider": "ProviderId", "description": "Description",
@@ -29,7 +30,8 @@ def create(org: Org, item: Row) -> Row:
     values = _values(org, learning, None)
     if not values.get("Name"):
         raise missing("name")
-    wanted = {name: [_mapping(org, entry) for entry in item.get(name, [])] for name in REQUIREMENTS}
+    kinds = (*REQUIREMENTS, OUTCOMES)
+    wanted = {name: [_mapping(org, entry) for entry in item.get(name, [])] for name in kinds}
     made = org.write_row("Learning", None, {"Name": values["Name"], "Type": learning["type"]})
     course = org.write_row("LearningCourse", None, values | {"LearningId": made["Id"]})
     items = _add_items(org, made["Id"], wanted)
@@ -54,11 +56,18 @@ def update(org: Org, item: Row) -> Row:
         change = item.get(name, {})
         wanted[name] = [_mapping(org, entry) for entry in change.get("createRecords", [])]
         gone += [_own_item(org, row["Id"], name, entry) for entry in change.get("deleteRecords", [])]
+    if OUTCOMES in item:  # a plain list: it takes the place of what was there
+        wanted[OUTCOMES], gone = _outcomes(org, row["Id"], item[OUTCOMES], gone)
     org.write_row("LearningCourse", course, values)
     if "Name" in values:
         org.write_row("Learning", row, {"Name": values["Name"]})
     org.table("LearningFoundationItem").delete_all(gone)
     return _answered(row["Id"], course["Id"], _add_items(org, row["Id"], wanted))
+
+
+def _outcomes(org: Org, learning_id: str, given: list[Row], gone: list[str]) -> tuple[list[Row], list[str]]:
+    there = [entry["Id"] for entry in _items(org, learning_id, OUTCOMES)]
+    return [_mapping(org, entry) for entry in given], gone + there
 
 
 def _values(org: Org, learning: Row, course: Row | None) -> Row:
@@ -86,19 +95,33 @@ def _values(org: Org, learning: Row, course: Row | None) -> Row:
 
 
 def _mapping(org: Org, entry: Row) -> Row:
-    """A requirement as it will be kept. Group and skill achievements are accepted, and kept without contributors."""
+    """A requirement or outcome as it will be kept: whole, as it was sent."""
     if entry.get("type") not in _MAPPING_TYPES:
         raise refused("REQUIRED_FIELD_MISSING", f"type must be one of {', '.join(_MAPPING_TYPES)}", "type")
     learning_id = entry.get("learningId")
     if entry["type"] == "Single Achievement" and not (learning_id or entry.get("learningAchievementId")):
         raise missing("learningId")
-    if learning_id is not None and to_18(str(learning_id)) not in org.table("Learning").rows:
-        raise no_such_record("learningId")
+    if entry["type"] == "Skill Achievement" and not entry.get("name"):
+        raise missing("name")
+    for named in _learning_ids(entry):
+        if to_18(str(named)) not in org.table("Learning").rows:
+            raise no_such_record("learningId" if named == learning_id else "id")
     return {
         "RequiredLearningId": learning_id, "LearningAchievementId": entry.get("learningAchievementId"),
         "MinimumNumericGrade": entry.get("minimumGrade"), "Duration": entry.get("duration"),
-        "DurationUnit": entry.get("durationUnit"),
+        "DurationUnit": entry.get("durationUnit"), "Given": dict(entry),
     }  # fmt: skip
+
+
+def _learning_ids(entry: Row) -> list[str]:
+    """The learnings that a requirement names, one by itself or several as contributors."""
+    contributors = [one.get("id") for one in entry.get("achievementContributors") or [] if isinstance(one, dict)]
+    return [named for named in (entry.get("learningId"), *contributors) if named]
+
+
+def _items(org: Org, learning_id: str, kind: str) -> list[Row]:
+    rows = org.table("LearningFoundationItem").rows.values()
+    return [row for row in rows if row["LearningId"] == learning_id and row["Kind"] == kind]
 
 
 def _add_items(org: Org, learning_id: str, wanted: dict[str, list[Row]]) -> list[str]:
@@ -140,10 +163,10 @@ def course_of(org: Org, learning_id: str) -> Row:
 
 def graph(org: Org, course: Row) -> Row:
     """A course with its requirements, as GET shows it."""
-    items = org.table("LearningFoundationItem").rows.values()
-    own = [row for row in items if row["LearningId"] == course["LearningId"]]
-    shown = {kind: [_foundation(org, row) for row in own if row["Kind"] == kind] for kind in REQUIREMENTS}
-    return {"learning": _learning(org, course), **shown, "outcomes": []}
+    learning_id = course["LearningId"]
+    kinds = (*REQUIREMENTS, OUTCOMES)
+    shown = {kind: [_foundation(org, row) for row in _items(org, learning_id, kind)] for kind in kinds}
+    return {"learning": _learning(org, course), **shown}
 
 
 def _learning(org: Org, course: Row) -> Row:
@@ -156,15 +179,19 @@ def _learning(org: Org, course: Row) -> Row:
 
 
 def _foundation(org: Org, item: Row) -> Row:
-    required = item.get("RequiredLearningId")
-    fulfilled = []
-    if required:
-        course = course_of(org, required)
-        learning = {"learningId": required, "learningCourseId": course["Id"], "name": course["Name"]}
-        fulfilled = [{"learningOutcomeItem": None, "learning": learning | {"type": "LearningCourse"}}]
+    """An item by the names of GET, beside everything that it was sent with."""
+    given = item.get("Given") or {}
+    required = _learning_ids(given) or [item["RequiredLearningId"]] * bool(item.get("RequiredLearningId"))
     return {
+        **{name: value for name, value in given.items() if name not in {"duration", "durationUnit"}},
         "learningFoundationItemId": item["Id"], "learningAchievementId": item["LearningAchievementId"],
         "learningAchievementType": "LearningCourse", "minimumNumericGrade": item.get("MinimumNumericGrade"),
         "duration": item.get("Duration"), "durationUnit": item.get("DurationUnit"),
-        "fullfilledBy": fulfilled,  # so spelt in the published sample
+        "fullfilledBy": [_fulfilled(org, to_18(str(named)) or "") for named in required],  # so spelt in the sample
     }  # fmt: skip
+
+
+def _fulfilled(org: Org, learning_id: str) -> Row:
+    course = course_of(org, learning_id)
+    learning = {"learningId": learning_id, "learningCourseId": course["Id"], "name": course["Name"]}
+    return {"learningOutcomeItem": None, "learning": learning | {"type": "LearningCourse"}}

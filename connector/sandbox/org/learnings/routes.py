@@ -49,6 +49,7 @@ def _check_shape(item: Row, shape: type) -> None:
         _check_requirements(value)
     if not isinstance(item.get("outcomes", []), list):
         raise unreadable("Cannot deserialize outcomes: an array is expected")
+    _check_requirements(item.get("outcomes", []))
 
 
 def _check_requirements(value: Any) -> None:

@@ -9,7 +9,7 @@ not, the field reads as null and a test fails, instead of the sandbox computing 
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from connector.sandbox.kit.errors import Refusal
@@ -111,16 +111,22 @@ _COERCE: dict[str, Callable[[FieldSchema, Any], Any]] = {
 
 def _days_in_progress(row: dict[str, Any], now: datetime) -> float | None:
     assigned = offset_instant(row.get("Assigned_Date__c") or "")
-    if assigned is None:
+    completed = offset_instant(row.get("Completed_Date__c") or "")
+    if assigned is None or (completed is None and row.get("Absorb_Status__c") == "Complete"):
         return None
-    end = offset_instant(row.get("Completed_Date__c") or "") or now
-    # FLOOR of a Salesforce formula goes towards zero for negative numbers.
-    return float(math.trunc((end - assigned).total_seconds() / 86_400))
+    return float(max(0, math.floor(((completed or now) - assigned).total_seconds() / 86_400)))
+
+
+def _expired(row: dict[str, Any], now: datetime) -> bool:
+    expires = offset_instant(row.get("Expires_Date__c") or "")
+    return expires is not None and expires.astimezone(UTC).date() < now.astimezone(UTC).date()
 
 
 FORMULAS: dict[str, Callable[[dict[str, Any], datetime], Any]] = {
-    "IF(ISBLANK(Assigned_Date__c), NULL, FLOOR(IF(ISBLANK(Completed_Date__c), NOW(), Completed_Date__c)"
-    " - Assigned_Date__c))": _days_in_progress
+    "IF(OR(ISBLANK(Assigned_Date__c), AND(ISBLANK(Completed_Date__c), ISPICKVAL(Absorb_Status__c, "
+    '"Complete"))), NULL, MAX(0, FLOOR(IF(ISBLANK(Completed_Date__c), NOW(), Completed_Date__c)'
+    " - Assigned_Date__c)))": _days_in_progress,
+    "IF(ISBLANK(Expires_Date__c), FALSE, DATEVALUE(Expires_Date__c) < TODAY())": _expired,
 }
 
 

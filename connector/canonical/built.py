@@ -1,0 +1,49 @@
+"""Of which instant, and by which maps, the statuses of learning_item_progress are (ops.builds)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from connector.settings import Settings, variable
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import statements
+from mappings import fingerprints
+
+sql = statements(__package__)
+
+TIMEZONE = variable("mapping", "timezone")
+# What a status is decided by; the other maps are read when something is matched or pushed.
+DECIDING = (
+    "absorb_statuses.csv", "parameters.toml", "progress_status.csv", "sql/learning_item_progress.sql",
+    "sql/learning_record.sql", TIMEZONE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An instant, and file of the maps → hash of its content; None where nobody noted it."""
+
+    as_of: datetime | None
+    maps: dict[str, str] | None
+
+
+def map_hashes(settings: Settings) -> dict[str, str]:
+    """File of the maps that the settings name → hash of its content; the time zone counts as one."""
+    zone = sha256(settings.mapping.timezone.encode()).hexdigest()[:16]
+    return {**fingerprints(settings.mapping.dir), TIMEZONE: zone}
+
+
+def note_build(connection: Connection, settings: Settings, as_of: datetime) -> None:
+    """Note that the statuses are of this instant and these maps; in the transaction that writes them."""
+    hashes = map_hashes(settings)
+    maps = json.dumps({name: hashes[name] for name in DECIDING})
+    connection.execute(sql("build_note"), {"tenant_id": settings.tenant_id, "as_of": as_of, "maps": maps})
+
+
+def last_build(connection: Connection, settings: Settings) -> Built:
+    """What the statuses are of now: the matches and payloads of a push are made by today's maps."""
+    query = "SELECT as_of, maps FROM ops.builds WHERE tenant_id = $tenant_id"
+    found = connection.execute(query, {"tenant_id": settings.tenant_id}).fetchone()
+    as_of, maps = found or (None, "{}")
+    return Built(as_of or settings.as_of(), map_hashes(settings) | json.loads(maps))

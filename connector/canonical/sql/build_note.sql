@@ -1,0 +1,1 @@
+INSERT OR REPLACE INTO ops.builds VALUES ($tenant_id, $as_of, $maps)

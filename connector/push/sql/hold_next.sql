@@ -1,0 +1,8 @@
+-- What is watched of each record that is due.
+CREATE OR REPLACE TEMP TABLE hold_next AS
+WITH due AS (
+  SELECT external_id, payload_hash, {{cells}} AS cells FROM pushable WHERE action IN ('create', 'update')
+)
+SELECT
+  external_id, payload_hash, {{status}} AS status, {{learner}} AS learner, {{removed}} AS removed, {{filled}} AS filled
+FROM due

@@ -1,0 +1,39 @@
+"""An empty ledger beside an org that has our records: it is filled from them, so that none is created or sent again.
+
+A warehouse that was lost and made anew looks so, and an org that is a copy of another. What the org holds is compared
+field by field with what would be sent: an equal record counts as accepted, any other as accepted with other content.
+"""
+
+from connector.push import difference
+from connector.push.difference import Source
+from connector.push.ledger import Ledger
+from connector.salesforce.readback.objects import OWN
+from connector.salesforce.readback.own import sides
+from connector.salesforce.readback.read import Reading
+from connector.salesforce.readback.store import store
+from connector.warehouse.database import Connection
+from connector.warehouse.statements import statements
+
+sql = statements(__package__)
+
+READABLE = {readable.object: readable for readable in OWN}
+
+
+def is_lost(connection: Connection, ledger: Ledger) -> bool:
+    """Whether the ledger knows no record of an object of ours in this org: nothing was pushed, or it was lost."""
+    return ledger.key["object"] in READABLE and not ledger.remote_ids(connection)
+
+
+def take_over(connection: Connection, ledger: Ledger, reading: Reading, source: Source) -> int:
+    """Store what was read of our records, and fill the ledger from it; returns how many records it knows now.
+
+    Call in the transaction of the difference, after learners were matched.
+    """
+    if not reading.rows:
+        return 0
+    store(connection, reading, ledger.key["tenant_id"], ledger.run_id)
+    difference.compute(connection, source, ledger.key)
+    equal = " AND ".join("{} IS NOT DISTINCT FROM {}".format(*sides(field)) for field in reading.mapped)
+    query = sql("ledger_taken_over", table=f"salesforce.{reading.readable.table}", equal=equal)
+    ledger.write(connection, "ledger_found", query)
+    return len(ledger.remote_ids(connection))

@@ -1,0 +1,1 @@
+SELECT count(*) FROM ops.fields WHERE tenant_id = $tenant_id AND stream = $stream
