@@ -279,6 +279,27 @@ def test_a_changed_map_is_held_and_said_to_be_changed(
     assert set(in_org(sandbox, "Progress_Status__c")) == {"InProgress"}
 
 
+def test_a_changed_map_is_held_below_the_percentage_too(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "95")
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 5})
+    catch_up()
+    edits = run_push(load_settings())
+    assert (edits.complete, enrollments(edits).accepted) == (True, 150), "edits of the portal, by the same map"
+    text = (PACKAGED / "progress_status.csv").read_text("utf-8")
+    [rule] = [line for line in text.splitlines() if line.startswith("unsuccessful,")]
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("Behind", "NotStarted"))
+    run_build(load_settings())
+    with monkeypatch.context() as fewer:
+        fewer.setattr(changes, "LEAST_RECORDS", 150)
+        assert enrollments(run_push(load_settings(), PushOptions(dry_run=True))).hold is None, "a person's work of a day"
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["statuses"] == {"Behind → NotStarted": 150}
+    assert "allows 95 %, and after a change of the map 100 changed statuses whatever their share" in hold.message
+    assert "The map changed since the last push: progress_status.csv." in hold.message
+
+
 def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copies(
     sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
