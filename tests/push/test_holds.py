@@ -293,7 +293,9 @@ def test_a_changed_map_is_held_below_the_percentage_too(
     run_build(load_settings())
     with monkeypatch.context() as fewer:
         fewer.setattr(changes, "LEAST_RECORDS", 150)
-        assert enrollments(run_push(load_settings(), PushOptions(dry_run=True))).hold is None, "a person's work of a day"
+        assert enrollments(run_push(load_settings(), PushOptions(dry_run=True))).hold is None, (
+            "a person's work of a day"
+        )
     hold = enrollments(run_push(load_settings())).hold
     assert hold.counts["statuses"] == {"Behind → NotStarted": 150}
     assert "allows 95 %, and after a change of the map 100 changed statuses whatever their share" in hold.message
