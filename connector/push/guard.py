@@ -51,8 +51,9 @@ class Guard:
         if report.hold is None and not self.options.dry_run:
             holds.resolve(approved=False)
             comparison.keep(now.as_of)
-            values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
-            connection.execute(sql("plan_put"), {**key, **values})
+            if now.as_of:
+                values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
+                connection.execute(sql("plan_put"), {**key, **values})
 
     def _last(self, connection: Connection, watch: Watch, key: Mapping[str, Any]) -> tuple[Built, str]:
         """What the statuses of the last push were of, and what to say where its maps are not known."""

@@ -302,14 +302,37 @@ def test_a_changed_map_is_held_below_the_percentage_too(
     assert "The map changed since the last push: progress_status.csv." in hold.message
 
 
-def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copies(
-    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_check(pushed)
-    with Warehouse.of(pushed).connect() as connection:
+def of_the_version_before(settings: Settings) -> None:
+    """Take from a warehouse what an earlier version did not keep."""
+    with Warehouse.of(settings).connect() as connection:
         for name in ("salesforce.push_state", "salesforce.push_plans", "ops.builds"):
             connection.execute(f"DELETE FROM {name}")
         connection.execute("UPDATE ops.migrations SET applied_at = now() WHERE version = 12")
+
+
+def test_an_upgrade_that_begins_with_a_push_is_held_by_the_next_build(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statuses of that push are of the old rules still. Nothing was ever read back: the org is read before it."""
+    of_the_version_before(pushed)
+    assert run_push(pushed).complete
+    assert records(Warehouse.of(pushed), "FROM salesforce.lms_enrollments") != []
+    rule = "on_track,any,any,1,any,any,any,any,OnTrack"
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("OnTrack", "InProgress"))
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "99.9")
+    run_build(load_settings())
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["status"] == len(sandbox.org.records(ENROLLMENT))
+    assert "which an earlier version of learnsync made" in hold.message
+
+
+@pytest.mark.parametrize("read_back", [True, False])
+def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copies(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_back: bool
+) -> None:
+    if read_back:
+        run_check(pushed)
+    of_the_version_before(pushed)
     with monkeypatch.context() as later:
         later.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:30:00Z")
         run_build(load_settings())
@@ -369,16 +392,18 @@ def test_mistakes_are_held_on_the_day_of_a_due_date_too(
     assert (counts["status"], counts["calendar"]) == (150, counts["records"] - 150)
 
 
-def test_changes_of_a_day_and_a_new_field_are_not_held(
+def test_changes_of_a_day_a_comment_and_a_new_field_are_not_held(
     sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.portal.edit(some(sandbox, 100), changes={"status": 6, "dateDue": None})
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "80")
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", "rule,", "# Read with the training team.\nrule,")
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
     catch_up()
-    day = run_push(pushed)
-    assert (enrollments(day).hold, enrollments(day).accepted, day.complete) == (None, 100, True)
+    day = run_push(load_settings())
+    assert (enrollments(day).hold, enrollments(day).accepted, day.complete) == (None, 150, True)
     field = "LMS_Enrollment__c,Completed_Percent__c,completed_percent,number,yes,\n"
     with monkeypatch.context() as without:
-        own_map(tmp_path / "maps", without, "salesforce_fields.csv", field, "")
+        own_map(tmp_path / "fewer", without, "salesforce_fields.csv", field, "")
         fewer = enrollments(run_push(load_settings()))
     more = enrollments(run_push(load_settings()))
     assert (fewer.hold, more.hold) == (None, None)
