@@ -329,6 +329,7 @@ def test_an_interrupt_says_what_stays_and_leaves_130(tmp_path: Path) -> None:
 COMMANDS = (
     "pull", "build", "push --dry-run", "push --limit 5", "readback", "readback --full", "sync", "publish",
     "status", "doctor", "rejects list", "rejects", "rejects retry", "rejects clear --yes", "assign",
+    "version", "api list",
 )  # fmt: skip
 
 
