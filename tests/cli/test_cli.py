@@ -343,7 +343,7 @@ def test_json_is_exactly_one_object_on_stdout(shell: Shell, command: str) -> Non
 
 
 def test_json_is_one_object_for_errors_too(shell: Shell) -> None:
-    commands = [*COMMANDS, "explain 00000000-0000-4000-8000-000000000000"]
+    commands = [*sorted({*COMMANDS} - {"version", "api list"}), "explain 00000000-0000-4000-8000-000000000000"]
     found = {
         command: shell.run(*command.split(), "--json", LEARNSYNC_MAPPING__TIMEZONE="Mars/Base") for command in commands
     }
