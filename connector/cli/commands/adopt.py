@@ -29,7 +29,8 @@ def show_adopt(report: AdoptReport) -> None:
     if report.next_pull_is_full:
         out.print(
             "The next pull reads every list from its beginning. Rows that only the portal before had stay, and are"
-            " pushed, until a sweep finds that they are gone: `learnsync reconcile --max-removed-percent 100`, before a push.",
+            " pushed, until a sweep finds that they are gone: run `learnsync reconcile --max-removed-percent 100`"
+            " before a push.",
             soft_wrap=True,
         )
 
