@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from connector.settings.explain import DELIMITER, PREFIX, complaint, name_of
+from connector.settings.limits import LimitSettings
 from connector.settings.sources import DEFAULT_TENANT, OwnDotEnv, TomlFile
 from connector.times import parse_instant
 
@@ -243,6 +244,7 @@ class Settings(BaseSettings):
     absorb: AbsorbSettings = Field(default_factory=AbsorbSettings)
     salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings)
     learning_records: LearningRecordsSettings = Field(default_factory=LearningRecordsSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
     assignments: AssignmentSettings = Field(default_factory=AssignmentSettings)

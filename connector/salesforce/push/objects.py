@@ -19,6 +19,7 @@ from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
 from connector.push.values import in_org
 from connector.salesforce import preflight
+from connector.salesforce.answers import has
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
@@ -227,7 +228,7 @@ class ObjectTarget:
         for start in range(0, len(keys), KEYS_PER_QUERY):
             some = "', '".join(keys[start : start + KEYS_PER_QUERY])
             query = f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ('{some}')"
-            async for page in self._client.query(query):
+            async for page in self._client.query(query, check=has(self.spec.key)):
                 found |= {str(record[self.spec.key]): record for record in page}
         for key, sample in sent.items():
             sample["in_salesforce"] = key in found
