@@ -148,6 +148,11 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         except (httpx.TransportError, httpx.DecodingError) as failure:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
+        except (httpx.InvalidURL, UnicodeError) as failure:
+            raise UnreachableError(
+                f"{method} {self.base_url}{path} cannot be sent ({type(failure).__name__}).",
+                remedy=f"Check {self._setting} and the keys beside it: they must be plain ASCII.",
+            ) from None
         self._answered = True
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS

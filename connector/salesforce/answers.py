@@ -130,6 +130,37 @@ class Deleted(_Shape):
     latestDateCovered: str | None = None  # noqa: N815
 
 
+class JobInfo(_Shape):
+    """A bulk job. Its id becomes part of paths and of file names, so nothing else is taken for one."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$")
+    state: str = Field(max_length=100)
+    apiVersion: float | None = Field(None, ge=10, lt=1000)  # noqa: N815
+    numberRecordsProcessed: int | None = Field(None, ge=0)  # noqa: N815
+    errorMessage: str | None = None  # noqa: N815
+    stateMessage: str | None = None  # noqa: N815
+
+    @property
+    def version(self) -> str:
+        """The version it was made with, as paths have it; empty where the org does not say."""
+        return f"{self.apiVersion:.1f}" if self.apiVersion else ""
+
+    @property
+    def message(self) -> str:
+        """Why it ended as it did, where the org says so."""
+        return self.errorMessage or self.stateMessage or ""
+
+    @property
+    def ended(self) -> bool:
+        """True when nothing will change any more."""
+        return self.state in {"JobComplete", "Failed", "Aborted"}
+
+    @property
+    def known(self) -> bool:
+        """True for a state that the API documents (docs/facts/salesforce.md section 3a)."""
+        return self.ended or self.state in {"Open", "UploadComplete", "InProgress"}
+
+
 class Version(_Shape):
     """A version of the API that the org serves."""
 
@@ -139,7 +170,7 @@ class Version(_Shape):
 QUERY_PAGE, COUNTED = TypeAdapter(QueryPage), TypeAdapter(Counted)
 DESCRIBED = TypeAdapter(Described)
 SAVED, VERSIONS = TypeAdapter(Several[Saved]), TypeAdapter(Several[Version])
-UPDATED, DELETED = TypeAdapter(Updated), TypeAdapter(Deleted)
+UPDATED, DELETED, JOB = TypeAdapter(Updated), TypeAdapter(Deleted), TypeAdapter(JobInfo)
 
 
 @dataclass(slots=True)

@@ -133,7 +133,8 @@ def is_instance(value: object, login_url: str) -> bool:
     except PydanticCustomError:
         return False
     local = parts.hostname in LOOPBACK
-    return parts.path in {"", "/"} and (not local or urlsplit(login_url).hostname in LOOPBACK)
+    plain = parts.netloc.isascii() and not parts.path
+    return plain and (not local or urlsplit(login_url).hostname in LOOPBACK)
 
 
 def explain(answer: Answer, login_remedy: str = "") -> ApiError:

@@ -5,12 +5,13 @@ LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a re
 was written) does no harm.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from connector.canonical.match import match
-from connector.errors import PreflightError
+from connector.errors import LearnsyncError, LimitError, PreflightError, ProtocolError
 from connector.progress import Silent
 from connector.push import difference
 from connector.push.difference import Source
@@ -35,6 +36,8 @@ from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgO
 from connector.warehouse.database import Connection, is_there
 from connector.warehouse.identity import require_same
 from mappings import FieldMap
+
+log = logging.getLogger(__name__)
 
 Sample = dict[str, Any]
 SHOWN = ("create", "update")
@@ -71,6 +74,7 @@ class OrgObjects(OrgDestination):
         self._left: list[OpenJob] = []
         self._known: dict[str, Checkpoint] = {}
         self._lost: list[ObjectTarget] = []
+        self._unsettled: LearnsyncError | None = None
 
     async def preflight(self) -> None:
         """Raises PreflightError with the problems of all targets."""
@@ -100,11 +104,22 @@ class OrgObjects(OrgDestination):
         self._lost = [target for target in self.targets if is_lost(connection, target.ledger)]
 
     async def resume(self) -> list[str]:
-        """Bring in the results of these jobs."""
+        """Bring in the results of these jobs. An object whose job has none yet is left out of this push."""
+        taken_up = []
         for job in self._left:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
-            await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
-        return [job.job_id for job in self._left]
+            try:
+                await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
+                taken_up.append(job.job_id)
+            except (LimitError, ProtocolError) as failure:
+                log.warning("%s is not pushed: %s", job.object, failure)
+                self._unsettled = self._unsettled or failure
+                self.targets = [one for one in self.targets if one.object != job.object]
+        return taken_up
+
+    def unsettled(self) -> LearnsyncError | None:
+        """Why an object was left out of this push."""
+        return self._unsettled
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read people and match learners to them, where a target names people and the push is not part of a sync.

@@ -1,6 +1,5 @@
 """Which objects are read back, and into which columns. Facts: docs/facts/salesforce.md sections 0 and 5."""
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,8 +22,8 @@ def _is_instant(value: object) -> bool:
         return False
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: object, below: float = 1e300) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < below
 
 
 # What a column takes; anything else would become null without a word.
@@ -33,7 +32,7 @@ _FITS: dict[str, Callable[[object], bool]] = {
     "BOOLEAN": lambda value: isinstance(value, bool),
     "TIMESTAMPTZ": _is_instant,
     "DOUBLE": _is_number,
-    "INTEGER": lambda value: _is_number(value) and -(2**31) <= float(str(value)) < 2**31,
+    "INTEGER": lambda value: _is_number(value, 2**31),
 }
 # By these a record is found again, and told from an older reading of it.
 _NEEDED = frozenset({"Id", "SystemModstamp"})
