@@ -17,7 +17,7 @@ from connector.settings.sources import DEFAULT_TENANT, OwnDotEnv, TomlFile
 from connector.times import parse_instant
 
 # A name of labels between dots, or an address.
-HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]+")
+HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f]*:[0-9a-f:.]+")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # REST gateways by region (docs/facts/absorb.md section 1).
 REGIONS = {
