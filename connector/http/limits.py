@@ -34,7 +34,7 @@ class DefaultLimits:
     """The defaults of these settings, for calls that are made without them."""
 
     answer_megabytes: float = 32
-    call_seconds: float = 120
+    call_seconds: float = 90
     file_megabytes: float = 1_000
     file_seconds: float = 3_600
 

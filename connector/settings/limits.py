@@ -10,8 +10,8 @@ class LimitSettings(BaseModel):
 
     # A page of 1,000 rows is about a megabyte; courses with long descriptions make some twenty of it.
     answer_megabytes: float = Field(32, gt=0, le=1_000)
-    # The gateway takes 29 s at most, and other clients wait up to 120 s (docs/facts/absorb.md section 3).
-    call_seconds: float = Field(120, gt=0, le=3_600)
+    # The gateway takes 29 s at most (docs/facts/absorb.md section 3); the first byte is waited for 60 s.
+    call_seconds: float = Field(90, gt=0, le=3_600)
     # The files of bulk jobs, sent and received; a job takes 150 MB (docs/facts/salesforce.md section 3a).
     file_megabytes: float = Field(1_000, gt=0, le=100_000)
     file_seconds: float = Field(3_600, gt=0, le=86_400)

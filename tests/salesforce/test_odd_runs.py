@@ -1,4 +1,4 @@
-"""Whole pushes and read-backs against an org that answers oddly: no traceback, no row lost in silence, no endless run."""
+"""Whole pushes and read-backs against an org that answers oddly: no traceback, no row lost in silence, no hang."""
 
 from __future__ import annotations
 
