@@ -15,7 +15,7 @@ from connector.errors import LearnsyncError, LimitError, PreflightError, Protoco
 from connector.progress import Silent
 from connector.push import difference
 from connector.push.difference import Source
-from connector.push.engine import Destination, Run
+from connector.push.engine import Run
 from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
 from connector.push.values import in_org
@@ -27,6 +27,7 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
+from connector.salesforce.push.destination import OrgDestination
 from connector.salesforce.push.rebuild import READABLE, is_lost, is_unseen, take_over
 from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
@@ -34,7 +35,6 @@ from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
 from connector.warehouse.database import Connection, is_there
-from connector.warehouse.identity import require_same
 from mappings import FieldMap
 
 log = logging.getLogger(__name__)
@@ -43,24 +43,6 @@ Sample = dict[str, Any]
 SHOWN = ("create", "update")
 EMPTY_LEDGER = "the ledger of this warehouse was empty and is filled from them"
 KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
-
-
-class OrgDestination(Destination):
-    """An org, whose calls count."""
-
-    client: SalesforceClient
-
-    async def org_id(self, run: Run) -> str:
-        """The id of the org. That it is the one of this warehouse is checked when the file is next opened."""
-        grant = await self.client.grant()
-        note_by = "" if run.options.dry_run else run.run_id
-        require_same(run.warehouse, grant.identity, run.settings.tenant_id, note_by=note_by)
-        return grant.org_id
-
-    def add_calls(self, report: PushReport) -> None:
-        """What the session has used so far, whichever destinations share it."""
-        client = self.client
-        report.calls, report.api_used, report.api_allowed = client.calls_made, client.calls_used, client.calls_allowed
 
 
 class OrgObjects(OrgDestination):
