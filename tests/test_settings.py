@@ -169,7 +169,7 @@ BAD = [
     ("LEARNSYNC_SALESFORCE__LOGIN_URL", "https://acme..salesforce.com", "host that no network could find"),
     ("LEARNSYNC_ABSORB__BASE_URL", "https://rest my absorb", "host that no network could find"),
     ("LEARNSYNC_LIMITS__CALL_SECONDS", "0", "greater than 0"),
-    ("LEARNSYNC_LIMITS__CALL_SECONDS", "nan", "greater than 0"),
+    ("LEARNSYNC_LIMITS__CALL_SECONDS", "nan", "less than or equal to 3600"),
     ("LEARNSYNC_LIMITS__LIST_PAGES", "0", "greater than or equal to 1"),
     ("LEARNSYNC_SALESFORCE__API_VERSION", "v67", "67.0"),
     ("LEARNSYNC_SALESFORCE__BULK_THRESHOLD", "0", "greater than or equal to 1"),
