@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -23,6 +26,7 @@ from connector.learning_records.client import LearningRecordsApi
 from connector.salesforce.client import SalesforceClient
 from connector.settings import LimitSettings, Settings, load_settings
 
+REPO = Path(__file__).resolve().parents[1]
 SMALL = DefaultLimits(answer_megabytes=0.5, file_megabytes=1.5)
 SHORT = DefaultLimits(call_seconds=0.3, file_seconds=0.3)
 BOMB = gzip.compress(bytes(2_000_000))  # a kilobyte for a megabyte
@@ -249,3 +253,28 @@ def test_a_key_that_no_header_can_carry_is_an_error_and_stays_unsaid() -> None:
         get(server.url, headers={"x-api-key": "clé-sécrète"})
     assert "LEARNSYNC_ABSORB__BASE_URL and the keys beside it" in found.value.remedy
     assert "cl" not in found.value.message.replace("closed", "")
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "behaviour", "setting", "value"),
+    [("pull", slow_head, CALL, "0.3"), ("readback", endless, ANSWER, "0.2")],
+    ids=["a byte at a time", "without end"],
+)
+def test_a_command_ends_as_incomplete_with_one_message(
+    command: str, behaviour: Behaviour, setting: str, value: str
+) -> None:
+    with raw_server(behaviour) as server:
+        absorb = {"BASE_URL": server.url, "API_KEY": "key-1", "USERNAME": "u", "PASSWORD": "p"}
+        salesforce = {"LOGIN_URL": server.url, "CLIENT_ID": "c", "CLIENT_SECRET": "s"}
+        variables = {f"LEARNSYNC_ABSORB__{name}": text for name, text in absorb.items()}
+        variables |= {f"LEARNSYNC_SALESFORCE__{name}": text for name, text in salesforce.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "connector.cli", command], capture_output=True, text=True, check=False, timeout=60,
+            env=os.environ | variables | {setting: value, "PYTHONPATH": str(REPO)},
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert setting in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
