@@ -105,6 +105,14 @@ def test_an_endless_answer_takes_no_more_memory_than_the_limit() -> None:
             tracemalloc.stop()
 
 
+def test_an_answer_of_millions_of_values_is_not_unpacked() -> None:
+    dense = b"[" + b"[]," * 100_000 + b"[]]"
+    with raw_server(body(dense)) as server:
+        with pytest.raises(LimitError, match=f"more values than 0.5 MB of rows hold .{ANSWER}."):
+            get(server.url)
+        assert len(get(server.url, DefaultLimits()).json()) == 100_001
+
+
 def test_of_a_refusal_only_the_beginning_is_read() -> None:
     def refuse(line: Line) -> None:
         line.send(b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -13,6 +13,8 @@ from typing import Protocol, Self
 from connector.errors import LimitError
 
 MEGABYTE = 1_000_000
+# Rows have a value for every 20 to 50 bytes, and texts a comma now and then.
+VALUES_PER_MEGABYTE = 100_000
 # Nobody needs more than the beginning of a refusal.
 REFUSAL_BYTES = 256 * 1024
 # One layer of compression makes a thousand bytes of one at most; several would make a terabyte of a kilobyte.
@@ -81,6 +83,16 @@ class CallLimit:
             if taken > megabytes * MEGABYTE:
                 raise self._passed(name, f"was answered with more than {megabytes:g} MB")
             yield chunk
+
+    def not_too_dense(self, body: bytes) -> bytes:
+        """The body. Raises LimitError where it holds more values than rows of such a size do.
+
+        JSON of nothing but `[],[],…` takes fifty times its size once it is read.
+        """
+        name, megabytes = self.megabytes
+        if sum(map(body.count, (b",", b"[", b"{"))) > megabytes * VALUES_PER_MEGABYTE:
+            raise self._passed(name, f"was answered with more values than {megabytes:g} MB of rows hold")
+        return body
 
     def _passed(self, name: str, what: str) -> LimitError:
         return LimitError(

@@ -171,7 +171,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             if not response.is_success:
                 body = await beginning(chunks)
             elif sink is None:
-                body = b"".join([chunk async for chunk in chunks])
+                body = limit.not_too_dense(b"".join([chunk async for chunk in chunks]))
             else:
                 with sink.open("wb") as file:
                     async for chunk in chunks:
