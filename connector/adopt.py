@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from connector.absorb.client import AbsorbClient
 from connector.absorb.identity import portal_identity
 from connector.absorb.pull.pull import account_lock, pull_lock
-from connector.errors import ApiError, IdentityError, LearnsyncError, SettingsError, UnreachableError
+from connector.errors import ApiError, IdentityError, LearnsyncError, LimitError, SettingsError, UnreachableError
 from connector.push.engine import push_lock
 from connector.salesforce.client import SalesforceClient
 from connector.settings import Settings
@@ -55,7 +55,7 @@ def refuse_other_org(settings: Settings) -> None:
     if org is None:
         return
     try:
-        with suppress(ApiError, UnreachableError, SettingsError):
+        with suppress(ApiError, UnreachableError, LimitError, SettingsError):
             refuse_other(org, asyncio.run(_org(settings)), settings.tenant_id)
     except IdentityError as failure:
         raise _with_portal(settings, portal, failure) from None

@@ -43,6 +43,10 @@ class IncompleteError(LearnsyncError):
     exit_code = 1
 
 
+class LimitError(IncompleteError):
+    """An answer, or what it is part of, was larger or took longer than a setting allows: it counts as none."""
+
+
 class UnreachableError(LearnsyncError):
     """No answer from a host after all retries: DNS, refused connection, TLS or timeout."""
 

@@ -35,7 +35,9 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
         login = require_absorb(settings)
         limits = settings.absorb
         gate = Gate(limits.requests_per_second, limits.burst, limits.concurrency)
-        session = HttpSession(limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)")
+        session = HttpSession(
+            limits.url, gate, setting="LEARNSYNC_ABSORB__BASE_URL (or __REGION)", limits=settings.limits
+        )
         if isinstance(login, OAuthLogin):
             return cls(session, OAuthAuthenticator(login))
         return cls(session, PasswordAuthenticator(session, login))

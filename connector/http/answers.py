@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from connector.errors import ProtocolError
@@ -13,6 +13,7 @@ from connector.redact import scrub
 from connector.times import utc_now
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,13 @@ class Reader:
         except ValidationError as failure:
             raise self.error(answer, first_complaint(failure)) from None
 
+    def fit(self, answer: Answer, shape: TypeAdapter[T]) -> T:
+        """The whole answer in this shape, of which no more is built than fits. Raises ProtocolError without values."""
+        try:
+            return shape.validate_json(answer.body)
+        except ValidationError as failure:
+            raise self.error(answer, first_complaint(failure)) from None
+
     def error(self, answer: Answer, why: str = "") -> ProtocolError:
         """The error for a success that is not what the API documents."""
         unlike = self.unlike.format(status=answer.status, why=why, start=answer.text[:120])
@@ -101,7 +109,15 @@ class Reader:
         )
 
 
+def is_sendable(token: str) -> bool:
+    """Whether a token can stand in a header: printable ASCII without blanks, and some of it."""
+    return token.isascii() and token.isprintable() and bool(token) and " " not in token
+
+
 def first_complaint(failure: ValidationError) -> str:
     """The first complaint of pydantic, without the value it is about: that may be personal."""
     found = failure.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+    if found["type"] == "json_invalid":  # the message would quote a place in the body, which says little
+        return "the body is not JSON"
+    place = ".".join(str(part)[:40] for part in found["loc"][:6])
+    return f"{place}: {found['msg']}" if place else found["msg"]

@@ -1,4 +1,4 @@
-"""The only module that imports httpx: timeouts, retries, rate and concurrency limits, counting, redacted logs.
+"""The only module that imports httpx: timeouts, limits of answers, retries, rate and concurrency, counting, logs.
 
 It knows nothing of Absorb or Salesforce. A call returns an `Answer` whatever its status; the clients above decide
 what a status means. Only "no answer at all" is an error here.
@@ -24,6 +24,7 @@ from connector import __version__
 from connector.errors import UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
+from connector.http.limits import ACCEPTED_ENCODINGS, ENCODINGS, CallLimit, DefaultLimits, Limits, beginning
 from connector.http.ratelimit import Gate
 
 log = logging.getLogger(__name__)
@@ -78,13 +79,25 @@ def _pause(state: RetryCallState) -> float:
 
 
 class HttpSession(AbstractAsyncContextManager["HttpSession"]):
-    """Calls to one host. Use as an async context manager; `setting` is the variable that a wrong host points at."""
+    """Calls to one host, and never to another. Use as an async context manager.
 
-    def __init__(self, base_url: str, gate: Gate, *, setting: str, headers: Mapping[str, str] | None = None) -> None:
+    `setting` is the variable that a wrong host points at, `limits` are those of each call.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        gate: Gate,
+        *,
+        setting: str,
+        headers: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.stats = CallStats()
         self._gate = gate
         self._setting = setting
+        self._limits = limits or DefaultLimits()
         self._answered = False
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
@@ -93,7 +106,11 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            headers={"user-agent": f"learnsync/{__version__}", **(headers or {})},
+            headers={
+                "user-agent": f"learnsync/{__version__}",
+                "accept-encoding": ACCEPTED_ENCODINGS,
+                **(headers or {}),
+            },
         )
 
     async def __aexit__(self, *_: object) -> None:
@@ -102,9 +119,12 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
     async def call(self, method: str, path: str, **request: Unpack[Request]) -> Answer:
         """Make one call, trying again on no answer, 429 and 5xx.
 
-        Raises UnreachableError when no attempt got an answer. A retryable status that outlives all attempts is
-        returned like any other.
+        Raises UnreachableError when no attempt got an answer, LimitError for one that is too large or too slow: that
+        is not asked for again. A retryable status that outlives all attempts is returned like any other. `path` begins
+        with one slash: an absolute URL would take the credentials to another host.
         """
+        if not path.startswith("/") or path.startswith("//"):
+            raise ValueError(f"not a path of this host: {path[:80]!r}")
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TryAgainError), wait=_pause, before_sleep=self._note_retry, reraise=True
         )
@@ -128,6 +148,11 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         except (httpx.TransportError, httpx.DecodingError) as failure:
             unheard = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
             raise self._no_answer(method, path, failure, number, again=repeatable or unheard) from failure
+        except (httpx.InvalidURL, UnicodeError) as failure:
+            raise UnreachableError(
+                f"{method} {self.base_url}{path} cannot be sent ({type(failure).__name__}).",
+                remedy=f"Check {self._setting} and the keys beside it: they must be plain ASCII.",
+            ) from None
         self._answered = True
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
         within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
@@ -138,13 +163,18 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         return answer
 
     async def _exchange(self, method: str, path: str, request: Request) -> Answer:
-        async with self._client.stream(method, path, **_sent(request)) as response:
-            body, sink = b"", request.get("sink")
-            if sink is None or not response.is_success:
-                body = await response.aread()
+        sink, where = request.get("sink"), f"{method} {self.base_url}{path}"
+        files = {"sends_file": bool(request.get("upload")), "fetches_file": sink is not None}
+        limit = CallLimit.of(self._limits, where, self._setting, **files)
+        async with limit.in_time(), self._client.stream(method, path, **_sent(request)) as response:
+            chunks, body = limit.in_size(_decoded(response)), b""
+            if not response.is_success:
+                body = await beginning(chunks)
+            elif sink is None:
+                body = limit.not_too_dense(b"".join([chunk async for chunk in chunks]))
             else:
                 with sink.open("wb") as file:
-                    async for chunk in response.aiter_bytes(CHUNK_BYTES):
+                    async for chunk in chunks:
                         file.write(chunk)
             return Answer(method, path, response.status_code, response.headers, body)
 
@@ -157,6 +187,14 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         return UnreachableError(
             f"{reason} in {number} attempts.", remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again."
         )
+
+
+def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body, decompressed. Raises DecodingError for more than one layer of compression, or one not asked for."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
+        raise httpx.DecodingError(f"the body is compressed in a way that was not asked for: {encoding[:40]!r}")
+    return response.aiter_bytes(CHUNK_BYTES)
 
 
 @lru_cache

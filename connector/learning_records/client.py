@@ -11,13 +11,13 @@ from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 from connector import redact
-from connector.errors import ApiError, BadRequestError, NotFoundError
+from connector.errors import ApiError, BadRequestError, LimitError, NotFoundError
 from connector.http.answers import Answer, Reader, json_or_none
 from connector.http.ratelimit import Gate
 from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession, Request
 from connector.learning_records.models import LearningRecord
-from connector.settings import Settings, require_learning_records, variable
+from connector.settings import LimitSettings, Settings, require_learning_records, variable
 
 PATH = "/api/v1/performance/learning-records"
 PAGE_ROWS = 100
@@ -34,17 +34,21 @@ READER = Reader(
 class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
     """One API, one key. Use as an async context manager."""
 
-    def __init__(self, base_url: str, api_key: str, calls_per_second: float = 20.0) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, calls_per_second: float = 20.0, limits: LimitSettings | None = None
+    ) -> None:
         redact.register(api_key)
         headers = {"authorization": f"Bearer {api_key}", "accept": "application/json"}
         gate = Gate(calls_per_second, max(1, round(calls_per_second)), CONCURRENCY)
-        self._session = HttpSession(base_url, gate, setting=URL_SETTING, headers=headers)
+        self._session = HttpSession(base_url, gate, setting=URL_SETTING, headers=headers, limits=limits)
+        self._most_pages = (limits or LimitSettings()).list_pages
         self._filters = True
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The API these settings name. Raises SettingsError when address or key is missing."""
-        return cls(*require_learning_records(settings), settings.learning_records.requests_per_second)
+        rate = settings.learning_records.requests_per_second
+        return cls(*require_learning_records(settings), rate, settings.limits)
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.__aexit__()
@@ -68,11 +72,12 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
     async def list(self, **filters: str) -> AsyncIterator[LearningRecord]:
         """Every record that is visible to the key, without those that are deleted, each once.
 
-        `filters` are equalities that the API is asked to apply; what it serves all the same is left out here.
+        `filters` are equalities that the API is asked to apply; what it serves all the same is left out here. Raises
+        LimitError where the list does not end.
         """
         seen: set[str] = set()
         cursor: str | None = None
-        while True:
+        for _ in range(self._most_pages):
             answer = await self._page(filters, cursor, len(seen))
             rows, cursor, by_cursor = _page(answer)
             fresh = [row for row in rows if row.id not in seen]
@@ -82,6 +87,10 @@ class LearningRecordsApi(AbstractAsyncContextManager["LearningRecordsApi"]):
                     yield row
             if not fresh or (cursor is None and (by_cursor or len(rows) < PAGE_ROWS)):
                 return
+        raise LimitError(
+            f"GET {PATH}: the list has more than {self._most_pages:,} pages (LEARNSYNC_LIMITS__LIST_PAGES).",
+            remedy=f"Nothing was sent. Raise the limit where so many are in order; otherwise check {URL_SETTING}.",
+        )
 
     async def _page(self, filters: Mapping[str, str], cursor: str | None, offset: int) -> Answer:
         place: dict[str, str | int] = {"limit": PAGE_ROWS}

@@ -60,7 +60,7 @@ class LearningRecord(BaseModel):
     provider: str | None = None
     completed_at: datetime | None = None
     expires_at: datetime | None = None
-    score: float | None = None
+    score: float | None = Field(None, allow_inf_nan=False)
     passed: bool | None = None
     certification_ref: str | None = None
     linked_cohort_id: str | None = None

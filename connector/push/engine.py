@@ -91,6 +91,10 @@ class Destination:
         """Learn what became of records that an earlier push left open; returns the bulk jobs taken up."""
         return []
 
+    def unsettled(self) -> LearnsyncError | None:
+        """Why a target was left out, what was sent before being still open; raised when the others are done."""
+        return None
+
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read what the difference depends on; returns what is to be written first in its transaction."""
         return None
@@ -197,6 +201,8 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
         elif records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
+    if left := destination.unsettled():
+        raise left
 
 
 def _plan(run: Run, target: Target, connection: Connection) -> TargetReport:

@@ -19,8 +19,6 @@ class Pauses:
     between_tries: float = 1.0  # before the second try; twice as long before each further one
     first_poll: float = 1.0
     longest_poll: float = 30.0
-    # An org works off one queue for all its users. Past this the run ends, and the next one takes the job up.
-    longest_job: float = 4 * 3600.0
 
     async def before_try(self, number: int) -> None:
         """Wait before try `number` (the first is 0), with jitter, so that clients do not come back all at once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Protocol
 
-from connector.errors import LearnsyncError, ProtocolError, ServerFaultError, UnreachableError
+from connector.errors import LearnsyncError, LimitError, ProtocolError, ServerFaultError, UnreachableError
 from connector.push.difference import Item, batches
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 ROUNDS = 3
 # After these it is not known whether a write was carried out.
-LOST = (UnreachableError, ServerFaultError, ProtocolError)
+LOST = (UnreachableError, ServerFaultError, ProtocolError, LimitError)
 
 # What the target has is not known: the look-up, which was repeated already, failed. Other records may get an answer.
 _UNSEEN: Any = object()

@@ -20,7 +20,7 @@ def in_org(value: Any, kind: str) -> Any:
     `kind` is that of salesforce_fields.csv. Equal results are equal in the org.
     """
     if kind == "number":
-        return _rounded(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return _rounded(_float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
     if kind == "datetime":
         return _second(value)
     if kind == "checkbox":
@@ -50,7 +50,7 @@ def in_api(value: Any, kind: str) -> Any:
     if isinstance(value, datetime):
         return _utc(value).isoformat(timespec="milliseconds")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return _float(value)
     return str(value).lower() if kind == "id" and value is not None else value
 
 
@@ -61,6 +61,14 @@ def in_api_sql(value: str, kind: str) -> str:
     if kind == "number":
         return f"CAST(TRY_CAST({value} AS DOUBLE) AS VARCHAR)"
     return f"lower({value})" if kind == "id" else value
+
+
+def _float(value: float) -> float:
+    """The number as a double; an integer of hundreds of digits is infinite then."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _rounded(value: float) -> float:
@@ -80,4 +88,7 @@ def _second(value: Any) -> datetime | None:
 
 
 def _utc(value: datetime) -> datetime:
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:  # on the first or last day that there is
+        return value.replace(tzinfo=UTC)

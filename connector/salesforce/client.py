@@ -9,28 +9,50 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Self, Unpack
 
-from connector.errors import ApiBudgetError, ProtocolError, SettingsError
-from connector.http.answers import Answer, json_or_none
+from connector.errors import ApiBudgetError, SettingsError
+from connector.http.answers import Answer
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession, Request
 from connector.push.outcomes import RowResult
-from connector.salesforce.session import LOGIN_SETTING, READER, Grant, OrgSession, explain
-from connector.settings import KeyLogin, SecretLogin, Settings, require_salesforce
+from connector.salesforce.answers import (
+    COUNTED,
+    DELETED,
+    DESCRIBED,
+    QUERY_PAGE,
+    READER,
+    UPDATED,
+    VERSIONS,
+    Check,
+    Deleted,
+    Pages,
+    Updated,
+    has,
+    saved,
+)
+from connector.salesforce.session import LOGIN_SETTING, Grant, OrgSession, explain
+from connector.settings import KeyLogin, LimitSettings, SecretLogin, Settings, require_salesforce
 from connector.times import to_salesforce
 
 COLLECTION_LIMIT = 200
 # Orgs allow 25 long calls at once; we stay far below and leave room for people.
 CALLS_PER_SECOND, BURST, CONCURRENCY = 25.0, 25, 4
-_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+_USAGE = re.compile(r"api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 
 
 class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     """One org. Use as an async context manager."""
 
-    def __init__(self, login: SecretLogin | KeyLogin, version: str, budget_percent: float) -> None:
+    def __init__(
+        self,
+        login: SecretLogin | KeyLogin,
+        version: str,
+        budget_percent: float,
+        limits: LimitSettings | None = None,
+    ) -> None:
         self.version = version
+        self.limits = limits or LimitSettings()
         self._gate = Gate(CALLS_PER_SECOND, BURST, CONCURRENCY)
-        self._org = OrgSession(login, self._gate)
+        self._org = OrgSession(login, self._gate, self.limits)
         self._session: HttpSession | None = None
         self._budget = budget_percent
         self.calls_used = 0
@@ -40,7 +62,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     def of(cls, settings: Settings) -> Self:
         """The client these settings describe. Raises SettingsError when credentials are missing."""
         org = settings.salesforce
-        return cls(require_salesforce(settings), org.api_version, org.api_budget_percent)
+        return cls(require_salesforce(settings), org.api_version, org.api_budget_percent, settings.limits)
 
     async def __aexit__(self, *_: object) -> None:
         for session in (self._org.http, self._session):
@@ -58,46 +80,64 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     async def check_version(self) -> None:
         """Raise SettingsError when the org does not serve the configured API version: it answers that like a 404."""
-        answer = await self.call("GET", "/services/data")
-        document = READER.document(answer)
-        offered = [str(entry.get("version")) for entry in document] if isinstance(document, list) else []
+        found = READER.fit(await self.call("GET", "/services/data"), VERSIONS)
+        offered = [entry.version for entry in found]
         if offered and self.version not in offered:
             raise SettingsError(
                 f"LEARNSYNC_SALESFORCE__API_VERSION = {self.version}: the org does not serve this version.",
                 remedy=f"Use one from {offered[0]} to {offered[-1]}.",
             )
 
-    async def replication(self, name: str, resource: str, start: datetime, end: datetime) -> dict[str, Any]:
-        """What getUpdated or getDeleted (`resource`: updated | deleted) answers (docs/facts/salesforce.md section 5).
+    async def updated(self, name: str, start: datetime, end: datetime) -> Updated:
+        """What getUpdated answers (docs/facts/salesforce.md section 5).
 
         Raises BadRequestError with the org's code: INVALID_REPLICATION_DATE, EXCEEDED_ID_LIMIT.
         """
-        window = {"start": to_salesforce(start), "end": to_salesforce(end)}
-        return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/{resource}/", params=window))
+        return READER.fit(await self._log(name, "updated", start, end), UPDATED)
 
-    async def describe(self, name: str) -> dict[str, Any]:
+    async def deleted(self, name: str, start: datetime, end: datetime) -> Deleted:
+        """What getDeleted answers. Raises as `updated` does."""
+        return READER.fit(await self._log(name, "deleted", start, end), DELETED)
+
+    async def _log(self, name: str, resource: str, start: datetime, end: datetime) -> Answer:
+        window = {"start": to_salesforce(start), "end": to_salesforce(end)}
+        return await self.call("GET", f"{self._data}/sobjects/{name}/{resource}/", params=window)
+
+    async def describe(self, name: str) -> Mapping[str, Any]:
         """An object's describe. Raises NotFoundError when it is missing or invisible."""
-        return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/describe"))
+        return READER.fit(await self.call("GET", f"{self._data}/sobjects/{name}/describe"), DESCRIBED)
 
     async def retrieve(self, name: str, record_id: str, fields: Sequence[str]) -> dict[str, Any]:
         """One record by its id. Raises NotFoundError where there is none, or none that the run-as user may see."""
         params = {"fields": ",".join(fields)}
-        return READER.object(await self.call("GET", f"{self._data}/sobjects/{name}/{record_id}", params=params))
+        answer = await self.call("GET", f"{self._data}/sobjects/{name}/{record_id}", params=params)
+        record = READER.object(answer)
+        if why := has("Id")(record):
+            raise READER.error(answer, why)
+        return record
 
-    async def query(self, soql: str, *, deleted: bool = False) -> AsyncIterator[list[dict[str, Any]]]:
-        """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll)."""
+    async def query(
+        self, soql: str, *, deleted: bool = False, check: Check | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Records of a query, page by page; with `deleted`, those in the recycle bin too (queryAll).
+
+        Raises ProtocolError where they are not all that the org announced or one does not stand the `check`, LimitError
+        where they do not end.
+        """
         answer = await self.call("GET", f"{self._data}/{'queryAll' if deleted else 'query'}", params={"q": soql})
+        pages = Pages(self.limits.list_pages)
         while True:
-            page = READER.object(answer)
-            yield list(page["records"])
-            if page.get("done", True):
+            page = READER.fit(answer, QUERY_PAGE)
+            following = pages.checked(answer, page, check)
+            yield page.records
+            if following is None:
                 return
-            answer = await self.call("GET", str(page["nextRecordsUrl"]))
+            answer = await self.call("GET", following)
 
     async def count(self, soql: str, *, deleted: bool = False) -> int:
         """How many records a `SELECT COUNT()` finds; with `deleted`, those in the recycle bin too. One call."""
         path = f"{self._data}/{'queryAll' if deleted else 'query'}"
-        return int(READER.object(await self.call("GET", path, params={"q": soql}))["totalSize"])
+        return READER.fit(await self.call("GET", path, params={"q": soql}), COUNTED).totalSize
 
     async def upsert(self, name: str, key: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         """Upsert up to 200 records by external id; one result per record, in order. Safe to repeat."""
@@ -110,12 +150,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
     async def _collection(self, path: str, name: str, records: Sequence[Mapping[str, Any]]) -> list[RowResult]:
         body = {"allOrNone": False, "records": [{"attributes": {"type": name}, **record} for record in records]}
         answer = await self.call("PATCH", f"{self._data}/composite/sobjects{path}", json=body)
-        results = json_or_none(answer)
-        if not isinstance(results, list) or len(results) != len(records):
-            raise ProtocolError(
-                f"The org answered a write of {len(records)} records with something else.", body=answer.text
-            )
-        return [_row_result(result) for result in results]
+        return saved(answer, len(records))
 
     @property
     def _data(self) -> str:
@@ -138,7 +173,7 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
 
     async def _send(self, grant: Grant, method: str, path: str, request: Request) -> Answer:
         if self._session is None or self._session.base_url != grant.instance_url.rstrip("/"):
-            self._session = HttpSession(grant.instance_url, self._gate, setting=LOGIN_SETTING)
+            self._session = HttpSession(grant.instance_url, self._gate, setting=LOGIN_SETTING, limits=self.limits)
         accepted = "text/csv" if request.get("sink") else "application/json"
         headers = {"authorization": f"Bearer {grant.access_token}", "accept": accepted}
         if request.get("upload"):
@@ -164,15 +199,3 @@ class SalesforceClient(AbstractAsyncContextManager["SalesforceClient"]):
                 remedy="What is not pushed stays due: run again later (the window rolls), or raise"
                 " LEARNSYNC_SALESFORCE__API_BUDGET_PERCENT.",
             )
-
-
-def _row_result(result: Mapping[str, Any]) -> RowResult:
-    errors = result.get("errors") or [{}]
-    first = errors[0] if not result.get("success") else {}
-    return RowResult(
-        success=bool(result.get("success")),
-        created=bool(result.get("created")),
-        remote_id=result.get("id"),
-        code=first.get("statusCode"),
-        text=first.get("message"),
-    )

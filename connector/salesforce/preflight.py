@@ -220,7 +220,7 @@ def _picklist_problems(name: str, field: FieldMap, entry: Describe, maps: Mappin
     if entry["type"] != "picklist" or not entry.get("restrictedPicklist") or field.source not in _VALUES:
         return []
     # Values, never labels: labels are translated.
-    active = {value["value"] for value in entry.get("picklistValues", []) if value.get("active")}
+    active = {value["value"] for value in entry.get("picklistValues") or [] if value.get("active")}
     missing = [value for value in _VALUES[field.source](maps) if value not in active]
     return [f"picklist {name} lacks the active value(s) {', '.join(missing)}: add or activate them"] if missing else []
 

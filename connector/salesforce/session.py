@@ -5,20 +5,24 @@ And what an answer of an org means that is not a success. Facts: docs/facts/sale
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import urlsplit
+
+from pydantic_core import PydanticCustomError
 
 from connector import redact
-from connector.errors import ApiError, ProtocolError
-from connector.http.answers import Answer, Reader, json_or_none
+from connector.errors import ApiError, IdentityError
+from connector.http.answers import Answer, is_sendable, json_or_none
 from connector.http.credentials import SharedCredential
 from connector.http.ratelimit import Gate
 from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession
+from connector.salesforce.answers import READER
 from connector.salesforce.login import login_remedy, refusal, token_form
-from connector.settings import KeyLogin, SecretLogin, variable
+from connector.settings import LOOPBACK, KeyLogin, LimitSettings, SecretLogin, check_url, variable
 from connector.times import parse_http_date, utc_now
-from connector.warehouse.identity import BASE_URL, Identity
+from connector.warehouse.identity import BASE_URL, MOVED, Identity
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +30,6 @@ TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 LOGIN_SETTING = variable("salesforce", "login_url")
 _IDENTITY = re.compile(r"/id/(00D\w{12,15})/(005\w{12,15})?")
 REFUSALS = read_refusals(__package__)
-READER = Reader(
-    "answered with something that is not a JSON object", "Check LEARNSYNC_SALESFORCE__LOGIN_URL and any proxy between."
-)
 
 
 @dataclass(slots=True)
@@ -54,12 +55,13 @@ class OrgSession(SharedCredential[Grant]):
     `remedy` is what to check when the org refuses the login or ends its sessions.
     """
 
-    def __init__(self, login: SecretLogin | KeyLogin, gate: Gate) -> None:
+    def __init__(self, login: SecretLogin | KeyLogin, gate: Gate, limits: LimitSettings) -> None:
         super().__init__()
-        self.http = HttpSession(login.login_url, gate, setting=LOGIN_SETTING)
+        self.http = HttpSession(login.login_url, gate, setting=LOGIN_SETTING, limits=limits)
         self._login = login
         self.remedy = login_remedy(login)
         self._grant: Grant | None = None
+        self._before: Grant | None = None
         self._clock: datetime | None = None
         if isinstance(login, SecretLogin):
             redact.register(login.client_secret)
@@ -89,14 +91,50 @@ class OrgSession(SharedCredential[Grant]):
         if not answer.ok:
             passing = answer.status >= 500 or answer.status == 429
             raise explain(answer) if passing else refusal(self._login, answer)
-        document = READER.object(answer)
-        token, instance = str(document.get("access_token", "")), str(document.get("instance_url", ""))
-        if not token or not instance:
-            raise ProtocolError("The org's token answer has no access_token or instance_url.", remedy=self.remedy)
-        redact.register(token)
+        grant = granted(answer, self._login.login_url, self.remedy)
         self.note_clock(answer)
-        found = _IDENTITY.search(str(document.get("id", "")))
-        return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
+        self._compare(grant)
+        return grant
+
+    def _compare(self, grant: Grant) -> None:
+        """Say that the org has moved since the last login. Raises IdentityError where it is another org."""
+        before, self._before = self._before, grant
+        if before and before.org_id != grant.org_id:
+            raise IdentityError(
+                f"A new login led to another org ({grant.org_id} instead of {before.org_id}); nothing was sent to it.",
+                remedy=f"Check {LOGIN_SETTING} and any proxy between.",
+            )
+        if before and before.instance_url != grant.instance_url:
+            log.warning(MOVED, grant.org_id, before.instance_url, grant.instance_url)
+
+
+def granted(answer: Answer, login_url: str, remedy: str) -> Grant:
+    """The session in a token answer.
+
+    Raises ProtocolError, which never shows the token, for an answer without one, or whose token may not be sent.
+    """
+    reader = replace(READER, remedy=remedy)
+    document = reader.object(answer)
+    token, instance = document.get("access_token"), document.get("instance_url")
+    redact.register(token if isinstance(token, str) else None)
+    if not (isinstance(token, str) and is_sendable(token)):
+        raise reader.error(answer, "access_token is no text of plain ASCII characters")
+    if not is_instance(instance, login_url):
+        raise reader.error(answer, "instance_url is no https address, so no token is sent there")
+    instance = str(instance).rstrip("/")
+    found = _IDENTITY.search(str(document.get("id", "")))
+    return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
+
+
+def is_instance(value: object, login_url: str) -> bool:
+    """Whether calls, and the token with them, may go to this address: https, or loopback where the login is there."""
+    try:
+        parts = urlsplit(check_url(str(value)))
+    except PydanticCustomError:
+        return False
+    local = parts.hostname in LOOPBACK
+    plain = parts.netloc.isascii() and not parts.path
+    return plain and (not local or urlsplit(login_url).hostname in LOOPBACK)
 
 
 def explain(answer: Answer, login_remedy: str = "") -> ApiError:

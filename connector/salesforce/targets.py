@@ -86,7 +86,9 @@ def value_of(record: MappingType[str, Any], field: FieldMap) -> Any:
     """A field of a record or payload; that of a parent lies inside its relationship."""
     relation, dot, key = field.field.partition(".")
     value = record.get(relation)
-    return (value or {}).get(key) if dot else value
+    if not dot:
+        return value
+    return value.get(key) if isinstance(value, MappingType) else None
 
 
 def _member(field: FieldMap) -> tuple[str, str]:

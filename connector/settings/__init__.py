@@ -16,9 +16,13 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from connector import redact
 from connector.errors import SettingsError
 from connector.settings.explain import name_of, names_of, refuse_unknown, settings_error
-from connector.settings.model import DETAIL_STREAM_NAMES, REGIONS, AssignmentSettings, Settings, check_url
+from connector.settings.limits import LimitSettings
+from connector.settings.model import DETAIL_STREAM_NAMES, LOOPBACK, REGIONS, AssignmentSettings, Settings, check_url
 
-__all__ = ["DETAIL_STREAM_NAMES", "REGIONS", "AssignmentSettings", "Settings", "check_url", "names_of"]
+__all__ = [
+    "DETAIL_STREAM_NAMES", "LOOPBACK", "REGIONS", "AssignmentSettings", "LimitSettings", "Settings", "check_url",
+    "names_of",
+]  # fmt: skip
 
 _PASSWORD_REMEDY = (
     "Put the portal's API key (Portal Settings) and an LMS admin's username and password there; or the key and"

@@ -1,5 +1,6 @@
 """The settings as pydantic models, one class for each section (README.md lists them for operators)."""
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,9 +12,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from connector.settings.explain import DELIMITER, PREFIX, complaint, name_of
+from connector.settings.limits import LimitSettings
 from connector.settings.sources import DEFAULT_TENANT, OwnDotEnv, TomlFile
 from connector.times import parse_instant
 
+# A name of labels between dots, or an address.
+HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f]*:[0-9a-f:.]+")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # REST gateways by region (docs/facts/absorb.md section 1).
 REGIONS = {
@@ -45,6 +49,8 @@ def check_url(value: str) -> str:
         raise complaint("is not a URL: check host and port") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise complaint("needs an absolute URL such as https://host.example")
+    if not HOST.fullmatch(parts.hostname):
+        raise complaint("has a host that no network could find: check its spelling")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise complaint("is plain http: use https:// (http is accepted for loopback hosts only)")
     if parts.query or parts.fragment:
@@ -243,6 +249,7 @@ class Settings(BaseSettings):
     absorb: AbsorbSettings = Field(default_factory=AbsorbSettings)
     salesforce: SalesforceSettings = Field(default_factory=SalesforceSettings)
     learning_records: LearningRecordsSettings = Field(default_factory=LearningRecordsSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
     warehouse: WarehouseSettings = Field(default_factory=WarehouseSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
     assignments: AssignmentSettings = Field(default_factory=AssignmentSettings)

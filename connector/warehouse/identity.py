@@ -4,6 +4,7 @@ Watermarks, the push ledger and matches say nothing of another portal or org: wi
 the one, and a push would send the records of the one to the other.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -13,11 +14,13 @@ from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.statements import statements
 
+log = logging.getLogger(__name__)
 sql = statements(__package__)
 
 System = Literal["portal", "org"]
 SYSTEMS: tuple[System, ...] = ("portal", "org")
 BASE_URL = "base URL"
+MOVED = "the org %s was at %s at the login before, and is at %s now: see that this is meant"
 # What one must look at when the system is another one, and whose rows there are.
 _SETTINGS = {
     "portal": "LEARNSYNC_ABSORB__BASE_URL (or __REGION), __API_KEY and __USERNAME",
@@ -103,6 +106,8 @@ def _settle(connection: Connection, *, found: Identity, tenant_id: str, note_by:
     noted = known(connection, tenant_id, found.system)
     refuse_other(noted, found, tenant_id)
     now = _to_note(noted, found)
+    if found.system == "org" and noted is not None and noted.url != found.url:
+        log.warning(MOVED, found.id, noted.url, found.url)
     if note_by and now != noted:
         put(connection, now, tenant_id, note_by)
 

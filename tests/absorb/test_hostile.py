@@ -552,3 +552,27 @@ def test_a_portal_with_a_real_rate_limit_is_read_whole_at_its_pace(
     throttled = [call for call in stage.calls if call.status == 429]
     assert throttled
     assert logins(stage) == 1
+
+
+def test_a_course_whose_answer_is_too_large_fails_alone_and_is_read_when_it_fits(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = stage.portal.rows("enrollments")
+    bad = rows[0]["courseId"].lower()
+    monkeypatch.setenv("LEARNSYNC_LIMITS__ANSWER_MEGABYTES", "0.2")
+    settings = stage.settings(tmp_path / "warehouse.duckdb", page_size=PAGE_SIZE)
+    huge = reply(200, '{"enrollments": [' + '"x", ' * 60_000 + '"x"]}')
+    stage.script = lambda call: huge if bad in call.path else None
+    report = pull(settings, "first")
+    assert not report.complete
+    assert list(report.streams["enrollments"].failures) == [bad]
+    for word in ("more than 0.2 MB", "LEARNSYNC_LIMITS__ANSWER_MEGABYTES", URL):
+        assert word in report.streams["enrollments"].failures[bad]
+    assert {*held(settings, "enrollments")} == {row["id"].lower() for row in rows if row["courseId"].lower() != bad}
+    recovers(stage, settings)
+
+
+def test_a_token_that_no_header_can_carry_is_told_apart_from_a_portal(stage: Stage, settings: Settings) -> None:
+    stage.script = always(reply(200, '"clé"'), kind="login")
+    with pytest.raises(AuthenticationError, match="did not answer with a token"):
+        pull(settings, "first")

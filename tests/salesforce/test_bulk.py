@@ -29,16 +29,15 @@ from test_push import (
 from connector import sync
 from connector.cli.commands.push import show_push
 from connector.errors import ApiBudgetError, IncompleteError, ServerFaultError
-from connector.http.answers import Answer
 from connector.progress import Progress, Silent
 from connector.push.difference import read
 from connector.push.outcomes import STATES, RowResult, classify, final_outcome
 from connector.push.reports import Pauses, PushOptions, PushReport
 from connector.salesforce.push import bulk_files
-from connector.salesforce.push import bulk_jobs as bulk
 from connector.salesforce.push.bulk_files import Part
 from connector.salesforce.push.bulk_jobs import BulkJobs
 from connector.salesforce.push.bulk_ledger import BulkLedger
+from connector.salesforce.push.bulk_results import extract
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
 from connector.warehouse.database import Warehouse
@@ -260,7 +259,7 @@ def test_each_row_of_a_job_gets_the_verdict_that_the_policy_has_for_its_answer(
     said = [
         (code, f"about {text.upper()}: really") for code in {rule.code for rule in rules} | {"NEW"} for text in texts
     ]
-    files = {name: tmp_path / name for name in ("successful", "failed", "unprocessed")}
+    files = {name: tmp_path / name for name in ("successful", "failed")}
     for file in files.values():
         file.write_text("")
     # Every answer to two rows: one that ended the run before in the same way, and one that did not.
@@ -278,7 +277,8 @@ def test_each_row_of_a_job_gets_the_verdict_that_the_policy_has_for_its_answer(
         connection.execute(f"COPY rows TO '{spooled}'")
     found = BulkLedger(Warehouse.of(ready), "default", "org", ENROLLMENT, "run")
     found.enter("job", spooled, Part(0, tmp_path / "x", len(rows)))
-    settled = found.settle(KEY, "job", files, rules, unprocessed="nothing said", again=(spooled, again))
+    files = {name: extract(file, KEY) for name, file in files.items()}
+    settled = found.settle("job", files, rules, unprocessed="nothing said", again=(spooled, again))
     wanted = {}
     for key, prior in rows[:-1]:
         outcome = classify(RowResult.refused(*keys[key]), rules)
@@ -372,9 +372,9 @@ def test_results_are_read_again_when_the_org_fails_on_them(
 ) -> None:
     download = BulkJobs.download
 
-    async def troubled(self: BulkJobs, info: Any, folder: Path) -> dict[str, Path]:
+    async def troubled(self: BulkJobs, info: Any, folder: Path, key: str) -> dict[str, Path]:
         sandbox.org.refuse_next((503, "SERVER_UNAVAILABLE"))
-        return await download(self, info, folder)
+        return await download(self, info, folder, key)
 
     monkeypatch.setattr(BulkJobs, "download", troubled)
     assert run_push(settings_of_bulk).complete
@@ -393,11 +393,6 @@ def test_a_close_whose_answer_was_lost_is_not_an_error(
     monkeypatch.setattr(BulkJobs, "set_state", twice)
     assert run_push(settings_of_bulk).complete
     assert len(sandbox.org.bulk.jobs) == 1
-
-
-def test_an_answer_that_is_no_job_says_so() -> None:
-    with pytest.raises(Exception, match="not a job"):
-        bulk._info(Answer("GET", "/x", 200, {}, b"<html>"))
 
 
 # -- a process that dies ----------------------------------------------------------------------------------------------
@@ -435,7 +430,7 @@ if sys.argv[1] == "poll":
 
     bulk.BulkJobs.wait = stalls
 if sys.argv[1] == "results":
-    async def stalls(self, info, folder):
+    async def stalls(self, info, folder, key):
         print("half", flush=True)
         await asyncio.sleep(60)
 
@@ -515,8 +510,10 @@ def test_a_job_aborted_by_an_admin_leaves_the_unprocessed_rows_to_the_push_that_
 
 def test_a_job_that_takes_too_long_is_left_to_the_next_push(sandbox: Sandbox, settings_of_bulk: Settings) -> None:
     sandbox.org.bulk.hold = 1_000_000
-    with pytest.raises(IncompleteError, match="still InProgress"):
-        run_push(settings_of_bulk, pauses=replace(QUICK, longest_job=0.1))
+    with pytest.raises(
+        IncompleteError, match=r"has not ended after .* hours \(LEARNSYNC_LIMITS__JOB_HOURS\): InProgress"
+    ):
+        run_push(load_settings(limits={"job_hours": 0.1 / 3600}))
     sandbox.org.bulk.hold = 0
     assert enrollments(run_push(settings_of_bulk)).sent == 0
     assert_org_is_the_map(sandbox, settings_of_bulk)

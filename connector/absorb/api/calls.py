@@ -12,7 +12,7 @@ from connector.absorb.faults import READER
 from connector.absorb.lists import read_list
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.absorb.walk.walk import Walk
-from connector.errors import ProtocolError, ServerFaultError, UnreachableError
+from connector.errors import LimitError, ProtocolError, ServerFaultError, UnreachableError
 from connector.http.answers import Answer, first_complaint
 from connector.http.session import QueryParams
 from connector.streams.rows import AbsorbRow
@@ -78,7 +78,7 @@ class Operations:
         params = cleaned(query or {})
         try:
             answer = await self._client.call(method, _filled(path, ids), params=params, json=body, repeatable=False)
-        except (UnreachableError, ServerFaultError) as failure:
+        except (UnreachableError, ServerFaultError, LimitError) as failure:
             failure.remedy = "The portal may have carried it out all the same: look before you send it again."
             raise
         return _object(answer, model)

@@ -18,7 +18,7 @@ from connector import redact
 from connector.absorb.login.token_file import LOGIN_REMEDY, StoredTokens, TokenFile
 from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticator, Token
 from connector.errors import ApiError, AuthenticationError, ProtocolError
-from connector.http.answers import Answer, json_or_none
+from connector.http.answers import Answer, is_sendable, json_or_none
 from connector.http.ratelimit import Gate
 from connector.http.refusals import explained, read_refusals
 from connector.http.session import HttpSession
@@ -80,7 +80,7 @@ async def _ask(login: OAuthLogin, form: Mapping[str, str], *, repeatable: bool) 
 def _tokens(login: OAuthLogin, answer: Answer, before: StoredTokens | None) -> StoredTokens:
     body = _document(answer)
     access, successor, now = body.get("access_token"), body.get("refresh_token"), utc_now()
-    if not isinstance(access, str) or not access:
+    if not isinstance(access, str) or not is_sendable(access):
         raise ProtocolError(
             f"POST {TOKEN_PATH} did not answer with a token.", remedy=PORTAL_REMEDY, status=answer.status
         )

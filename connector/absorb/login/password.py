@@ -12,7 +12,7 @@ from connector.absorb.faults import explain
 from connector.absorb.login.session_file import SessionFile
 from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticator, Token
 from connector.errors import ApiError, AuthenticationError, SettingsError, WrongPathError
-from connector.http.answers import Answer
+from connector.http.answers import Answer, is_sendable
 from connector.http.session import HttpSession
 from connector.settings import PasswordLogin
 
@@ -103,7 +103,7 @@ def _token_in(answer: Answer) -> str:
         value = answer.json()
     except ValueError:
         value = answer.body.decode("utf-8", "replace").strip()
-    if not isinstance(value, str) or not value or "<" in value:
+    if not isinstance(value, str) or not is_sendable(value) or "<" in value:
         raise AuthenticationError(
             f"POST {PATH} did not answer with a token.",
             remedy="Check LEARNSYNC_ABSORB__BASE_URL: it must be the REST gateway, such as https://rest.myabsorb.com.",

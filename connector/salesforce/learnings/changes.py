@@ -121,13 +121,19 @@ def _listed(courses: set[str]) -> str | None:
 def _served(learning: Mapping[str, Any], field: LearningField) -> bool:
     if field.custom is None:
         return field.field in learning
-    return field.custom in (learning.get("learningCourseCustomFields") or {})
+    return field.custom in _custom(learning)
 
 
 def _value(learning: Mapping[str, Any], field: LearningField) -> Any:
     if field.custom is None:
         return learning.get(field.field)
-    return (learning.get("learningCourseCustomFields") or {}).get(field.custom)
+    return _custom(learning).get(field.custom)
+
+
+def _custom(learning: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The custom fields, of which an answer may have none."""
+    found = learning.get("learningCourseCustomFields")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _kind(field: LearningField) -> str:

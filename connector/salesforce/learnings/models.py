@@ -4,9 +4,9 @@ Every field that the vendor's page and its reference name. Requests refuse unkno
 answers keep only what is used, and read both spellings where the documents contradict themselves.
 """
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, FailFast, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 COURSE = "Learning Course"
@@ -151,7 +151,7 @@ class ManagedLearnings(_Answer):
 
     # The table of properties says successCount, the sample successeCount.
     success_count: int | None = Field(None, validation_alias=AliasChoices("successCount", "successeCount"))
-    details: list[ManagedLearning]
+    details: Annotated[list[ManagedLearning], FailFast()]
 
     @field_validator("details", mode="before")
     @classmethod

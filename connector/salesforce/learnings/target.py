@@ -33,7 +33,8 @@ from connector.salesforce.learnings.plan import (
     source,
     watch,
 )
-from connector.salesforce.push.objects import SHOWN, OrgDestination
+from connector.salesforce.push.destination import OrgDestination
+from connector.salesforce.push.objects import SHOWN
 from connector.warehouse.database import Connection
 
 # Outcomes are written in groups: a kill between costs a look-up per learning, never a learning twice.

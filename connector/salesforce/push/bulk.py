@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from connector.errors import ApiError, IncompleteError, LearnsyncError, UnreachableError
+from connector.errors import ApiError, IncompleteError, LearnsyncError, LimitError, UnreachableError
 from connector.push.engine import Run
 from connector.push.outcomes import stop_error
+from connector.salesforce.answers import JobInfo
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push.bulk_files import BulkSpool, Part
-from connector.salesforce.push.bulk_jobs import BulkJobs, JobInfo
+from connector.salesforce.push.bulk_jobs import BulkJobs
 from connector.salesforce.push.bulk_ledger import BulkLedger, OpenJob, Settled
 from connector.salesforce.targets import OrgObject
+from connector.times import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class BulkPush:
                 self.ledger.release(job.job_id, "ABORTED", "the job was aborted before its upload ended")
                 return
         if info is not None:
-            info = await self.jobs.wait(job.job_id, job.records, self.run.progress)
+            waited = (utc_now() - job.sent_at).total_seconds()
+            info = await self.jobs.wait(job.job_id, job.records, self.run.progress, waited)
         if info is None:
             log.info("the org no longer knows bulk job %s: its %d rows are due", job.job_id, job.records)
             self.ledger.release(job.job_id, "PURGED", "the org no longer knows the job")
@@ -86,9 +89,9 @@ class BulkPush:
             log.info("bulk job %s: %d rows, %d bytes", job.id, part.rows, part.file.stat().st_size)
             try:
                 await self.jobs.upload(job.id, part.file)
-            except (UnreachableError, ApiError) as failure:
+            except (UnreachableError, LimitError, ApiError) as failure:
                 await self._give_up(job, failure)
-                passing = isinstance(failure, UnreachableError) or failure.status >= 500
+                passing = not isinstance(failure, ApiError) or failure.status >= 500
                 if attempt == UPLOAD_ATTEMPTS or not passing:
                     raise
                 continue
@@ -109,13 +112,11 @@ class BulkPush:
 
     async def _settle(self, info: JobInfo, again: tuple[Path, Path] | None = None) -> Settled:
         """Results into the ledger. A job that failed keeps what it had processed, so its results count too."""
-        files = await self.jobs.download(info, self.run.folder)
+        files = await self.jobs.download(info, self.run.folder, self.target.key)
         said = f": {info.message}" if info.message else ""
         unprocessed = f"not processed by bulk job {info.id} ({info.state}{said})"
         try:
-            return self.ledger.settle(
-                self.target.key, info.id, files, self.run.maps.errors, unprocessed=unprocessed, again=again
-            )
+            return self.ledger.settle(info.id, files, self.run.maps.errors, unprocessed=unprocessed, again=again)
         finally:
             for file in files.values():
                 file.unlink(missing_ok=True)

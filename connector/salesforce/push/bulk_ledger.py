@@ -1,8 +1,7 @@
 """Bulk jobs in the push ledger: entered before the upload, settled from the result files, taken up after a kill."""
 
-import csv
-import logging
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,6 @@ from connector.warehouse.statements import literal, rows_param, statements
 from mappings import ErrorRule
 
 sql = statements(__package__)
-
-log = logging.getLogger(__name__)
-
-_NULL = "CAST(NULL AS VARCHAR)"
-_NOTHING = f"SELECT {_NULL} AS external_id, {_NULL} AS salesforce_id, {_NULL} AS created, {_NULL} AS error WHERE false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +32,7 @@ class OpenJob:
     object: str
     job_id: str
     run_id: str
+    sent_at: datetime
     records: int
 
 
@@ -63,7 +58,6 @@ class BulkLedger(Ledger):
 
     def settle(
         self,
-        key: str,
         job_id: str,
         files: dict[str, Path],
         rules: tuple[ErrorRule, ...],
@@ -71,11 +65,11 @@ class BulkLedger(Ledger):
         unprocessed: str,
         again: tuple[Path, Path] | None = None,
     ) -> Settled:
-        """Merge the result files; `unprocessed` is the text for rows in none of them.
+        """Merge the results in `files`; `unprocessed` is the text for rows in none of them.
 
         `again` is (rows file, spool): where rows worth another try come from and are spooled to.
         """
-        parts = {name: result_sql(files[name], key) for name in ("successful", "failed")}
+        parts = {name: sql("bulk_result_file", file=literal(file)) for name, file in files.items()}
         with self.warehouse.transaction() as connection:
             connection.execute(sql("bulk_results", **parts), self.key | {"job_id": job_id, "unprocessed": unprocessed})
             connection.execute(sql("bulk_outcomes"), {"verdicts": rows_param(_verdicts(connection, rules))})
@@ -100,25 +94,3 @@ def _verdicts(connection: Connection, rules: tuple[ErrorRule, ...]) -> list[dict
         again = tried_again(outcome, 0)
         verdicts.append({"answer": answer, "outcome": outcome, "state": state, "again": again})
     return verdicts
-
-
-def result_sql(file: Path, key: str) -> str:
-    """A query over a result file. An empty one (204, or no body) has no rows."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines), [])
-    if not header:
-        return _NOTHING
-    # Letter case of a header may differ from what was sent; duplicates cannot occur.
-    named = {name.lower(): number for number, name in enumerate(header)}
-    if key.lower() not in named:
-        # A job that could not read its file repeats no columns. Rows without a result are due again, which is harmless.
-        log.warning("a result file without the column %s is left aside: %s", key, ",".join(header)[:200])
-        return _NOTHING
-
-    def column(name: str) -> str:
-        return f"c{named[name.lower()]}" if name.lower() in named else _NULL
-
-    said = {"key": key, "id": "sf__Id", "created": "sf__Created", "error": "sf__Error"}
-    columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(header)))
-    parts = {part: column(name) for part, name in said.items()}
-    return sql("bulk_result_file", file=literal(file), columns=columns, **parts)

@@ -5,26 +5,29 @@ LEARNSYNC_SALESFORCE__BULK_THRESHOLD. Upserts go by external id, so sending a re
 was written) does no harm.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from connector.canonical.match import match
-from connector.errors import PreflightError
+from connector.errors import LearnsyncError, LimitError, PreflightError, ProtocolError
 from connector.progress import Silent
 from connector.push import difference
 from connector.push.difference import Source
-from connector.push.engine import Destination, Run
+from connector.push.engine import Run
 from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
 from connector.push.values import in_org
 from connector.salesforce import preflight
+from connector.salesforce.answers import has
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
+from connector.salesforce.push.destination import OrgDestination
 from connector.salesforce.push.rebuild import READABLE, is_lost, is_unseen, take_over
 from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
@@ -32,31 +35,14 @@ from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
 from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
 from connector.warehouse.database import Connection, is_there
-from connector.warehouse.identity import require_same
 from mappings import FieldMap
+
+log = logging.getLogger(__name__)
 
 Sample = dict[str, Any]
 SHOWN = ("create", "update")
 EMPTY_LEDGER = "the ledger of this warehouse was empty and is filled from them"
 KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
-
-
-class OrgDestination(Destination):
-    """An org, whose calls count."""
-
-    client: SalesforceClient
-
-    async def org_id(self, run: Run) -> str:
-        """The id of the org. That it is the one of this warehouse is checked when the file is next opened."""
-        grant = await self.client.grant()
-        note_by = "" if run.options.dry_run else run.run_id
-        require_same(run.warehouse, grant.identity, run.settings.tenant_id, note_by=note_by)
-        return grant.org_id
-
-    def add_calls(self, report: PushReport) -> None:
-        """What the session has used so far, whichever destinations share it."""
-        client = self.client
-        report.calls, report.api_used, report.api_allowed = client.calls_made, client.calls_used, client.calls_allowed
 
 
 class OrgObjects(OrgDestination):
@@ -70,6 +56,7 @@ class OrgObjects(OrgDestination):
         self._left: list[OpenJob] = []
         self._known: dict[str, Checkpoint] = {}
         self._lost: list[ObjectTarget] = []
+        self._unsettled: LearnsyncError | None = None
         self._unseen: list[ObjectTarget] = []
 
     async def preflight(self) -> None:
@@ -101,11 +88,22 @@ class OrgObjects(OrgDestination):
         self._unseen = [target for target in self.targets if is_unseen(connection, target.ledger)]
 
     async def resume(self) -> list[str]:
-        """Bring in the results of these jobs."""
+        """Bring in the results of these jobs. An object whose job has none yet is left out of this push."""
+        taken_up = []
         for job in self._left:
             target = next(target for target in ALL_TARGETS.values() if target.object == job.object)
-            await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
-        return [job.job_id for job in self._left]
+            try:
+                await BulkPush.of(self._run, self.client, self._org_id, target, job.run_id).resume(job)
+                taken_up.append(job.job_id)
+            except (LimitError, ProtocolError) as failure:
+                log.warning("%s is not pushed: %s", job.object, failure)
+                self._unsettled = self._unsettled or failure
+                self.targets = [one for one in self.targets if one.object != job.object]
+        return taken_up
+
+    def unsettled(self) -> LearnsyncError | None:
+        """Why an object was left out of this push."""
+        return self._unsettled
 
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read people and match learners to them, where a target names people and the push is not part of a sync.
@@ -235,7 +233,7 @@ class ObjectTarget:
         for start in range(0, len(keys), KEYS_PER_QUERY):
             some = "', '".join(keys[start : start + KEYS_PER_QUERY])
             query = f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ('{some}')"
-            async for page in self._client.query(query):
+            async for page in self._client.query(query, check=has(self.spec.key)):
                 found |= {str(record[self.spec.key]): record for record in page}
         for key, sample in sent.items():
             sample["in_salesforce"] = key in found

@@ -1,10 +1,11 @@
 """Which objects are read back, and into which columns. Facts: docs/facts/salesforce.md sections 0 and 5."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connector.salesforce.targets import COURSE, ENROLLMENT, OrgObject, value_of
+from connector.times import parse_instant
 from mappings import FieldMap
 
 SQL_TYPES = {
@@ -12,6 +13,29 @@ SQL_TYPES = {
     "StartDate": "TIMESTAMPTZ", "CompletedPercent": "DOUBLE", "CompletedOnDay": "INTEGER", "DaysInProgress": "INTEGER",
     "fields": "JSON",
 }  # fmt: skip
+
+
+def _is_instant(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_instant(value))
+    except ValueError:
+        return False
+
+
+def _is_number(value: object, below: float = 1e300) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < below
+
+
+# What a column takes; anything else would become null without a word.
+_FITS: dict[str, Callable[[object], bool]] = {
+    "VARCHAR": lambda value: isinstance(value, str),
+    "BOOLEAN": lambda value: isinstance(value, bool),
+    "TIMESTAMPTZ": _is_instant,
+    "DOUBLE": _is_number,
+    "INTEGER": lambda value: _is_number(value, 2**31),
+}
+# By these a record is found again, and told from an older reading of it.
+_NEEDED = frozenset({"Id", "SystemModstamp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,18 @@ class Readable:
             return (*(column for column in self.columns if column != "fields"), *self.extra)
         own = [column for column in self.columns if column not in {"external_id", "fields"}]
         return tuple(dict.fromkeys([*own, self.target.key, *(entry.field for entry in fields)]))
+
+    def misfit(self, record: Mapping[str, Any], asked: Collection[str]) -> str:
+        """Why a record that was asked for with these fields can be no row of the table; empty where it can."""
+        for column in self.columns:
+            value = record.get(column)
+            if value is None and column in _NEEDED and column in asked:
+                return f"a record of {self.object} without {column}"
+            kind = SQL_TYPES.get(column, "VARCHAR")
+            if value is not None and column != "fields" and not _FITS[kind](value):
+                return f"a record of {self.object} whose {column} is no {kind.lower()}"
+        key = record.get(self.target.key) if self.target else None
+        return "" if key is None or isinstance(key, str) else f"a record of {self.object} whose key is no text"
 
     def row(self, record: Mapping[str, Any], fields: tuple[FieldMap, ...] = ()) -> dict[str, Any]:
         """A record of a query as a row of the table."""

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from connector.errors import PreflightError
 from connector.salesforce import preflight
+from connector.salesforce.answers import has
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.preflight import Describe
 from connector.salesforce.readback.objects import CONTACT, USER, Readable
@@ -119,7 +120,7 @@ async def unknown_lines(client: SalesforceClient, maps: Mapping, tenant_id: str)
         ours = [one for one in maps.manual if one.salesforce_object == name and one.tenant_id in {"", tenant_id}]
         found: set[str] = set()
         for condition in in_lists("Id", sorted({one.salesforce_id[:15] for one in ours})):
-            async for page in client.query(f"SELECT Id FROM {name} WHERE {condition}"):
+            async for page in client.query(f"SELECT Id FROM {name} WHERE {condition}", check=has("Id")):
                 found |= {str(record["Id"])[:15] for record in page}
         lines += [one.line for one in ours if one.salesforce_id[:15] not in found]
     return sorted(lines)

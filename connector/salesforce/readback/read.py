@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
+from connector.salesforce.answers import READER
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.readback.objects import Readable
 from connector.times import parse_instant, to_salesforce
@@ -124,8 +126,11 @@ class Reader:
             wanted = [f"SystemModstamp >= {to_salesforce(self.known[readable.object].since)}", *wanted]
         self.folder.mkdir(parents=True, exist_ok=True)
         _spool(reading, (), self.folder)  # nothing may be asked for
+        asked = reading.select.split(", ")
+        check = partial(readable.misfit, asked=asked)
         for condition in wanted:
-            async for records in self.client.query(_soql(reading, condition), deleted=readable.deletable):
+            soql = _soql(reading, condition)
+            async for records in self.client.query(soql, deleted=readable.deletable, check=check):
                 _spool(reading, (readable.row(record, fields) for record in records), self.folder)
                 self.progress.advance(len(records))
         return reading
@@ -155,37 +160,44 @@ async def _read_logs(client: SalesforceClient, reading: Reading, known: Checkpoi
     """
     name, at = reading.readable.object, reading.at
     try:
-        updated = await client.replication(name, "updated", known.since, at)
-        deleted = await client.replication(name, "deleted", known.since, at)
+        updated = await client.updated(name, known.since, at)
+        deleted = await client.deleted(name, known.since, at)
     except BadRequestError as refusal:
         if refusal.code not in _NO_INCREMENT:
             raise
         return _NO_INCREMENT[refusal.code]
     # Deletions before this instant are no longer in the org's log.
-    if (_instant(name, deleted, "earliestDateAvailable") or known.since) > known.since:
+    if (_instant(name, deleted.earliestDateAvailable) or known.since) > known.since:
         return "the org's log of deletions begins later than the last read"
-    reading.changed = len(updated.get("ids") or [])
-    reading.gone = {str(entry["id"]): entry.get("deletedDate") for entry in deleted.get("deletedRecords") or []}
+    reading.changed = len(updated.ids)
+    reading.gone = {entry.id: entry.deletedDate for entry in deleted.deletedRecords}
+    for moment in reading.gone.values():
+        _instant(name, moment)
     # Without a value no transaction is open. A checkpoint never goes back: what it covered has been read.
-    covered = [_instant(name, answer, "latestDateCovered") or at for answer in (updated, deleted)]
+    covered = [_instant(name, answer.latestDateCovered) or at for answer in (updated, deleted)]
     reading.covered_until = max(known.covered_until, min(at, *covered))
     return ""
 
 
-def _instant(name: str, answer: dict[str, Any], member: str) -> datetime | None:
-    value = answer.get(member)
+def _instant(name: str, value: str | None) -> datetime | None:
     try:
-        return parse_instant(str(value)) if value else None
+        return parse_instant(value) if value else None
     except ValueError:
         raise ProtocolError(
-            f"The org's answer about changes of {name} has a {member} that is not an instant: {str(value)[:40]!r}.",
+            f"The org's log of changes of {name} (getUpdated, getDeleted) has {value!r:.42} in place of an instant.",
             remedy="Run `learnsync readback --full`.",
         ) from None
 
 
 def _spool(reading: Reading, rows: Iterable[dict[str, Any]], folder: Path) -> None:
     path = folder / f"{reading.readable.object}-{len(reading.files):06d}.ndjson"
-    lines = [json.dumps(row) + "\n" for row in rows]
+    try:
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
+    except ValueError:
+        raise ProtocolError(
+            f"The org answered a query of {reading.readable.object} with a number that is none (NaN or too large).",
+            remedy=READER.remedy,
+        ) from None
     path.write_text("".join(lines), "utf-8")
     reading.files.append(path)
     reading.rows += len(lines)

@@ -1,6 +1,6 @@
--- The rows of a result file. Nothing is guessed, and one thread reads: a quoted value may span lines.
-SELECT {{key}} AS external_id, {{id}} AS salesforce_id, lower({{created}}) AS created, {{error}} AS error
-FROM read_csv(
-  {{file}}, columns = {{{columns}}}, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"',
-  parallel = false, max_line_size = 16000000
+-- What a result file says of rows: see bulk_results.py.
+SELECT external_id, salesforce_id, lower(created) AS created, error
+FROM read_json(
+  {{file}}, format = 'newline_delimited', maximum_object_size = 67108864,
+  columns = {external_id: 'VARCHAR', salesforce_id: 'VARCHAR', created: 'VARCHAR', error: 'VARCHAR'}
 )
