@@ -27,7 +27,10 @@ QUERY = """{ instance { daemonHealth { allDaemonStatuses { daemonType healthy } 
                         runQueueConfig { tagConcurrencyLimitsYaml } }
              repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"""
 # What a person who was handed only the published file does, with the duckdb of that environment.
-READ = "import duckdb, sys; print(duckdb.__version__, *duckdb.connect(sys.argv[1], read_only=True).sql(sys.argv[2]))"
+READ = """
+import duckdb, sys
+print(duckdb.__version__, *duckdb.connect(sys.argv[1], read_only=True).sql(sys.argv[2]).fetchone())
+"""
 
 
 def main() -> int:

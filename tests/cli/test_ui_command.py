@@ -110,6 +110,7 @@ def test_with_a_login_in_the_settings_it_serves_that_portal(tmp_path: Path) -> N
 
 BAD = {
     "a port in use": ({}, "--port {busy}"),
+    "a folder of one's own": ({}, "no demo made it", "--folder", "."),
     "half a login": ({"LEARNSYNC_ABSORB__API_KEY": "a-value-of-mine"}, "LEARNSYNC_ABSORB__USERNAME"),
     "a home in no folder": (
         {f"LEARNSYNC_ABSORB__{name}": "a-value-of-mine" for name in ("API_KEY", "USERNAME", "PASSWORD")}
@@ -126,13 +127,13 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_keeps_it_from_serving_is_one_message(name: str, tmp_path: Path) -> None:
-    variables, message = BAD[name]
+    variables, message, *arguments = BAD[name]
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         taken = str(busy.getsockname()[1])
         port = taken if "{busy}" in message else free_port()
-        with ui(tmp_path, "--port", port, **variables) as process:
+        with ui(tmp_path, "--port", port, *arguments, **variables) as process:
             out, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert message.format(busy=taken) in json.loads(out)["error"]
