@@ -10,7 +10,7 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test soak lint format metadata plain bench clean
+.PHONY: help install demo ui test soak lint format metadata plain licences bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,10 +41,11 @@ test: $(STAMP) ## Run the test suite
 soak: $(STAMP) ## Run the long tests
 	@EXAMPLES=10 $(BIN)/python -m pytest -m "soak or property"
 
-lint: $(STAMP) ## Check style, types and formatting
+lint: $(STAMP) ## Check style, types, formatting and the licences of what we depend on
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python .ci/licences.py --check
 
 format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
@@ -52,6 +53,9 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 
 metadata: $(STAMP) ## Convert the Salesforce metadata with the Salesforce CLI (REQUIRED=1: fail where npm is out of reach)
 	@$(BIN)/python .ci/metadata.py $(if $(REQUIRED),--required)
+
+licences: $(STAMP) ## Write docs/licences.md anew
+	@$(BIN)/python .ci/licences.py
 
 plain: ## Install with a plain `pip install .` into an empty environment, and run demo and web pages there
 	@$(PYTHON) .ci/plain.py
