@@ -165,6 +165,11 @@ def test_errors_carry_no_secret() -> None:
         assert SECRET not in text
 
 
+def test_an_error_moves_no_cursor_and_can_be_printed_anywhere() -> None:
+    failure = LearnsyncError("refused: \x1b[2J\x07\u202eno\ud800\r", remedy="one\n\ttwo\x9b")
+    assert (failure.message, failure.remedy) == ("refused: [2Jno", "one\n\ttwo")
+
+
 def test_log_records_carry_no_secret_whichever_way_they_are_made(caplog: pytest.LogCaptureFixture) -> None:
     redact.register(SECRET)
     logger = logging.getLogger("connector.redaction_test")
