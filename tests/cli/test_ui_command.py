@@ -163,6 +163,7 @@ def test_the_file_that_a_wheel_carries_is_found(tmp_path: Path, monkeypatch: pyt
 
 
 def test_outside_a_checkout_no_hint_names_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPO)
     assert "make ui" in demo.hints(demo.FOLDER, "id"), "in a checkout it is the shortest way"
     monkeypatch.setattr(demo, "checkout", lambda: None)
     for folder in (demo.FOLDER, Path("elsewhere")):

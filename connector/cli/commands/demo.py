@@ -158,7 +158,7 @@ def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
 def hints(folder: Path, example: str) -> list[str]:
     """Commands to go on with; `example` is an enrollment id."""
     program, elsewhere = _program(), "" if folder == FOLDER else f" --folder {folder}"
-    pages = f"{program} ui --sandbox{elsewhere}" if elsewhere or not checkout() else "make ui"
+    pages = "make ui" if checkout() == Path.cwd() and not elsewhere else f"{program} ui --sandbox{elsewhere}"
     prefix = f"LEARNSYNC_CONFIG={folder / CONFIG} {program}"
     return [pages, f"{prefix} status", f"{prefix} explain {example}"]
 
@@ -168,4 +168,4 @@ def _program() -> str:
     beside = Path(sys.executable).with_name("learnsync")
     if not checkout() or not beside.is_file() or shutil.which("learnsync") == str(beside):
         return "learnsync"
-    return os.path.relpath(beside)
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
