@@ -6,9 +6,11 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 # One more than there are processors: a test waits for files and for the sandbox now and then.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+# Of the web pages of `make ui`.
+PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test soak lint format metadata bench clean
+.PHONY: help install demo ui test soak lint format metadata plain licences bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,8 +32,8 @@ endif
 demo: $(STAMP) ## Run the whole way against a local sandbox, through Dagster
 	@$(BIN)/learnsync demo
 
-ui: $(STAMP) ## Dagster's web pages and daemon against a local sandbox (http://127.0.0.1:3000)
-	@$(BIN)/python -m pipelines.ui
+ui: $(STAMP) ## Dagster's web pages and daemon against a local sandbox (PORT=3000)
+	@$(BIN)/learnsync ui --sandbox --port $(PORT)
 
 test: $(STAMP) ## Run the test suite
 	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist worksteal
@@ -39,10 +41,11 @@ test: $(STAMP) ## Run the test suite
 soak: $(STAMP) ## Run the long tests
 	@EXAMPLES=10 $(BIN)/python -m pytest -m "soak or property"
 
-lint: $(STAMP) ## Check style, types and formatting
+lint: $(STAMP) ## Check style, types, formatting and the licences of what we depend on
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python .ci/licences.py --check
 
 format: $(STAMP) ## Format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
@@ -50,6 +53,12 @@ format: $(STAMP) ## Format the code and fix what can be fixed
 
 metadata: $(STAMP) ## Convert the Salesforce metadata with the Salesforce CLI (REQUIRED=1: fail where npm is out of reach)
 	@$(BIN)/python .ci/metadata.py $(if $(REQUIRED),--required)
+
+licences: $(STAMP) ## Write docs/licences.md anew
+	@$(BIN)/python .ci/licences.py
+
+plain: ## Install with a plain `pip install .` into an empty environment, and run demo and web pages there
+	@$(PYTHON) .ci/plain.py
 
 bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 courses, beside their floor
 	@$(BIN)/python -m benchmarks.bench

@@ -3,14 +3,19 @@
 from connector.redact import scrub
 
 
+def shown(text: str) -> str:
+    """Text that may come from outside, fit for a terminal: without secrets and without control characters."""
+    return "".join(letter for letter in scrub(text) if letter.isprintable() or letter in "\n\t")
+
+
 class LearnsyncError(Exception):
     """Something stopped the run. Secrets are scrubbed from the text before anyone can print it."""
 
     exit_code = 2
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
-        self.message = scrub(message)
-        self.remedy = scrub(remedy)
+        self.message = shown(message)
+        self.remedy = shown(remedy)
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -99,7 +104,7 @@ class PreflightError(LearnsyncError):
     """The org lacks something that the field map needs. Nothing was sent. `problems` has one line each."""
 
     def __init__(self, problems: list[str], *, remedy: str) -> None:
-        self.problems = [scrub(problem) for problem in problems]
+        self.problems = [shown(problem) for problem in problems]
         listing = "; ".join(self.problems)
         super().__init__(f"The Salesforce org is not ready, nothing was sent: {listing}.", remedy=remedy)
 

@@ -22,7 +22,7 @@ from connector.errors import (
     WrongPathError,
 )
 from connector.http.answers import Answer
-from connector.http.refusals import Refusal
+from connector.http.refusals import Refusal, login_reason
 from connector.learning_records import client as records
 from connector.salesforce import session as salesforce
 
@@ -72,7 +72,7 @@ TABLES: dict[str, Table] = {
             (404, "", {}, WrongPathError, "404: there is no OAuth endpoint at GET /things of this host."),
             (403, "Missing Authentication Token", {}, WrongPathError,
              "403: there is no OAuth endpoint at GET /things of this host."),
-            (400, "what?", {}, AuthenticationError, "The portal refused GET /things (400: what?)."),
+            (400, "what?", {}, AuthenticationError, "The portal refused GET /things (400: no reason given)."),
         ],
     ),
     "Salesforce": (
@@ -130,3 +130,20 @@ def test_every_row_is_met(name: str, row: int) -> None:
 def test_no_answer_is_without_an_error(name: str, status: int, body: str) -> None:
     explain: Any = TABLES[name][1]
     assert isinstance(explain(Answer("GET", "/things", status, {}, body.encode())), ApiError)
+
+
+REASONS = {
+    '{"error":"invalid_grant","error_description":"user is inactive","echo":"mine"}': "invalid_grant: user is inactive",
+    '[{"errorCode":"INVALID_LOGIN","message":"no"}]': "INVALID_LOGIN: no",
+    '{"validations":[],"code":0,"message":"Wrong\\u001b[2J name","term":"ErrorLogin"}': "ErrorLogin: Wrong[2J name",
+    '{"error":{"code":"E1","message":"no"},"message":"mine"}': "E1: no",
+    '{"errors":[{"detail":"no"},{"detail":"mine"}]}': "no",
+    '{"error":{"password":"mine"},"error_description":["mine"]}': "no reason given",
+    '{"error_description":"%s"}' % ("x" * 500): "x" * 200,
+    **dict.fromkeys(("mine", "", "[]", "[1]", "{}", '"mine"', "null", "<p>mine</p>"), "no reason given"),
+}
+
+
+@pytest.mark.parametrize("body", REASONS)
+def test_of_a_refused_login_only_code_and_description_are_quoted(body: str) -> None:
+    assert login_reason(Answer("POST", "/login", 400, {}, body.encode())) == REASONS[body]

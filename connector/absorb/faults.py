@@ -11,11 +11,11 @@ READER = Reader(
 )
 
 
-def explain(answer: Answer) -> ApiError:
-    """The error for an unsuccessful answer, naming the setting or step that cures it."""
+def explain(answer: Answer, **values: str) -> ApiError:
+    """The error for an unsuccessful answer, naming the setting or step that cures it; `text` is shown of its body."""
     pause = f" It asks to stay away for {answer.retry_after:.0f} s." if answer.retry_after else ""
     location = answer.headers.get("location", "elsewhere")
-    return explained(REFUSALS, answer, pause=pause, location=location)
+    return explained(REFUSALS, answer, pause=pause, location=location, **values)
 
 
 def is_key_refused(failure: ApiError) -> bool:

@@ -10,7 +10,14 @@ from importlib.resources import files
 from typing import Any
 
 from connector import errors
-from connector.http.answers import Answer
+from connector.http.answers import Answer, json_or_none
+from connector.redact import scrub
+
+# Where APIs put code and description of an error: RFC 6749 section 5.2; docs/facts/absorb.md section 3;
+# docs/facts/salesforce.md sections 3f and 4; docs/facts/learning-records.md.
+_CODES = ("error", "errorCode", "term", "code")
+_DESCRIPTIONS = ("error_description", "message", "Message", "detail")
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,29 @@ def explained(table: tuple[Refusal, ...], answer: Answer, code: str = "", **valu
     """The error of the first row that fits; a table ends with a row that fits everything."""
     row = next(row for row in table if row.fits(answer, code))
     where = f"{answer.method} {answer.path}"
-    facts = {**values, "where": where, "status": answer.status, "text": answer.text, "code": code}
+    facts = {"where": where, "status": answer.status, "text": answer.text, "code": code, **values}
     message, remedy = row.message.format_map(facts), row.remedy.format_map(facts)
     return row.error(message, remedy=remedy, status=answer.status, body=answer.text, code=code)
+
+
+def login_reason(answer: Answer) -> str:
+    """Why a login was refused, as "code: description": nothing else of the body, which may echo the login.
+
+    Scrubbed, without control characters, cut. "no reason given" where the body has neither.
+    """
+    document = json_or_none(answer)
+    for inside in ("errors", "error"):
+        if isinstance(document, dict) and isinstance(document.get(inside), dict | list):
+            document = document[inside]
+    if isinstance(document, list):
+        document = document[0] if document else None
+    if not isinstance(document, dict):
+        return "no reason given"
+    found = [_first_text(document, _CODES), _first_text(document, _DESCRIPTIONS)]
+    return ": ".join(filter(None, found)) or "no reason given"
+
+
+def _first_text(document: dict[str, Any], names: Sequence[str]) -> str:
+    text = next((value for name in names if isinstance(value := document.get(name), str) and value), "")
+    # Scrubbed before it is cut, or a secret across the cut would show its beginning.
+    return "".join(letter for letter in scrub(text) if letter.isprintable())[:LONGEST_REASON]

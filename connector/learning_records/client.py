@@ -14,7 +14,7 @@ from connector import redact
 from connector.errors import ApiError, BadRequestError, LimitError, NotFoundError
 from connector.http.answers import Answer, Reader, json_or_none
 from connector.http.ratelimit import Gate
-from connector.http.refusals import explained, read_refusals
+from connector.http.refusals import explained, login_reason, read_refusals
 from connector.http.session import HttpSession, Request
 from connector.learning_records.models import LearningRecord
 from connector.settings import LimitSettings, Settings, require_learning_records, variable
@@ -140,6 +140,8 @@ def _record(answer: Answer) -> LearningRecord:
 def explain(answer: Answer) -> ApiError:
     """The error for an unsuccessful answer."""
     code, said = _first_error(answer)
+    if answer.status in {401, 403}:
+        said = login_reason(answer)
     return explained(REFUSALS, answer, code, said=said)
 
 

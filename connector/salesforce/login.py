@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from connector import redact
 from connector.errors import AuthenticationError, SettingsError
-from connector.http.answers import Answer, json_or_none
+from connector.http.answers import Answer
+from connector.http.refusals import login_reason
 from connector.settings import KeyLogin, SecretLogin, variable
 
 log = logging.getLogger(__name__)
@@ -125,10 +126,7 @@ def login_remedy(login: SecretLogin | KeyLogin) -> str:
 
 def refusal(login: SecretLogin | KeyLogin, answer: Answer) -> AuthenticationError:
     """The error for a token endpoint's answer {error, error_description}."""
-    document, said = json_or_none(answer), answer.text[:200]
-    if isinstance(document, dict):
-        said = f"{document.get('error')}: {document.get('error_description')}"
-    remedy = login_remedy(login)
+    said, remedy = login_reason(answer), login_remedy(login)
     if isinstance(login, KeyLogin):
         remedy = next((text for words, text in _JWT_REFUSALS.items() if words in said.lower()), remedy)
     return AuthenticationError(

@@ -408,7 +408,7 @@ def test_help_loads_no_command() -> None:
 def test_the_commands_of_the_contract_exist_and_take_json() -> None:
     wanted = {
         "doctor", "pull", "build", "push", "readback", "sync", "reconcile", "publish", "status", "rejects", "explain",
-        "sandbox", "demo",
+        "sandbox", "demo", "ui",
     }  # fmt: skip
     assert wanted <= {path[0] for path in ALL}
     for path, command in ALL.items():

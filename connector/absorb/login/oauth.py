@@ -20,7 +20,7 @@ from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticat
 from connector.errors import ApiError, AuthenticationError, ProtocolError
 from connector.http.answers import Answer, is_sendable, json_or_none
 from connector.http.ratelimit import Gate
-from connector.http.refusals import explained, read_refusals
+from connector.http.refusals import explained, login_reason, read_refusals
 from connector.http.session import HttpSession
 from connector.settings import OAuthLogin
 from connector.times import utc_now
@@ -120,7 +120,7 @@ def _refusal(answer: Answer, grant: str) -> ApiError:
     # A code is good for one try only; a refresh may be asked for again.
     kind, again = ("login", "Run again.") if grant == "refresh_token" else ("code of this login", LOGIN_REMEDY)
     remedies = {"log_in": LOGIN_REMEDY, "check_client": CLIENT_REMEDY, "check_portal": PORTAL_REMEDY, "again": again}
-    return explained(REFUSALS, answer, code, grant=kind, **remedies)
+    return explained(REFUSALS, answer, code, grant=kind, text=login_reason(answer), **remedies)
 
 
 def stored_login(login: OAuthLogin) -> StoredTokens:

@@ -13,6 +13,7 @@ from connector.absorb.login.session_file import SessionFile
 from connector.absorb.login.tokens import LIFETIME_SECONDS, Account, Authenticator, Token
 from connector.errors import ApiError, AuthenticationError, SettingsError, WrongPathError
 from connector.http.answers import Answer, is_sendable
+from connector.http.refusals import login_reason
 from connector.http.session import HttpSession
 from connector.settings import PasswordLogin
 
@@ -114,12 +115,13 @@ def _token_in(answer: Answer) -> str:
 
 def _refusal(answer: Answer) -> ApiError:
     """Name the setting that a failed login points at; the gateway and the portal refuse in different ways."""
-    found = explain(answer)
+    reason = login_reason(answer)
+    found = explain(answer, text=reason)
     role_refused = answer.status == 403 and b"Forbidden" not in answer.body and not isinstance(found, WrongPathError)
     if answer.status not in {400, 401} and not role_refused:
         return found
     return AuthenticationError(
-        f"Absorb refused the login ({answer.status}: {answer.text[:200]}).",
+        f"Absorb refused the login ({answer.status}: {reason}).",
         remedy="Check LEARNSYNC_ABSORB__USERNAME and LEARNSYNC_ABSORB__PASSWORD (an LMS admin's), and that the key"
         " in LEARNSYNC_ABSORB__API_KEY belongs to this portal.",
         status=answer.status,

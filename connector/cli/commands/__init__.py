@@ -21,6 +21,7 @@ SUMMARIES = {
     "sandbox": "Serve a local portal, org and LearningRecord API until interrupted, and print the settings that use"
     " them.",
     "demo": "Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again.",
+    "ui": "Serve Dagster's web pages and run its daemon until interrupted, against your portal or a sandbox.",
     "version": "Print the version.",
     "auth": "Log in to the Absorb portal by OAuth 2.0, instead of username and password.",
     "api": "Any of the portal's enrollment operations by hand: list them, call one.",

@@ -21,6 +21,7 @@ import typer
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
+from connector.cli.dagster_home import checkout, prepare
 from connector.cli.tables import bars, records, sql, table
 from connector.errors import IncompleteError
 from connector.http.ratelimit import Gate
@@ -28,6 +29,8 @@ from connector.http.session import HttpSession
 from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 
+FOLDER = Path("data/demo")
+CONFIG = "learnsync.toml"
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60
 JOB = "incremental_sync"
@@ -50,36 +53,33 @@ def demo(
     run: Run,
     *,
     scale: Annotated[int, typer.Option(min=100, help="How many enrollments the demo portal has, about.")] = 5000,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("data/demo"),
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = FOLDER,
 ) -> Outcome:
     """Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again."""
-    _fresh(folder)
+    fresh(folder)
 
     def say(text: str) -> None:
         if not run.as_json:
             out.print(text)
 
-    with _sandbox(folder, scale) as settings:
+    with sandbox(folder, scale) as settings:
         say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
-        environment = _environment(folder, settings)
-        syncs = [_sync(folder, environment, "1st: all")]
+        environs = environment(folder, settings)
+        syncs = [_sync(folder, environs, "1st: all")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
         say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")
-        syncs.append(_sync(folder, environment, "2nd: changes"))
-        syncs.append(_sync(folder, environment, "3rd: nothing"))
+        syncs.append(_sync(folder, environs, "2nd: changes"))
+        syncs.append(_sync(folder, environs, "3rd: nothing"))
     example = (changed["edits"] or changed["inserts"])[0]
     figures = {"folder": str(folder), "changed": {key: len(ids) for key, ids in changed.items()}, "syncs": syncs}
     return Outcome(figures, partial(_show, folder, syncs, example))
 
 
-def _fresh(folder: Path) -> None:
+def fresh(folder: Path) -> None:
+    """A new folder with the files of a demo, in place of the one before."""
     shutil.rmtree(folder, ignore_errors=True)
-    home = folder / "dagster"
-    home.mkdir(parents=True)
-    instance = Path("dagster.yaml")
-    if instance.is_file():
-        shutil.copy(instance, home / "dagster.yaml")
-    (folder / "learnsync.toml").write_text(
+    prepare(folder / "dagster")
+    (folder / CONFIG).write_text(
         "# Points learnsync at the demo's files.\n"
         "[warehouse]\n"
         f'path = "{folder / "warehouse.duckdb"}"\n'
@@ -89,7 +89,7 @@ def _fresh(folder: Path) -> None:
 
 
 @contextmanager
-def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
+def sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
     """A sandbox process, yields the settings it prints: one portal and one org, without the LearningRecord API."""
     command = [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(scale)]
     with (folder / "sandbox.log").open("w") as log:
@@ -104,13 +104,13 @@ def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
             process.wait(START_SECONDS)
 
 
-def _environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
+def environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
     """The settings of the sandbox and the demo's files, without any LEARNSYNC_… variable of the caller."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEARNSYNC_")}
     return {
         **inherited,
         **settings,
-        "LEARNSYNC_CONFIG": str(folder / "learnsync.toml"),
+        "LEARNSYNC_CONFIG": str(folder / CONFIG),
         "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "100",
         "DAGSTER_HOME": str((folder / "dagster").resolve()),
     }
@@ -150,7 +150,22 @@ def _show(folder: Path, syncs: list[dict[str, Any]], example: str) -> None:
     out.print(table("Where learners stand (ProgressStatus)", ("", "", ""), bars(last["statuses"])))
     for reason, rows in last["blocked"].items():
         out.print(f"Blocked: {rows:,} enrollments, {reason}: {REASONS.get(reason, reason)}", soft_wrap=True)
-    prefix = f"LEARNSYNC_CONFIG={folder / 'learnsync.toml'} .venv/bin/learnsync"
     out.print("\n[bold]Try next[/]")
-    for line in ("make ui", f"{prefix} status", f"{prefix} explain {example}"):
+    for line in hints(folder, example):
         out.print(f"  {line}", soft_wrap=True)
+
+
+def hints(folder: Path, example: str) -> list[str]:
+    """Commands to go on with; `example` is an enrollment id."""
+    program, elsewhere = _program(), "" if folder == FOLDER else f" --folder {folder}"
+    pages = "make ui" if checkout() == Path.cwd() and not elsewhere else f"{program} ui --sandbox{elsewhere}"
+    prefix = f"LEARNSYNC_CONFIG={folder / CONFIG} {program}"
+    return [pages, f"{prefix} status", f"{prefix} explain {example}"]
+
+
+def _program() -> str:
+    """How a person calls us: by name, or by its place where a checkout's environment is not the active one."""
+    beside = Path(sys.executable).with_name("learnsync")
+    if not checkout() or not beside.is_file() or shutil.which("learnsync") == str(beside):
+        return "learnsync"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
