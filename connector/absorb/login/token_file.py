@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import AsyncFileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from connector import redact
+from connector import files, redact
 from connector.errors import AuthenticationError, SettingsError
 from connector.settings import variable
 from connector.times import utc_now
@@ -96,7 +96,7 @@ class TokenFile:
         target = self.path.resolve()
         draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
             # Created with mode 0600: a chmod afterwards would leave others a moment to open it.
             handle = os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
         except OSError as failure:
@@ -141,7 +141,7 @@ class TokenFile:
             poll_interval=_LOCK_PAUSE_SECONDS, run_in_executor=False, fallback_to_soft=False,
         )  # fmt: skip
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
             held = await lock.acquire()
         except Timeout:
             raise AuthenticationError(
