@@ -13,6 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from connector import files
+from connector.cli import demo_folder
+from connector.errors import SettingsError
+
 HOST = "127.0.0.1"
 
 
@@ -23,6 +27,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000, help="of the web pages")
     parser.add_argument("--scale", type=int, default=5000, help="enrollments in the sandbox portal")
     options = parser.parse_args()
+    files.deny_others_by_default()
+    try:
+        demo_folder.claim(options.folder)
+    except SettingsError as refusal:
+        print(f"learnsync: {refusal}", file=sys.stderr)
+        return refusal.exit_code
     sandbox = subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(options.scale)],
         stdout=subprocess.PIPE,

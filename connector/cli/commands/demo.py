@@ -18,6 +18,8 @@ from typing import Annotated, Any
 
 import typer
 
+from connector import files
+from connector.cli import demo_folder
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
@@ -50,7 +52,7 @@ def demo(
     run: Run,
     *,
     scale: Annotated[int, typer.Option(min=100, help="How many enrollments the demo portal has, about.")] = 5000,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("data/demo"),
+    folder: Annotated[Path, typer.Option(help="Its files: a new or empty folder, or a demo's.")] = Path("data/demo"),
 ) -> Outcome:
     """Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again."""
     _fresh(folder)
@@ -73,26 +75,23 @@ def demo(
 
 
 def _fresh(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    demo_folder.claim(folder)
+    demo_folder.clear(folder)
     home = folder / "dagster"
-    home.mkdir(parents=True)
+    files.make_folder(home)
     instance = Path("dagster.yaml")
     if instance.is_file():
         shutil.copy(instance, home / "dagster.yaml")
-    (folder / "learnsync.toml").write_text(
-        "# Points learnsync at the demo's files.\n"
-        "[warehouse]\n"
-        f'path = "{folder / "warehouse.duckdb"}"\n'
-        f'publish_path = "{folder / "learning.duckdb"}"\n',
-        "utf-8",
-    )
+    places = {"path": folder / "warehouse.duckdb", "publish_path": folder / "learning.duckdb"}
+    lines = [f"{name} = {json.dumps(str(path))}\n" for name, path in places.items()]
+    files.write(folder / demo_folder.CONFIG, "".join([demo_folder.CONFIG_TITLE, "[warehouse]\n", *lines]))
 
 
 @contextmanager
 def _sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
     """A sandbox process, yields the settings it prints: one portal and one org, without the LearningRecord API."""
     command = [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(scale)]
-    with (folder / "sandbox.log").open("w") as log:
+    with files.open_text(folder / "sandbox.log") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -122,7 +121,7 @@ def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, An
     log = folder / "dagster.log"
     err.print(f"learnsync: sync {title} (Dagster job {JOB}, log {log})", soft_wrap=True)
     started, since = time.monotonic(), utc_now()
-    with log.open("a") as stream:
+    with files.open_text(log, "a") as stream:
         done = subprocess.run(command, env=environment, stdout=stream, stderr=stream, check=False)  # noqa: S603 - ours
     if done.returncode:
         raise IncompleteError(f"The Dagster run failed (exit code {done.returncode}).", remedy=f"See {log}.")
