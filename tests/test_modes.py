@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,32 @@ def test_what_a_sync_writes_is_for_its_owner_alone(
     # Analysts reach the published file, and its folder is as somebody made it.
     assert (mode_of(tmp_path / "shared"), mode_of(places.warehouse.publish_path)) == (0o755, 0o640)
     assert exposed(places) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_another_account_opens_nothing_but_the_published_file_and_puts_nothing_there(
+    places: Settings, careless: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "0644")
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="learnsync-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # somebody made it, and others may look into it
+        monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
+        monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PUBLISH_PATH", str(folder / "published" / "learning.duckdb"))
+        settings = load_settings()
+        run_pull(settings, PullOptions(streams=["users"]))
+        published = run_publish(settings).path
+
+        def found(what: str) -> set[str]:
+            looked = ["find", name, *what.split()]
+            done = subprocess.run(looked, user=65534, group=65534, extra_groups=[], capture_output=True, check=False)
+            return set(done.stdout.decode().split())
+
+        with Warehouse.of(settings).connect() as connection:
+            connection.execute("CREATE TABLE main.noted AS SELECT 1 AS one")
+            assert {str(folder / "warehouse.duckdb"), str(folder / "warehouse.duckdb.wal")} <= found("-type f")
+            assert found("-type f -readable") == {str(published)}
+            assert found("-writable") == set()
 
 
 def test_what_an_earlier_version_left_open_is_told_by_doctor_and_closed_by_the_next_run(
