@@ -29,9 +29,16 @@ def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
     """Make a folder, and those missing above it, with `mode`; one that is there keeps its own. Raises OSError."""
     for folder in reversed([folder for folder in (path, *path.parents) if not folder.exists()]):
         folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
-        folder.chmod(mode)
+        if mode != PRIVATE_FOLDER:
+            set_mode(folder, mode)
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Set a mode where the file system has modes."""
+    with suppress(OSError):
+        path.chmod(mode)
 
 
 def make_own_folder(path: Path) -> None:
@@ -44,7 +51,7 @@ def make_own_folder(path: Path) -> None:
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "it is there already, and is no folder of this user", str(path))
-    path.chmod(PRIVATE_FOLDER)
+    set_mode(path, PRIVATE_FOLDER)
 
 
 def open_text(path: Path, mode: str = "w", *, newline: str | None = None) -> TextIO:
@@ -64,10 +71,26 @@ def write(path: Path, content: bytes | str) -> None:
 
 
 def _opener(name: str, flags: int) -> int:
-    handle = os.open(name, flags | os.O_NOFOLLOW, PRIVATE_FILE)
-    if os.fstat(handle).st_mode & OTHERS:  # it was there before
-        os.fchmod(handle, PRIVATE_FILE)
+    handle = os.open(name, flags & ~os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
+    try:
+        _take(handle, name)
+        if flags & os.O_TRUNC:
+            os.ftruncate(handle, 0)
+    except OSError:
+        os.close(handle)
+        raise
     return handle
+
+
+def _take(handle: int, name: str) -> None:
+    """Close a file to others that was there before; one that somebody else put there is refused."""
+    found = os.fstat(handle)
+    if found.st_mode & OTHERS:
+        try:
+            os.fchmod(handle, PRIVATE_FILE)
+        except OSError:
+            if found.st_uid != os.geteuid():  # else the file system has no modes
+                raise PermissionError(errno.EPERM, "it belongs to another account", name) from None
 
 
 def is_open_to_others(path: Path) -> bool:
@@ -82,8 +105,7 @@ def is_open_to_others(path: Path) -> bool:
 def tighten(path: Path) -> None:
     """Take away what others may do with a file or folder. One of another account stays as it is."""
     if is_open_to_others(path):
-        with suppress(OSError):
-            path.chmod(stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
+        set_mode(path, stat.S_IMODE(path.lstat().st_mode) & ~OTHERS)
 
 
 def tighten_tree(folder: Path) -> None:

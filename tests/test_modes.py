@@ -261,3 +261,25 @@ def test_folders_of_somebodys_own_beside_the_warehouse_stay(settings: Settings) 
     for folder in (place.landing, place.outbox):
         assert {path.name for path in folder.iterdir() if path.is_dir()} == {"2026-01-05", "raw"}
         assert (folder / "raw" / "mine.json").read_text("utf-8") == "{}"
+
+
+def refused(*_: object, **__: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_a_file_system_without_modes_is_used_and_a_file_of_another_account_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.json"
+    page.write_text("mine", "utf-8")
+    page.chmod(0o666)
+    for name in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, name, refused)
+    files.make_folder(tmp_path / "published", 0o755)
+    files.write(page, "[]")
+    assert page.read_text("utf-8") == "[]"
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    with pytest.raises(PermissionError, match="another account"):
+        files.write(page, "secret")
+    assert page.read_text("utf-8") == "[]"

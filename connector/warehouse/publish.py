@@ -1,6 +1,7 @@
 """The analysts' file: made beside its place and put there atomically, so that readers never meet the writer's lock."""
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import WarehouseError
-from connector.files import PRIVATE_FOLDER, make_folder
+from connector.files import PRIVATE_FOLDER, make_folder, set_mode
 from connector.settings import Settings, variable
 from connector.warehouse import published, runs
 from connector.warehouse.database import Connection, Warehouse
@@ -58,18 +59,18 @@ def _set_readers(draft: Path, target: Path, mode: int) -> None:
     if target.exists() and target.stat().st_gid != draft.stat().st_gid:
         with suppress(OSError):  # a group that this user is not in
             os.chown(draft, -1, target.stat().st_gid)
-    draft.chmod(mode)
+    set_mode(draft, mode)
 
 
 @contextmanager
 def _draft_of(settings: Settings) -> Iterator[Path]:
     """The path of a new file beside the published one. What is left of it is removed. Raises WarehouseError."""
     target = settings.warehouse.publish_path
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    # A name that nobody can foresee: a shared folder may be one that others write to, and DuckDB follows links.
+    draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.draft")
     try:
         make_folder(target.parent, _folder_mode(settings))
         _clear_drafts(target)
-        draft.unlink(missing_ok=True)
         yield draft
     except OSError as failure:
         raise WarehouseError(
