@@ -56,9 +56,11 @@ def _refuse_foreign(connection: Connection, target: Path) -> None:
 
 def _set_readers(draft: Path, target: Path, mode: int) -> None:
     """Who could read the file before can read it again: its mode is the setting's, its group stays."""
-    if target.exists() and target.stat().st_gid != draft.stat().st_gid:
-        with suppress(OSError):  # a group that this user is not in
-            os.chown(draft, -1, target.stat().st_gid)
+    if target.exists():
+        before, made = target.stat(), draft.stat()
+        if before.st_uid == made.st_uid and before.st_gid != made.st_gid:
+            with suppress(OSError):  # a group that this user is not in
+                os.chown(draft, -1, before.st_gid)
     set_mode(draft, mode)
 
 
