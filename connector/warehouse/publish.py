@@ -32,9 +32,9 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
 
     Raises WarehouseError where there is no warehouse, or the published file cannot be written or is not ours.
     """
-    target = settings.warehouse.publish_path
+    target, warehouse = settings.warehouse.publish_path, Warehouse.existing(settings)
     started = time.monotonic()
-    with _draft_of(settings) as draft, Warehouse.existing(settings).connect() as connection:
+    with _draft_of(settings) as draft, warehouse.connect() as connection:
         runs.note_begun(connection, run_id)
         _refuse_foreign(connection, target)
         published.write(connection, draft, run_id)
