@@ -20,7 +20,7 @@ from typing import Any, TypedDict, Unpack
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from connector import __version__
+from connector import __version__, files
 from connector.errors import UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
@@ -164,8 +164,8 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
 
     async def _exchange(self, method: str, path: str, request: Request) -> Answer:
         sink, where = request.get("sink"), f"{method} {self.base_url}{path}"
-        files = {"sends_file": bool(request.get("upload")), "fetches_file": sink is not None}
-        limit = CallLimit.of(self._limits, where, self._setting, **files)
+        kinds = {"sends_file": bool(request.get("upload")), "fetches_file": sink is not None}
+        limit = CallLimit.of(self._limits, where, self._setting, **kinds)
         async with limit.in_time(), self._client.stream(method, path, **_sent(request)) as response:
             chunks, body = limit.in_size(_decoded(response)), b""
             if not response.is_success:
@@ -173,7 +173,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             elif sink is None:
                 body = limit.not_too_dense(b"".join([chunk async for chunk in chunks]))
             else:
-                with sink.open("wb") as file:
+                with files.open_bytes(sink) as file:
                     async for chunk in chunks:
                         file.write(chunk)
             return Answer(method, path, response.status_code, response.headers, body)

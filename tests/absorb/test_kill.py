@@ -27,12 +27,13 @@ from connector.absorb.pull.options import Limits, PullOptions
 from connector.absorb.pull.pull import pull
 from connector.settings import load_settings
 from connector.warehouse.database import Warehouse
+from connector.warehouse.runs import new_run_id
 
 settings = load_settings()
 with Warehouse.of(settings).connect():
     pass
 print("ready", flush=True)
-assert pull(settings, "killed", PullOptions(limits=Limits(group_lists=6))).complete
+assert pull(settings, new_run_id(), PullOptions(limits=Limits(group_lists=6))).complete
 """
 REPO = Path(__file__).resolve().parents[2]
 COLUMNS = "* EXCLUDE (_loaded_at, _run_id)"

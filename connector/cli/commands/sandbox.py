@@ -8,6 +8,7 @@ import typer
 from connector.cli.command import Run, command
 from connector.cli.console import err, print_json
 from connector.errors import SettingsError
+from connector.files import tighten
 from connector.sandbox.server import Ports, Sandbox, SandboxOptions
 
 _ENV_FILE_MARK = "# Settings of a learnsync sandbox."
@@ -80,6 +81,7 @@ def _refuse_foreign(env_file: Path) -> None:
             f"--env-file {env_file} exists and was not written by a sandbox.", remedy="Name another file, or remove it."
         )
     env_file.touch(mode=0o600)
+    tighten(env_file)
 
 
 def _announce(settings: dict[str, str], env_file: Path | None, *, as_json: bool) -> None:

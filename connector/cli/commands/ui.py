@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connector.cli import demo_folder
 from connector.cli.command import Run, command
 from connector.cli.commands import demo
 from connector.cli.console import err, out, print_json
@@ -108,13 +109,9 @@ def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[st
 
 def _take(folder: Path) -> None:
     """See that the folder has the files of a demo. Raises SettingsError for one that holds something else."""
-    if (folder / demo.CONFIG).is_file():
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(
-            f"--folder {folder}: it is not empty and no demo made it.", remedy="Name a new folder, or an empty one."
-        )
-    demo.fresh(folder)
+    demo_folder.claim(folder)
+    if not (folder / demo_folder.CONFIG).is_file():
+        demo.fresh(folder)
 
 
 @contextmanager

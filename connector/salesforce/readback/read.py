@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from connector import files
 from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
 from connector.salesforce.answers import READER
@@ -124,7 +125,7 @@ class Reader:
             log.info("%s is read in full: %s", readable.object, reading.full)
         else:
             wanted = [f"SystemModstamp >= {to_salesforce(self.known[readable.object].since)}", *wanted]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder)
         _spool(reading, (), self.folder)  # nothing may be asked for
         asked = reading.select.split(", ")
         check = partial(readable.misfit, asked=asked)
@@ -198,6 +199,6 @@ def _spool(reading: Reading, rows: Iterable[dict[str, Any]], folder: Path) -> No
             f"The org answered a query of {reading.readable.object} with a number that is none (NaN or too large).",
             remedy=READER.remedy,
         ) from None
-    path.write_text("".join(lines), "utf-8")
+    files.write(path, "".join(lines))
     reading.files.append(path)
     reading.rows += len(lines)
