@@ -26,7 +26,7 @@ def fill(folder: Path, *names: str) -> dict[str, str]:
     return contents(folder)
 
 
-@pytest.mark.parametrize("module", [["connector.cli", "demo"], ["pipelines.ui"]], ids=["demo", "ui"])
+@pytest.mark.parametrize("module", [["connector.cli", "demo"], ["connector.cli", "ui", "--sandbox"]], ids=["demo", "ui"])
 def test_a_folder_of_somebodys_own_is_refused_and_stays_as_it_is(module: list[str], tmp_path: Path) -> None:
     before = fill(tmp_path / "own", *THEIRS)
     command = [sys.executable, "-m", *module, "--folder", str(tmp_path / "own")]
