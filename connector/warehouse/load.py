@@ -14,10 +14,11 @@ from connector.streams.rows import AbsorbRow
 from connector.warehouse import drift, fields, shapes
 from connector.warehouse.apply import listed
 from connector.warehouse.database import Connection, Stamp, Warehouse, committed
-from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects
+from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_rejects
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 from connector.warehouse.shapes import Shapes
 from connector.warehouse.statements import literal, rows_param, statements
+from connector.warehouse.strays import resolve_strays, set_aside
 from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_points, put_watermarks
 
 sql = statements(__package__)
@@ -53,6 +54,7 @@ class LoadCounts:
 class Batch:
     """Landed pages of one stream, and what they claim: watermarks of finished lists, resume points of the others.
 
+    `rejects` are rows that came with the pages and are not in them, since they cannot be read.
     `tombstones` are ids of courses that answered 404; those are gone that a run before `begun_at` (else: before this
     load) had met so already. `observed` is false for rows that were received another day: they say nothing of what the
     portal serves now.
@@ -61,6 +63,7 @@ class Batch:
     stream: str
     files: list[Path] = field(default_factory=list)
     rows: int = 0
+    rejects: list[Reject] = field(default_factory=list)
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
@@ -110,8 +113,15 @@ def load_together(
 def _apply(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
     """Write what is staged and what the batch claims. Call inside a transaction."""
     if batch.files:
-        _merge(connection, batch, staged, stamp)
+        strays = _merge(connection, batch, staged, stamp)
         put_rejects(connection, batch.stream, _unfit(connection, batch) if staged.counts.quarantined else [], stamp)
+        resolve_rejects(connection, batch.stream, stamp)
+        resolve_strays(connection, batch.stream, stamp)
+        put_rejects(connection, batch.stream, strays, stamp)
+        staged.counts.quarantined += len(strays)
+    # Last, since of two readings of one row in a batch the one that cannot be read must not go unseen.
+    put_rejects(connection, batch.stream, batch.rejects, stamp)
+    staged.counts.add(LoadCounts(read=len(batch.rejects), quarantined=len(batch.rejects)))
     drift.record(connection, batch.stream, staged.fresh, stamp)
     tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
@@ -167,15 +177,18 @@ def _files(batch: Batch) -> dict[str, list[str]]:
     return {"files": [str(path) for path in batch.files]}
 
 
-def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
+def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> list[Reject]:
+    """Merge what is staged; returns the rows that may not be, though they fit."""
     model, tenant = MODELS[batch.stream], {"tenant_id": stamp.tenant_id}
     columns = data_columns(model)
     connection.execute(sql("stored", stream=batch.stream, columns=", ".join(columns)), tenant)
+    strays = set_aside(connection, model, _landed_rows(batch), _files(batch))
     fields.fill_absent(connection, model, staged.shapes)
     connection.execute(sql("delta", stored=listed(columns, "stored."), staged=listed(columns, "staged.")))
     if batch.observed:
         fields.record(connection, model, staged.shapes, stamp)
     _write_delta(connection, model, staged.counts, stamp)
+    return strays
 
 
 def _write_delta(connection: Connection, model: type[AbsorbRow], counts: LoadCounts, stamp: Stamp) -> None:

@@ -7,8 +7,10 @@ not grow with a stream.
 import asyncio
 import itertools
 import time
+from pathlib import Path
 from typing import Self
 
+from connector.absorb.bodies import Body
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
@@ -40,12 +42,14 @@ class Landing:
             ending.cancel()
         await self.loading
 
-    async def page(self, body: bytes, rows: int) -> None:
-        """Land a page of `rows` rows as received."""
-        if rows:
-            path = self._folder / f"{next(self._numbers):010d}.json"
-            path.write_bytes(body)
-            await self.put(Batch(self._report.stream, files=[path], rows=rows))
+    async def page(self, body: Body) -> None:
+        """Land a page as received, but for rows that cannot be read: those go on beside it."""
+        files = list[Path]()
+        if body.rows:
+            files.append(self._folder / f"{next(self._numbers):010d}.json")
+            files[0].write_bytes(body.landed)
+        if files or body.rejects:
+            await self.put(Batch(self._report.stream, files, body.rows, list(body.rejects)))
 
     async def put(self, part: Batch) -> None:
         """Part of a batch: what holds once the pages before it are loaded."""
@@ -86,6 +90,7 @@ class Landing:
 def _add(batch: Batch, part: Batch) -> None:
     batch.files += part.files
     batch.rows += part.rows
+    batch.rejects += part.rejects
     batch.watermarks += part.watermarks
     batch.tombstones += part.tombstones
     batch.resume_points |= part.resume_points
