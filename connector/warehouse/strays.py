@@ -31,8 +31,8 @@ def set_aside(
 
 def _reject(row_id: str, course_id: str, kept: str, raw: str) -> Reject:
     reason = (
-        f"course {kept} has an enrollment of the same id, which stays; correct it in the portal. Where the enrollment"
-        " moved, `learnsync reconcile` and then `learnsync rejects retry` take this one instead"
+        f"course {kept} has an enrollment of the same id, which stays: correct it in the portal. Where the enrollment"
+        " has moved, run `learnsync reconcile`, then `learnsync rejects retry`, which takes this one instead"
     )
     return Reject(f"{row_id}@{course_id}", raw, "courseId", reason)
 

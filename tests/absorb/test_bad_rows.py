@@ -17,6 +17,7 @@ from test_pull import assert_truth, counts, fitting, held
 from connector.absorb import client
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
+from connector.absorb.pull.reconcile import ReconcileOptions, reconcile
 from connector.cli.commands.rejects import retry
 from connector.errors import IncompleteError
 from connector.sandbox.portal import Portal
@@ -245,9 +246,16 @@ def test_the_same_id_in_two_courses_swaps_nothing_in_silence(stage: Stage, tmp_p
         assert waiting["source_id"] == f"{own['id']}@{other}".lower()
         assert json.loads(waiting["raw"]) == twin
         assert own["courseId"].lower() in waiting["reason"]
-    # A retry changes nothing while the other one is there.
-    assert retry(settings).still_unfit == 1
+    # A retry changes nothing while the other one is there, and neither does a sweep that meets both.
+    swept = reconcile(settings, "sweep", ReconcileOptions(100))
+    assert (swept.refused, swept.removed, retry(settings).still_unfit) == ([], 0, 1)
     assert_truth(settings, stage)
+    # Once the first one is gone, the enrollment has moved: a sweep sees that, and a retry takes the other one.
+    stage.portal.delete([own["id"]])
+    swept = reconcile(settings, "after it moved", ReconcileOptions(100))
+    assert (swept.refused, swept.removed, retry(settings).still_unfit) == ([], 1, 0)
+    assert held(settings, "enrollments")[own["id"].lower()]["course_id"] == other.lower()
+    assert pull(settings, "last").complete
 
 
 # -- lists without an end ------------------------------------------------------------------------------------
@@ -258,7 +266,7 @@ def test_a_list_that_serves_the_same_page_for_ever_is_left(stage: Stage, setting
     rows: list[Row] = []
 
     def repeat(document: dict[str, Any]) -> None:
-        rows[:] = rows or document["enrollments"]
+        rows[:] = rows or document["enrollments"] * 20
         document |= {"enrollments": rows, "totalItems": 10**6, "limit": len(rows)}
 
     fault = altered(repeat)
