@@ -21,7 +21,7 @@ from connector.absorb.scan import Part, parts, parts_of_whole
 from connector.absorb.walk.pages import Page
 from connector.errors import ProtocolError, UnreadablePageError
 from connector.http.answers import Answer, Reader
-from connector.times import is_plausible, parse_instant
+from connector.times import FIRST_YEAR, LAST_YEAR, is_plausible, parse_instant
 from connector.warehouse.quarantine import Reject, unreadable
 
 _NUMBERS = ("totalItems", "limit")
@@ -66,15 +66,32 @@ def read_body(answer: Answer, collection: str) -> Body:
 
     That is an UnreadablePageError where it begins like a page, but cannot be told where its rows begin and end.
     """
-    document = _document(answer, collection)
-    if document is None:
+    try:
+        document = _slim(collection).validate_json(answer.body, strict=True)
+    except ValidationError:
+        return _odd_page(answer, collection)
+    rows = document[collection]
+    _refuse_twins(answer, collection)
+    page = _page(document, [row["id"].lower() for row in rows], [_moment(row["dateEdited"]) for row in rows])
+    return Body(page, answer.body, len(rows))
+
+
+def _odd_page(answer: Answer, collection: str) -> Body:
+    """A page with rows or envelope out of the ordinary."""
+    try:
+        document = answer.json()
+    except ValueError:
         return _row_by_row(answer, collection)
     rows = document.get(collection) if isinstance(document, dict) else None
     if not isinstance(rows, list):
         raise _PAGES.error(answer, f"there is no list {collection!r}")
+    _refuse_twins(answer, collection)
+    return Body(_page(document, *_keys(rows)), answer.body, len(rows))
+
+
+def _refuse_twins(answer: Answer, collection: str) -> None:
     if answer.body.count(b'"%s"' % collection.encode()) > 1:
         _list_of(parts_of_whole(answer.body), answer, collection)
-    return Body(_page(document, rows), answer.body, len(rows))
 
 
 def lost_row(failure: UnreadablePageError, collection: str, place: str) -> Body:
@@ -101,20 +118,15 @@ def _slim(collection: str) -> TypeAdapter[Any]:
     return TypeAdapter(page)
 
 
-def _document(answer: Answer, collection: str) -> Any:
-    """The page; None for what cannot be read as JSON."""
-    with suppress(ValidationError):
-        return _slim(collection).validate_json(answer.body, strict=True)
-    with suppress(ValueError):
-        return answer.json()
-    return None
+def _page(envelope: Mapping[str, Any], ids: Sequence[str | None], edited: Sequence[datetime | None]) -> Page:
+    return Page(ids, edited, _count(envelope.get("totalItems")), _count(envelope.get("limit")))
 
 
-def _page(envelope: Mapping[str, Any], rows: Sequence[Any]) -> Page:
+def _keys(rows: Sequence[Any]) -> tuple[list[str | None], list[datetime | None]]:
+    """Id and dateEdited of each row, None where it has none that can be used."""
     known = [row if isinstance(row, dict) else {} for row in rows]
     ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in known]
-    edited = [_moment(row.get("dateEdited")) for row in known]
-    return Page(ids, edited, _count(envelope.get("totalItems")), _count(envelope.get("limit")))
+    return ids, [_moment(row.get("dateEdited")) for row in known]
 
 
 # -- pages that cannot be read at once ---------------------------------------------------------------------------------
@@ -125,7 +137,7 @@ def _row_by_row(answer: Answer, collection: str) -> Body:
     read = [row.text for row in rows if not row.why]
     rejects = [unreadable(row.text, row.document.get("id"), row.why) for row in rows if row.why]
     landed = b'{"%s":[%s]}' % (collection.encode(), b",".join(read))
-    return Body(_page(numbers, [row.document for row in rows]), landed, len(read), rejects)
+    return Body(_page(numbers, *_keys([row.document for row in rows])), landed, len(read), rejects)
 
 
 def _split(answer: Answer, collection: str) -> tuple[dict[str, Any], list[_Row]]:
@@ -201,6 +213,7 @@ def _moment(value: object) -> datetime | None:
             found = parse_instant(value)
             return found if is_plausible(found) else None
         return None
-    if not is_plausible(found):
+    # As is_plausible, without the call: there are a thousand rows on a page.
+    if not FIRST_YEAR <= found.year < LAST_YEAR:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -12,10 +12,22 @@ from enum import Enum
 
 from pydantic_core import from_json
 
-_TOKEN = re.compile(
-    rb'[ \t\r\n]*+(?:(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?P<mark>[{}\[\],:])|(?P<other>[^ \t\r\n"{}\[\],:]++))',
-    re.DOTALL,
-)
+_SPACE = rb"[ \t\r\n]*+"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_OTHER = rb'[^ \t\r\n"{}\[\],:]++'
+_SCALAR = rb"(?:" + _STRING + rb"|" + _OTHER + rb")" + _SPACE
+_MEMBER = _STRING + _SPACE + rb":" + _SPACE + _SCALAR
+
+
+def _flat(opens: bytes, item: bytes, closes: bytes) -> bytes:
+    return opens + _SPACE + rb"(?:" + item + rb"(?:," + _SPACE + item + rb")*+)?+" + closes
+
+
+_ONE = rb"(?P<string>" + _STRING + rb")|(?P<mark>[{}\[\],:])|(?P<other>" + _OTHER + rb")"
+# An object or array without others in it is one token: a page is mostly such rows.
+_FLAT = rb"(?P<flat>" + _flat(rb"\{", _MEMBER, rb"\}") + rb"|" + _flat(rb"\[", _SCALAR, rb"\]") + rb")|"
+_TOKEN = re.compile(_SPACE + rb"(?:" + _ONE + rb")", re.DOTALL)
+_LARGE_TOKEN = re.compile(_SPACE + rb"(?:" + _FLAT + _ONE + rb")", re.DOTALL)
 _CLOSER = {b"{": b"}", b"[": b"]"}
 
 
@@ -58,7 +70,7 @@ class _Grammar:
     closers: list[bytes] = field(default_factory=list)
 
     def take(self, mark: bytes | None, *, is_string: bool) -> None:
-        """One token: a mark, a string or another scalar. Raises ValueError where it may not stand here."""
+        """One token: a mark, a string or another value. Raises ValueError where it may not stand here."""
         due = self.due
         if mark is None:
             if due not in _VALUES and not (is_string and due in _KEYS):
@@ -91,7 +103,7 @@ def parts_of_whole(data: bytes) -> list[Part]:
 def _parts(data: bytes, at: int, *, whole: bool) -> Iterator[Part]:
     grammar, key, begin = _Grammar(), b"", None
     while True:
-        token = _TOKEN.match(data, at)
+        token = (_LARGE_TOKEN if grammar.closers else _TOKEN).match(data, at)
         if token is None:
             raise ValueError("the text ends too early")
         at, depth, due, mark = token.end(), len(grammar.closers), grammar.due, token["mark"]

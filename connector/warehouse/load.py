@@ -9,6 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+import duckdb
+
+from connector.errors import ProtocolError
+from connector.settings import variable
 from connector.streams import MODELS
 from connector.streams.rows import AbsorbRow
 from connector.warehouse import drift, fields, shapes
@@ -62,7 +66,7 @@ class Batch:
 
     stream: str
     files: list[Path] = field(default_factory=list)
-    rows: int = 0
+    rows: int = 0  # of the files, as counted when they came; 0 where nobody counted
     rejects: list[Reject] = field(default_factory=list)
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
@@ -143,14 +147,28 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> Staged:
         return Staged()
     model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
-    _stage_typed(connection, batch, drifted)
+    try:
+        _stage_typed(connection, batch, drifted)
+    except duckdb.InvalidInputException as failure:
+        raise _odd_pages(batch, str(failure).splitlines()[0]) from None
     found = shapes.read(connection, _landed_rows(batch), _files(batch))
     fresh = drift.unknown(model, found.names(), drifted)
     if fresh:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
     [(read, unfit)] = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all").fetchall()
+    if batch.rows and batch.rows != read:
+        raise _odd_pages(batch, f"they hold {read:,} rows, and {batch.rows:,} were counted when they came")
     return Staged(LoadCounts(read=read, quarantined=unfit), fresh, found)
+
+
+def _odd_pages(batch: Batch, why: str) -> ProtocolError:
+    """Two readers of the same page disagree: nothing of it is loaded, since a row could be missed in silence."""
+    return ProtocolError(
+        f"Pages of {batch.stream} cannot be loaded: {why}.",
+        remedy=f"Set {variable('warehouse', 'keep_landing')}=true, run again, and look at the pages in the landing"
+        " folder beside the warehouse.",
+    )
 
 
 def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
