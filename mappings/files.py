@@ -1,6 +1,7 @@
 """The files of the maps: packaged, or file by file from an override folder."""
 
 import csv
+import json
 import tomllib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -71,10 +72,21 @@ def refuse_unknown_files(folder: Path | None) -> None:
 
 
 def fingerprints(folder: Path | None = None) -> dict[str, str]:
-    """File of the maps → a hash of its content, from `folder` where it has the file."""
+    """File of the maps → a hash of what it says, comments and reasons apart; from `folder` where it has the file."""
     names = [
         path.relative_to(PACKAGED).as_posix()
         for kind in ("*.csv", "*.toml", "sql/*.sql")
         for path in PACKAGED.glob(kind)
     ]
-    return {name: sha256(locate(folder, name).read_bytes()).hexdigest()[:16] for name in sorted(names)}
+    return {name: sha256(_said(folder, name).encode()).hexdigest()[:16] for name in sorted(names)}
+
+
+def _said(folder: Path | None, name: str) -> str:
+    """The content of a file without what decides nothing: comments, blank lines, the column `why`."""
+    if name.endswith(".toml"):
+        return json.dumps(read_parameters(folder, name), sort_keys=True, default=str)
+    if name.endswith(".csv"):
+        rows = [row for _, row in read_rows(folder, name, *_header(name))]
+        return json.dumps([{key: row[key] for key in sorted(row) if key != "why"} for row in rows])
+    lines = map(str.strip, locate(folder, name).read_text("utf-8-sig").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("--"))

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mappings.cells import YES_NO, Rows, check_name, check_unique, quote
 from mappings.errors import MappingError
@@ -74,7 +75,7 @@ def status_rules(rows: Rows, statuses: Collection[int]) -> tuple[StatusRule, ...
     """The rows as rules, first match wins. Raises MappingError, which names the line, or the case left undecided."""
     rules = tuple(_rule(row, number, statuses) for number, row in rows)
     check_unique(FILE, [rule.name for rule in rules])
-    check_decided(rules, statuses)
+    check_decided(rules, tuple(statuses))
     return rules
 
 
@@ -92,7 +93,8 @@ def decide(rules: Iterable[StatusRule], situation: Situation) -> StatusRule | No
     return next((rule for rule in rules if rule.matches(situation)), None)
 
 
-def check_decided(rules: Sequence[StatusRule], statuses: Collection[int]) -> None:
+@lru_cache(maxsize=8)  # every stage of a sync loads the maps, and this is most of the time it takes
+def check_decided(rules: tuple[StatusRule, ...], statuses: tuple[int, ...]) -> None:
     """Every situation must be decided and every rule must decide something. Raises MappingError."""
     used: set[str] = set()
     for situation in situations(statuses):

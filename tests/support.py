@@ -6,9 +6,12 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
+from _pytest.mark.structures import ParameterSet
 
 from connector.streams import STREAMS
 from connector.times import utc_now
@@ -25,6 +28,15 @@ USER = "a0000000-0000-4000-8000-000000000001"
 def examples(count: int) -> int:
     """How many examples a property test draws: `count`, or a multiple of it where EXAMPLES says so (`make soak`)."""
     return count * int(os.environ.get("EXAMPLES", "1"))
+
+
+def first(count: int, table: Mapping[str, Any]) -> list[ParameterSet]:
+    """The rows of a decision table as cases of a test: `count` of them in `make test`, the others in `make soak`."""
+    cells = [(key, value if isinstance(value, tuple) else (value,)) for key, value in table.items()]
+    return [
+        pytest.param(*values, id=key, marks=[] if place < count else [pytest.mark.soak])
+        for place, (key, values) in enumerate(cells)
+    ]
 
 
 def new_id() -> str:

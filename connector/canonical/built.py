@@ -22,14 +22,14 @@ DECIDING = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An instant, and file of the maps → hash of its content; None where nobody noted it."""
+    """An instant, and file of the maps → hash of what it says; None where nobody noted it."""
 
     as_of: datetime | None
     maps: dict[str, str] | None
 
 
 def map_hashes(settings: Settings) -> dict[str, str]:
-    """File of the maps that the settings name → hash of its content; the time zone counts as one."""
+    """File of the maps that the settings name → hash of what it says; the time zone counts as one."""
     zone = sha256(settings.mapping.timezone.encode()).hexdigest()[:16]
     return {**fingerprints(settings.mapping.dir), TIMEZONE: zone}
 
@@ -42,8 +42,10 @@ def note_build(connection: Connection, settings: Settings, as_of: datetime) -> N
 
 
 def last_build(connection: Connection, settings: Settings) -> Built:
-    """What the statuses are of now: the matches and payloads of a push are made by today's maps."""
+    """What the statuses are of now: the matches and payloads of a push are made by today's maps.
+
+    A version that noted no builds made the statuses by maps that nobody knows, until the next build.
+    """
     query = "SELECT as_of, maps FROM ops.builds WHERE tenant_id = $tenant_id"
     found = connection.execute(query, {"tenant_id": settings.tenant_id}).fetchone()
-    as_of, maps = found or (None, "{}")
-    return Built(as_of or settings.as_of(), map_hashes(settings) | json.loads(maps))
+    return Built(found[0], map_hashes(settings) | json.loads(found[1])) if found else Built(None, None)

@@ -40,15 +40,16 @@ class Changes:
     blank: dict[str, int]
     statuses: dict[str, int]
 
-    def too_many(self, percent: float) -> list[str]:
+    def too_many(self, percent: float, percent_of_statuses: float) -> list[str]:
         """What is to be held, in words; empty when nothing is."""
-        kinds = [(self.status, "would change their status"), (self.learner, "would lose their learner or get another")]
-        kinds += [(self.removed, "would be marked removed")]
+        kinds = [(self.learner, "would lose their learner or get another"), (self.removed, "would be marked removed")]
         kinds += [(records, f"would lose their {field}") for field, records in self.blank.items()]
+        limits = [(self.status, "would change their status", percent_of_statuses)]
+        limits += [(records, words, percent) for records, words in kinds]
         return [
             f"{records:,} of {self.records:,} records {words} ({100 * records / self.records:.0f} %)"
-            for records, words in kinds
-            if exceeds(records, self.records, percent)
+            for records, words, limit in limits
+            if exceeds(records, self.records, limit)
         ]
 
 
@@ -70,7 +71,7 @@ class Comparison:
     watch: Watch
     key: Key
 
-    def changes(self, last_as_of: datetime | None) -> Changes:
+    def changes(self, last_as_of: datetime | None, percent_of_statuses: float) -> Changes:
         """Fill the temp tables hold_*, and count. `last_as_of`: of which instant the statuses of the last push were."""
         connection, watch = self.connection, self.watch
         connection.execute(sql("hold_next", **watch.parts("payload")))
@@ -82,12 +83,11 @@ class Comparison:
             connection.execute(sql("hold_seed", copies=watch.copies, **watch.parts("r.fields")), self.key)
         connection.execute(sql("hold_changes", blankable=watch.blankable), self.key)
         if watch.enrollments:
-            self._set_calendar_aside(last_as_of)
+            self._set_calendar_aside(last_as_of, percent_of_statuses)
         return self._count()
 
-    def _set_calendar_aside(self, last_as_of: datetime | None) -> None:
+    def _set_calendar_aside(self, last_as_of: datetime | None, percent: float) -> None:
         """Mark status changes that the calendar alone explains, for as long as there are too many changes."""
-        percent = self.settings.salesforce.max_change_percent
         for as_of, for_all in self._instants(last_as_of):
             found = self._figures()
             if not exceeds(found["status"], found["records"], percent):

@@ -1,12 +1,12 @@
 """The decision whether a planned push is sent or held (docs/operators.md, "A push is held")."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from connector.canonical.built import Built, last_build
-from connector.push.changes import Changes, Comparison
+from connector.canonical.built import DECIDING, Built, last_build
+from connector.push.changes import LEAST_RECORDS, NEVER_PERCENT, Changes, Comparison
 from connector.push.holds import Hold, HoldTable, new_id
 from connector.push.reports import PushOptions, TargetReport
 from connector.push.watch import Watch
@@ -38,10 +38,12 @@ class Guard:
         last, told = self._last(connection, watch, key)
         now = last_build(connection, self.settings)
         comparison = Comparison(connection, self.settings, self.maps, watch, key)
-        changes, holds = comparison.changes(last.as_of), HoldTable(connection, key)
-        parts = changes.too_many(self.settings.salesforce.max_change_percent)
+        percent = self.settings.salesforce.max_change_percent
+        of_statuses = self._percent_of_statuses(last, now, told)
+        changes, holds = comparison.changes(last.as_of, of_statuses), HoldTable(connection, key)
+        parts = changes.too_many(percent, of_statuses)
         if parts:
-            reason = " ".join([self._limit(parts), *_map_changes(last, now, told)])
+            reason = " ".join([f"{'; '.join(parts)}.", self._limit(of_statuses), *_map_changes(last, now, told)])
             hold = Hold("", report.object, reason, _counts(changes, report), comparison.plan_hash(), utc_now())
             report.hold = self._held(holds, hold)
         if changes.unknown:
@@ -49,8 +51,9 @@ class Guard:
         if report.hold is None and not self.options.dry_run:
             holds.resolve(approved=False)
             comparison.keep(now.as_of)
-            values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
-            connection.execute(sql("plan_put"), {**key, **values})
+            if now.as_of:
+                values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
+                connection.execute(sql("plan_put"), {**key, **values})
 
     def _last(self, connection: Connection, watch: Watch, key: Mapping[str, Any]) -> tuple[Built, str]:
         """What the statuses of the last push were of, and what to say where its maps are not known."""
@@ -73,14 +76,31 @@ class Guard:
             holds.put(hold)
         return hold.told(holds.named(self.options.approve))
 
-    def _limit(self, parts: Sequence[str]) -> str:
-        return f"{'; '.join(parts)}. {SETTING} allows {self.settings.salesforce.max_change_percent:g} %."
+    def _percent_of_statuses(self, last: Built, now: Built, told: str) -> float:
+        """What share of the statuses may change: none where the rules that decide them changed since the last push."""
+        percent = self.settings.salesforce.max_change_percent
+        if percent >= NEVER_PERCENT:
+            return percent
+        by_other_rules = told == BY_EARLIER_VERSION if last.maps is None else bool(_changed(last, now) & set(DECIDING))
+        return 0 if by_other_rules else percent
+
+    def _limit(self, of_statuses: float) -> str:
+        allowed = f"{SETTING} allows {self.settings.salesforce.max_change_percent:g} %"
+        if of_statuses:
+            return f"{allowed}."
+        return f"{allowed}, and after a change of the map {LEAST_RECORDS} changed statuses whatever their share."
+
+
+def _changed(last: Built, now: Built) -> set[str]:
+    """The files of the maps that differ."""
+    before, after = last.maps or {}, now.maps or {}
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
 def _map_changes(last: Built, now: Built, unknown: str) -> list[str]:
     if last.maps is None or now.maps is None:
         return [unknown]
-    changed = sorted(name for name in last.maps.keys() | now.maps.keys() if last.maps.get(name) != now.maps.get(name))
+    changed = sorted(_changed(last, now))
     return [f"The map changed since the last push: {', '.join(changed)}."] if changed else []
 
 

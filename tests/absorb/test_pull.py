@@ -95,9 +95,9 @@ NOTHING_NEW = {"departments": (0, 0), "users": (0, 0), "courses": (0, 0), "enrol
         ("none", 1000),
         ("none", 23),
         ("flaky", 100),
-        ("stray401", 1000),
-        ("unsorted", 23),
-        ("nosort", 23),
+        pytest.param("stray401", 1000, marks=pytest.mark.soak),
+        pytest.param("unsorted", 23, marks=pytest.mark.soak),
+        pytest.param("nosort", 23, marks=pytest.mark.soak),
         ("shuffled", 23),
     ],
 )

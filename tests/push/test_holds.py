@@ -279,14 +279,60 @@ def test_a_changed_map_is_held_and_said_to_be_changed(
     assert set(in_org(sandbox, "Progress_Status__c")) == {"InProgress"}
 
 
-def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copies(
+def test_a_changed_map_is_held_below_the_percentage_too(
     sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_check(pushed)
-    with Warehouse.of(pushed).connect() as connection:
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "95")
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 5})
+    catch_up()
+    edits = run_push(load_settings())
+    assert (edits.complete, enrollments(edits).accepted) == (True, 150), "edits of the portal, by the same map"
+    text = (PACKAGED / "progress_status.csv").read_text("utf-8")
+    [rule] = [line for line in text.splitlines() if line.startswith("unsuccessful,")]
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("Behind", "NotStarted"))
+    run_build(load_settings())
+    with monkeypatch.context() as fewer:
+        fewer.setattr(changes, "LEAST_RECORDS", 150)
+        assert enrollments(run_push(load_settings(), PushOptions(dry_run=True))).hold is None, (
+            "a person's work of a day"
+        )
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["statuses"] == {"Behind → NotStarted": 150}
+    assert "allows 95 %, and after a change of the map 100 changed statuses whatever their share" in hold.message
+    assert "The map changed since the last push: progress_status.csv." in hold.message
+
+
+def of_the_version_before(settings: Settings) -> None:
+    """Take from a warehouse what an earlier version did not keep."""
+    with Warehouse.of(settings).connect() as connection:
         for name in ("salesforce.push_state", "salesforce.push_plans", "ops.builds"):
             connection.execute(f"DELETE FROM {name}")
         connection.execute("UPDATE ops.migrations SET applied_at = now() WHERE version = 12")
+
+
+def test_an_upgrade_that_begins_with_a_push_is_held_by_the_next_build(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statuses of that push are of the old rules still. Nothing was ever read back: the org is read before it."""
+    of_the_version_before(pushed)
+    assert run_push(pushed).complete
+    assert records(Warehouse.of(pushed), "FROM salesforce.lms_enrollments") != []
+    rule = "on_track,any,any,1,any,any,any,any,OnTrack"
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", rule, rule.replace("OnTrack", "InProgress"))
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "99.9")
+    run_build(load_settings())
+    hold = enrollments(run_push(load_settings())).hold
+    assert hold.counts["status"] == len(sandbox.org.records(ENROLLMENT))
+    assert "which an earlier version of learnsync made" in hold.message
+
+
+@pytest.mark.parametrize("read_back", [True, False])
+def test_a_warehouse_of_the_version_before_knows_what_the_org_has_from_its_copies(
+    sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_back: bool
+) -> None:
+    if read_back:
+        run_check(pushed)
+    of_the_version_before(pushed)
     with monkeypatch.context() as later:
         later.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:30:00Z")
         run_build(load_settings())
@@ -346,16 +392,18 @@ def test_mistakes_are_held_on_the_day_of_a_due_date_too(
     assert (counts["status"], counts["calendar"]) == (150, counts["records"] - 150)
 
 
-def test_changes_of_a_day_and_a_new_field_are_not_held(
+def test_changes_of_a_day_a_comment_and_a_new_field_are_not_held(
     sandbox: Sandbox, pushed: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.portal.edit(some(sandbox, 100), changes={"status": 6, "dateDue": None})
+    monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "80")
+    own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", "rule,", "# Read with the training team.\nrule,")
+    sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
     catch_up()
-    day = run_push(pushed)
-    assert (enrollments(day).hold, enrollments(day).accepted, day.complete) == (None, 100, True)
+    day = run_push(load_settings())
+    assert (enrollments(day).hold, enrollments(day).accepted, day.complete) == (None, 150, True)
     field = "LMS_Enrollment__c,Completed_Percent__c,completed_percent,number,yes,\n"
     with monkeypatch.context() as without:
-        own_map(tmp_path / "maps", without, "salesforce_fields.csv", field, "")
+        own_map(tmp_path / "fewer", without, "salesforce_fields.csv", field, "")
         fewer = enrollments(run_push(load_settings()))
     more = enrollments(run_push(load_settings()))
     assert (fewer.hold, more.hold) == (None, None)

@@ -461,8 +461,8 @@ def kill_a_push_at(place: str) -> None:
     ("place", "state", "sent_again"),
     [
         ("upload", "Open", True),
-        ("close", "Open", True),
-        ("poll", "InProgress", False),
+        pytest.param("close", "Open", True, marks=pytest.mark.soak),
+        pytest.param("poll", "InProgress", False, marks=pytest.mark.soak),
         ("results", "JobComplete", False),
     ],
 )

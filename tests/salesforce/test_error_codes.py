@@ -261,7 +261,7 @@ def ledger_key(settings: Settings) -> list[str]:
     return [str(row["id"]) for row in records(Warehouse.of(settings), "SELECT id FROM absorb.courses")]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["collections", pytest.param("bulk", marks=pytest.mark.soak)])
 @pytest.mark.parametrize(("code", "text"), STOPS, ids=[f"{code}-{text[:12]}" for code, text in STOPS])
 def test_a_code_that_needs_an_admin_stops_the_run_and_leaves_everything_due(
     box: Sandbox,

@@ -38,7 +38,7 @@ def same_but(rows: list[tuple[Any, ...]], *keys: str) -> list[tuple[Any, ...]]:
     return [row for row in rows if row[1] not in keys]
 
 
-@pytest.mark.parametrize("method", ["collections", "bulk"])
+@pytest.mark.parametrize("method", ["collections", pytest.param("bulk", marks=pytest.mark.soak)])
 def test_a_lost_ledger_is_rebuilt_from_the_org_and_only_differences_are_sent(
     sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -25,7 +25,7 @@ from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
 from connector.salesforce.push.bulk_files import BulkSpool
 from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
-from connector.salesforce.push.rebuild import READABLE, is_lost, take_over
+from connector.salesforce.push.rebuild import READABLE, is_lost, is_unseen, take_over
 from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Checkpoint, Reader, Reading
@@ -70,6 +70,7 @@ class OrgObjects(OrgDestination):
         self._left: list[OpenJob] = []
         self._known: dict[str, Checkpoint] = {}
         self._lost: list[ObjectTarget] = []
+        self._unseen: list[ObjectTarget] = []
 
     async def preflight(self) -> None:
         """Raises PreflightError with the problems of all targets."""
@@ -97,6 +98,7 @@ class OrgObjects(OrgDestination):
         self._left = open_jobs(connection, self._run.settings.tenant_id, self._org_id)
         self._known = checkpoints(connection, self._run.settings.tenant_id)
         self._lost = [target for target in self.targets if is_lost(connection, target.ledger)]
+        self._unseen = [target for target in self.targets if is_unseen(connection, target.ledger)]
 
     async def resume(self) -> list[str]:
         """Bring in the results of these jobs."""
@@ -108,13 +110,16 @@ class OrgObjects(OrgDestination):
     async def before_plan(self) -> Callable[[Connection, PushReport], None] | None:
         """Read people and match learners to them, where a target names people and the push is not part of a sync.
 
-        Where the ledger of an object is empty, its records in the org are read too.
+        Where the ledger of an object is empty, or says nothing of what the org has, its records there are read too.
         """
         run, tenant = self._run, self._run.settings.tenant_id
         keys = self._look_before(run)
         reader = Reader(self.client, self._known, run.folder, Silent())
         people = await self._people(reader, keys)
-        own = [(target, await reader.read(READABLE[target.object], fields=target.fields)) for target in self._lost]
+        own = [
+            (target, await reader.read(READABLE[target.object], fields=target.fields))
+            for target in [*self._lost, *self._unseen]
+        ]
 
         def keep(connection: Connection, report: PushReport) -> None:
             for reading in people:
@@ -124,7 +129,10 @@ class OrgObjects(OrgDestination):
                 matches = match(connection, run.maps, tenant)
                 report.learners, report.notes = matches.learners, matches.notes
             for target, reading in own:
-                target.taken_over = take_over(connection, target.ledger, reading, target.source)
+                if target in self._lost:
+                    target.taken_over = take_over(connection, target.ledger, reading, target.source)
+                else:
+                    store(connection, reading, tenant, run.run_id)
 
         return keep if people or own else None
 

@@ -11,7 +11,7 @@ from connector.salesforce.readback.objects import OWN
 from connector.salesforce.readback.own import sides
 from connector.salesforce.readback.read import Reading
 from connector.salesforce.readback.store import store
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -22,6 +22,17 @@ READABLE = {readable.object: readable for readable in OWN}
 def is_lost(connection: Connection, ledger: Ledger) -> bool:
     """Whether the ledger knows no record of an object of ours in this org: nothing was pushed, or it was lost."""
     return ledger.key["object"] in READABLE and not ledger.remote_ids(connection)
+
+
+def is_unseen(connection: Connection, ledger: Ledger) -> bool:
+    """Whether the ledger knows records of which it is not known what the org has of them.
+
+    A version that kept no states made the ledger (migration 12 brought them), and never read its records back.
+    """
+    if ledger.key["object"] not in READABLE or not ledger.remote_ids(connection):
+        return False
+    copies = f"salesforce.{READABLE[ledger.key['object']].table}"
+    return not count(connection, sql("records_seen", copies=copies), ledger.key)
 
 
 def take_over(connection: Connection, ledger: Ledger, reading: Reading, source: Source) -> int:
