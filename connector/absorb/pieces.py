@@ -27,9 +27,8 @@ class _Piece:
 
     @property
     def rows(self) -> tuple[object, ...]:
-        """What two readings are compared by."""
-        page = self.body.page
-        return self.ask, list(page.ids), list(page.edited), page.total
+        """What two readings are compared by. Not the total: a list may grow behind the page."""
+        return self.ask, list(self.body.page.ids), list(self.body.page.edited)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,9 @@ def no_pauses() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=4, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(change=CHANGES)
 def test_a_pull_of_changed_answers_loses_nothing_in_silence(stage: Stage, change: Change) -> None:
     check(stage, change)

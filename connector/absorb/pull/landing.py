@@ -44,12 +44,12 @@ class Landing:
 
     async def page(self, body: Body) -> None:
         """Land a page as received, but for rows that cannot be read: those go on beside it."""
-        files = list[Path]()
+        landed = list[Path]()
         if body.rows:
-            files.append(self._folder / f"{next(self._numbers):010d}.json")
-            files[0].write_bytes(body.landed)
-        if files or body.rejects:
-            await self.put(Batch(self._report.stream, files, body.rows, list(body.rejects)))
+            landed.append(self._folder / f"{next(self._numbers):010d}.json")
+            landed[0].write_bytes(body.landed)
+        if landed or body.rejects:
+            await self.put(Batch(self._report.stream, landed, body.rows, list(body.rejects)))
 
     async def put(self, part: Batch) -> None:
         """Part of a batch: what holds once the pages before it are loaded."""
