@@ -100,6 +100,14 @@ class ProtocolError(ApiError):
     """A success whose body is not what the API documents."""
 
 
+class UnreadablePageError(ProtocolError):
+    """A page that is not JSON, so that nobody can tell where its rows begin and end; `received` is its body."""
+
+    def __init__(self, received: bytes, message: str, *, status: int) -> None:
+        super().__init__(message, status=status)
+        self.received = received
+
+
 class PreflightError(LearnsyncError):
     """The org lacks something that the field map needs. Nothing was sent. `problems` has one line each."""
 

@@ -14,6 +14,13 @@ INSTANT_PATTERN = (
 
 # A date of an earlier year stands for none.
 FIRST_YEAR = 1900
+# A portal's date from this year on is a mistake, or stands for "never": it takes no part in paging and watermarks.
+LAST_YEAR = 2200
+
+
+def is_plausible(moment: datetime) -> bool:
+    """True for an instant that paging and watermarks may go by."""
+    return FIRST_YEAR <= moment.year < LAST_YEAR
 
 
 def is_empty_date(text: str) -> bool:

@@ -74,12 +74,14 @@ class AbsorbClient(AbstractAsyncContextManager["AbsorbClient"]):
             raise explain(answer)
         return answer
 
-    async def read(self, path: str, parse: Callable[[Answer], T], params: QueryParams | None = None) -> T:
+    async def read(
+        self, path: str, parse: Callable[[Answer], T], params: QueryParams | None = None, tries: int = GARBLED_TRIES
+    ) -> T:
         """What `parse` makes of an answer; a body it cannot use (ProtocolError) is asked for again before that counts.
 
         Such a body is a gateway's HTML page under status 200, or one cut short.
         """
-        for attempt in range(1, GARBLED_TRIES):
+        for attempt in range(1, tries):
             answer = await self.call("GET", path, params=params)
             try:
                 return parse(answer)

@@ -5,16 +5,18 @@ A department names the one above it in `parentId`, the root has none (docs/facts
 
 from typing import Any
 
+from connector.absorb.bodies import partial_rows
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import READER, is_key_refused
 from connector.absorb.lists import LIST_PATHS
 from connector.absorb.walk.pages import MAX_LIMIT
-from connector.errors import BadRequestError, NotFoundError, PermissionDeniedError
+from connector.errors import BadRequestError, NotFoundError, PermissionDeniedError, ProtocolError
+from connector.http.answers import Answer
 from connector.http.session import QueryParams
 from connector.warehouse.identity import BASE_URL, Identity
 
 _ROOTS: QueryParams = {"_limit": MAX_LIMIT, "_offset": 0, "_filter": "parentId eq null"}
-_NONE = (None, "", "00000000-0000-0000-0000-000000000000")
+_NONE = ("", "00000000-0000-0000-0000-000000000000")
 _FIRST_PAGE: QueryParams = {"_limit": MAX_LIMIT, "_offset": 0}
 
 
@@ -34,14 +36,26 @@ async def portal_identity(client: AbsorbClient) -> Identity:
 async def _roots(client: AbsorbClient, query: QueryParams) -> list[dict[str, Any]]:
     """The departments on one page that are below no other; none where the account may not ask for them so."""
     try:
-        document = await client.read(LIST_PATHS["departments"], READER.object, query)
+        rows = await client.read(LIST_PATHS["departments"], _departments, query)
     except (BadRequestError, PermissionDeniedError, NotFoundError) as failure:
         if is_key_refused(failure):
             raise
         return []  # a filter that the portal does not know, or a role that may not see departments
-    rows = document.get("departments")
-    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return [row for row in found if isinstance(row.get("id"), str) and row.get("parentId") in _NONE]
+    return [row for row in rows if isinstance(row.get("id"), str) and _is_root(row)]
+
+
+def _departments(answer: Answer) -> list[dict[str, Any]]:
+    """The rows of a page; of one that cannot be read, what can be. Raises ProtocolError."""
+    try:
+        rows = READER.object(answer).get("departments")
+    except ProtocolError:
+        rows = partial_rows(answer, "departments")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _is_root(department: dict[str, Any]) -> bool:
+    above = department.get("parentId")
+    return above is None or above in _NONE
 
 
 def _age(department: dict[str, Any]) -> tuple[str, str]:

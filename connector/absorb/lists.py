@@ -2,24 +2,21 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
-
-from connector.absorb.client import AbsorbClient
+from connector.absorb.bodies import Body, read_body
+from connector.absorb.client import GARBLED_TRIES, AbsorbClient
 from connector.absorb.dialects import Dialect, page_params
+from connector.absorb.pieces import Pieces, joined
 from connector.absorb.walk.pages import Ask, Done, Incomplete, Page
 from connector.absorb.walk.walk import Walk
-from connector.errors import BadRequestError, IncompleteError
-from connector.http.answers import Answer, Reader
+from connector.errors import BadRequestError, IncompleteError, UnreadablePageError
+from connector.http.answers import Answer
 from connector.http.session import QueryParams
-from connector.times import parse_http_date, parse_instant, utc_now
+from connector.settings import variable
+from connector.times import is_plausible, parse_http_date, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +27,25 @@ LIST_PATHS = {
     "courses": "/courses",
     "enrollments": "/courses/{scope}/enrollments",
 }
-_PAGES = Reader(
-    "answered {status} with something that is not a page: {why} ({start!r})",
-    "Check LEARNSYNC_ABSORB__BASE_URL and any proxy between; then run again.",
-)
+MOST_PAGES = 10_000  # of one list, where no setting says it
+_LONGER = f"If the list really is that long, raise {variable('absorb', 'max_pages_per_list')}."
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One page: the answer as received and what the walk needs of it.
+    """One page: what it says, as the answer that served it or as several smaller ones, and what the walk needs of it.
 
     `asked_at` is when it was asked for by the portal's clock, a second early: whole seconds are all the clock shows.
     """
 
-    answer: Answer
+    bodies: Sequence[Body]
     page: Page
     asked_at: datetime
+
+    @property
+    def whole(self) -> bool:
+        """False where a row may have been received in part only: nothing may be claimed of the list then."""
+        return all(body.whole for body in self.bodies)
 
 
 async def read_list(
@@ -58,18 +58,20 @@ async def read_list(
     name: str,
     remedy: str,
     query: QueryParams | None = None,
+    most_pages: int = MOST_PAGES,
 ) -> AsyncIterator[Served]:
     """Each page that the walk asks for, its rows under `collection`; the walk has taken a page when it is yielded.
 
     How lists of this `kind` are asked for changes is in `client.dialects`; a refusal may change it, and the walk begins
-    anew then. Raises IncompleteError with `name` and `remedy` when the answers leave a gap that the walk cannot close,
-    NotFoundError for a deleted course, ProtocolError for a body that is no page, BadRequestError for another refusal.
+    anew then. Raises IncompleteError with `name` and `remedy` when the answers leave a gap that the walk cannot close
+    or `most_pages` were served without an end, NotFoundError for a deleted course, ProtocolError for a body that is no
+    page, BadRequestError for another refusal.
     """
 
     async def page(ask: Ask, dialect: Dialect) -> Served:
         return await read_page(client, path, collection, ask, query=query, dialect=dialect)
 
-    dialects = client.dialects
+    dialects, served_pages = client.dialects, 0
     dialect = dialects.of(kind)
     step: Ask | Done | Incomplete = walk.next if dialect is Dialect.MODIFIED_SINCE else walk.restart(dialect.grain)
     while isinstance(step, Ask):
@@ -80,8 +82,10 @@ async def read_list(
             step = _instead(walk, refusal, name) if found is None else walk.restart(found.grain)
             dialect = found or dialect
             continue
-        step = walk.feed(served.page)
+        step, served_pages = walk.feed(served.page), served_pages + 1
         yield served
+        if isinstance(step, Ask) and served_pages >= most_pages:
+            raise IncompleteError(f"{name}: no end after {most_pages:,} pages.", remedy=f"{remedy} {_LONGER}")
     if isinstance(step, Incomplete):
         raise IncompleteError(f"{name}: {step.reason}.", remedy=remedy)
 
@@ -104,55 +108,44 @@ async def read_page(
     query: QueryParams | None = None,
     dialect: Dialect = Dialect.MODIFIED_SINCE,
 ) -> Served:
-    """One page. Raises NotFoundError for a deleted course, ProtocolError for a body that is no page."""
-    began = time.monotonic()
-    params = page_params(ask, dialect, query)
-    answer, page = await client.read(path, lambda answer: (answer, parse_page(answer, collection)), params)
-    clock = parse_http_date(answer.headers.get("date")) or utc_now()
-    return Served(answer, page, clock - timedelta(seconds=1 + time.monotonic() - began))
-
-
-@cache
-def _slim(collection: str) -> TypeAdapter[Any]:
-    """A parser that keeps of a page only what the walk needs: twice as fast as building every row in Python."""
-    row: Any = TypedDict("row", {"id": str, "dateEdited": str})
-    page: Any = TypedDict("page", {"totalItems": int, "limit": int, collection: list[row]})  # type: ignore[misc]
-    return TypeAdapter(page)
-
-
-def parse_page(answer: Answer, collection: str) -> Page:
-    """What the walk needs of a page body. Raises ProtocolError when it is not the documented envelope."""
+    """One page; where it is no JSON, in smaller pages. Raises NotFoundError for a deleted course, ProtocolError."""
+    began, source = time.monotonic(), _Source(client, path, collection, query, dialect)
     try:
-        document = _slim(collection).validate_json(answer.body, strict=True)
-    except ValidationError:
-        document = _odd_page(answer, collection)
-    rows = document[collection]
-    ids = [row["id"].lower() if isinstance(row.get("id"), str) else None for row in rows]
-    edited = [_moment(row.get("dateEdited")) for row in rows]
-    return Page(ids, edited, _count(document.get("totalItems")), _count(document.get("limit")))
+        bodies = [await source.body(ask)]
+        if bodies[0].rejects:
+            # Garbled on the way, or so in the portal? A second answer tells.
+            again = await source.body(ask)
+            bodies = [min(bodies[0], again, key=lambda body: len(body.rejects))]
+    except UnreadablePageError as failure:
+        bodies = await _smaller(source, ask, failure)
+    return Served(bodies, joined(bodies), source.clock - timedelta(seconds=1 + time.monotonic() - began))
 
 
-def _odd_page(answer: Answer, collection: str) -> dict[str, Any]:
-    """A page with rows or envelope out of the ordinary. Raises ProtocolError for what is no page at all."""
-    document = _PAGES.document(answer)
-    rows = document.get(collection) if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise _PAGES.error(answer, f"there is no list {collection!r}")
-    return {**document, collection: [row if isinstance(row, dict) else {} for row in rows]}
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _moment(value: object) -> datetime | None:
-    """dateEdited for paging decisions: fast, lenient; loading judges the value strictly later."""
-    if not isinstance(value, str):
-        return None
+async def _smaller(source: "_Source", ask: Ask, failure: UnreadablePageError) -> list[Body]:
+    log.warning("%s: %s It is asked for in smaller pages.", source.path, failure)
     try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        with suppress(ValueError):
-            return parse_instant(value)
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+        return await Pieces(source.body, source.collection, source.path).of(ask, failure)
+    except BadRequestError:
+        raise failure from None
+
+
+@dataclass(slots=True)
+class _Source:
+    """Where pages of one list come from; `clock` is the portal's, as of the last answer."""
+
+    client: AbsorbClient
+    path: str
+    collection: str
+    query: QueryParams | None
+    dialect: Dialect
+    clock: datetime = field(default_factory=utc_now)
+
+    async def body(self, ask: Ask, tries: int = GARBLED_TRIES) -> Body:
+        params = page_params(ask, self.dialect, self.query)
+        answer, body = await self.client.read(self.path, self._parse, params, tries)
+        shown = parse_http_date(answer.headers.get("date"))
+        self.clock = shown if shown and is_plausible(shown) else utc_now()
+        return body
+
+    def _parse(self, answer: Answer) -> tuple[Answer, Body]:
+        return answer, read_body(answer, self.collection)

@@ -28,7 +28,9 @@ def unknown(model: type[AbsorbRow], keys: Iterable[str], drifted: Collection[str
     named = {key for column in source_columns(model) for key in column.keys} | set(drifted)
     found: list[str] = []
     for key in sorted(set(keys) - named):
-        if 0 < len(key) <= LONGEST_NAME and len(found) + len(drifted) < MOST_FIELDS:
+        # DuckDB's text of a statement ends at a NUL.
+        keepable = 0 < len(key) <= LONGEST_NAME and "\0" not in key
+        if keepable and len(found) + len(drifted) < MOST_FIELDS:
             found.append(key)
         elif (model.stream, key) not in _said:
             _said.add((model.stream, key))

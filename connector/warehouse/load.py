@@ -9,15 +9,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+import duckdb
+
+from connector.errors import ProtocolError
+from connector.settings import variable
 from connector.streams import MODELS
 from connector.streams.rows import AbsorbRow
 from connector.warehouse import drift, fields, shapes
 from connector.warehouse.apply import listed
 from connector.warehouse.database import Connection, Stamp, Warehouse, committed
-from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects
+from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_rejects
 from connector.warehouse.schema import data_columns, json_structure, typed_select
 from connector.warehouse.shapes import Shapes
 from connector.warehouse.statements import literal, rows_param, statements
+from connector.warehouse.strays import resolve_strays, set_aside
 from connector.warehouse.watermarks import ResumePoint, Watermark, put_resume_points, put_watermarks
 
 sql = statements(__package__)
@@ -53,6 +58,7 @@ class LoadCounts:
 class Batch:
     """Landed pages of one stream, and what they claim: watermarks of finished lists, resume points of the others.
 
+    `rejects` are rows that came with the pages and are not in them, since they cannot be read.
     `tombstones` are ids of courses that answered 404; those are gone that a run before `begun_at` (else: before this
     load) had met so already. `observed` is false for rows that were received another day: they say nothing of what the
     portal serves now.
@@ -60,7 +66,8 @@ class Batch:
 
     stream: str
     files: list[Path] = field(default_factory=list)
-    rows: int = 0
+    rows: int = 0  # of the files, as counted when they came; 0 where nobody counted
+    rejects: list[Reject] = field(default_factory=list)
     watermarks: list[Watermark] = field(default_factory=list)
     tombstones: list[str] = field(default_factory=list)
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
@@ -110,8 +117,15 @@ def load_together(
 def _apply(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
     """Write what is staged and what the batch claims. Call inside a transaction."""
     if batch.files:
-        _merge(connection, batch, staged, stamp)
+        strays = _merge(connection, batch, staged, stamp)
         put_rejects(connection, batch.stream, _unfit(connection, batch) if staged.counts.quarantined else [], stamp)
+        resolve_rejects(connection, batch.stream, stamp)
+        resolve_strays(connection, batch.stream, stamp)
+        put_rejects(connection, batch.stream, strays, stamp)
+        staged.counts.quarantined += len(strays)
+    # Last, since of two readings of one row in a batch the one that cannot be read must not go unseen.
+    put_rejects(connection, batch.stream, batch.rejects, stamp)
+    staged.counts.add(LoadCounts(read=len(batch.rejects), quarantined=len(batch.rejects)))
     drift.record(connection, batch.stream, staged.fresh, stamp)
     tenant = {"tenant_id": stamp.tenant_id}
     if batch.tombstones:
@@ -133,14 +147,28 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> Staged:
         return Staged()
     model = MODELS[batch.stream]
     drifted = drift.read(connection, tenant_id, batch.stream)
-    _stage_typed(connection, batch, drifted)
+    try:
+        _stage_typed(connection, batch, drifted)
+    except duckdb.InvalidInputException as failure:
+        raise _odd_pages(batch, str(failure).splitlines()[0]) from None
     found = shapes.read(connection, _landed_rows(batch), _files(batch))
     fresh = drift.unknown(model, found.names(), drifted)
     if fresh:
         _stage_typed(connection, batch, [*drifted, *fresh])
     connection.execute(sql("stage_latest", columns=", ".join(data_columns(model))))
     [(read, unfit)] = connection.execute("SELECT count(*), count(*) FILTER (WHERE _unfit) FROM staged_all").fetchall()
+    if batch.rows and batch.rows != read:
+        raise _odd_pages(batch, f"they hold {read:,} rows, and {batch.rows:,} were counted when they came")
     return Staged(LoadCounts(read=read, quarantined=unfit), fresh, found)
+
+
+def _odd_pages(batch: Batch, why: str) -> ProtocolError:
+    """Two readers of the same page disagree: nothing of it is loaded, since a row could be missed in silence."""
+    return ProtocolError(
+        f"Pages of {batch.stream} cannot be loaded: {why}.",
+        remedy=f"Set {variable('warehouse', 'keep_landing')}=true, run again, and look at the pages in the landing"
+        " folder beside the warehouse.",
+    )
 
 
 def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -> None:
@@ -167,15 +195,18 @@ def _files(batch: Batch) -> dict[str, list[str]]:
     return {"files": [str(path) for path in batch.files]}
 
 
-def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> None:
+def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -> list[Reject]:
+    """Merge what is staged; returns the rows that may not be, though they fit."""
     model, tenant = MODELS[batch.stream], {"tenant_id": stamp.tenant_id}
     columns = data_columns(model)
     connection.execute(sql("stored", stream=batch.stream, columns=", ".join(columns)), tenant)
+    strays = set_aside(connection, model, _landed_rows(batch), _files(batch))
     fields.fill_absent(connection, model, staged.shapes)
     connection.execute(sql("delta", stored=listed(columns, "stored."), staged=listed(columns, "staged.")))
     if batch.observed:
         fields.record(connection, model, staged.shapes, stamp)
     _write_delta(connection, model, staged.counts, stamp)
+    return strays
 
 
 def _write_delta(connection: Connection, model: type[AbsorbRow], counts: LoadCounts, stamp: Stamp) -> None:

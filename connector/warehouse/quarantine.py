@@ -40,17 +40,30 @@ def explain_unfit(model: type[AbsorbRow], raw: str | None) -> Reject:
     return Reject(source_id, text, None, "does not fit the column types")
 
 
-def put_rejects(connection: Connection, stream: str, rejects: Sequence[Reject], stamp: Stamp) -> None:
-    """Add or refresh rows that could not be loaded, and settle those whose latest reading fits.
+def unreadable(text: bytes, row_id: object, why: str, place: str = "") -> Reject:
+    """A row whose JSON cannot be read: kept as received, as one JSON string, with bytes that are no UTF-8 as `\\xff`.
 
-    Call inside the transaction of the load, whose staging table says which rows fit.
+    `place` tells rows without an id apart whose text is the same.
     """
-    values = {"tenant_id": stamp.tenant_id, "stream": stream, "seen_at": stamp.now}
+    raw = json.dumps(text.decode("utf-8", "backslashreplace"))
+    named = isinstance(row_id, str) and row_id
+    source_id = str(row_id).lower() if named else hashlib.sha256(place.encode() + text).hexdigest()
+    return Reject(source_id, raw, None, f"cannot be read as JSON: {why}")
+
+
+def put_rejects(connection: Connection, stream: str, rejects: Sequence[Reject], stamp: Stamp) -> None:
+    """Add or refresh rows that could not be loaded. Call inside the transaction of the load."""
     if rejects:
         # A batch may hold the same unfit row twice; the last reading counts.
         latest = {reject.source_id: reject for reject in rejects}
         put = {"rejects": rows_param(latest.values()), "stage": "load", "run_id": stamp.run_id}
+        values = {"tenant_id": stamp.tenant_id, "stream": stream, "seen_at": stamp.now}
         connection.execute(sql("quarantine_put"), values | put)
+
+
+def resolve_rejects(connection: Connection, stream: str, stamp: Stamp) -> None:
+    """Settle rows whose latest reading fits: the load's staging table, in whose transaction this is called, says so."""
+    values = {"tenant_id": stamp.tenant_id, "stream": stream, "seen_at": stamp.now}
     connection.execute(sql("quarantine_resolve"), values)
 
 

@@ -92,6 +92,17 @@ def late(seconds: float) -> Fault:
 def altered(change: Callable[[dict[str, Any]], None]) -> Fault:
     """Make the call and change the document it answers with."""
 
+    def changed(body: bytes) -> bytes:
+        document = json.loads(body)
+        change(document)
+        return json.dumps(document).encode()
+
+    return spelled(changed)
+
+
+def spelled(change: Callable[[bytes], bytes]) -> Fault:
+    """Make the call and change the bytes of a success."""
+
     async def fault(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         head: Message = {}
         body = b""
@@ -104,10 +115,9 @@ def altered(change: Callable[[dict[str, Any]], None]) -> Fault:
                 body += message.get("body", b"")
 
         await app(scope, receive, keep)
-        document = json.loads(body)
         if head["status"] == 200:
-            change(document)
-        await Response(json.dumps(document), head["status"], media_type="application/json")(scope, receive, send)
+            body = change(body)
+        await Response(body, head["status"], media_type="application/json")(scope, receive, send)
 
     return fault
 

@@ -349,3 +349,23 @@ def test_a_retry_never_puts_an_old_row_over_a_newer_one(warehouse: Warehouse) ->
     load(warehouse, [row | {"progress": 90.0, "dateEdited": "2026-02-01T00:00:00"}])
     assert rejected.retry(settings).complete
     assert query(warehouse, "SELECT progress FROM absorb.enrollments") == [(90.0,)]
+
+
+def test_a_field_named_like_a_column_of_ours_is_kept_like_any_other(warehouse: Warehouse) -> None:
+    names = [
+        "tenant_id", "_loaded_at", "_run_id", "_removed_at", "_extra", "_unfit", "_shape", "_due_day", "seq", "raw",
+        "r", "course_id", "ID", "DateEdited", "dateedited", "k", "v", "page", "filename", "enrollments", "staged",
+    ]  # fmt: skip
+    row = enrollment() | {name: {"value": name} for name in names}
+    assert load(warehouse, [row, enrollment()]).inserted == 2
+    assert load(warehouse, [row]).unchanged == 1
+    assert extra(warehouse, row) == {name: {"value": name} for name in names}
+
+
+def test_a_name_that_no_statement_can_hold_is_said_and_costs_no_row(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = enrollment() | {"a\0b": 1, "\0": 2, "kept": 3}
+    assert load(warehouse, [row]).inserted == 1
+    assert extra(warehouse, row) == {"kept": 3}
+    assert r"cannot keep: 'a\x00b'" in caplog.text

@@ -17,14 +17,15 @@ from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support import Row, enrollment, load, new_id, query, records
+from support import Row, enrollment, land, load, new_id, query, records
 
+from connector.errors import ProtocolError
 from connector.streams import STREAMS
 from connector.streams.rows import AbsorbRow
 from connector.times import utc_now
 from connector.warehouse.database import Stamp, Warehouse
 from connector.warehouse.load import Batch, load_batch
-from connector.warehouse.quarantine import pending_quarantine
+from connector.warehouse.quarantine import pending_quarantine, unreadable
 from connector.warehouse.schema import source_columns, table_columns
 from connector.warehouse.watermarks import Watermark, read_watermarks
 
@@ -356,6 +357,18 @@ def test_a_good_later_version_of_a_row_settles_the_bad_one(warehouse: Warehouse)
     assert pending(warehouse) == 0
 
 
+@pytest.mark.parametrize(
+    "page",
+    ['{"enrollments": [], "enrollm\\u0065nts": [1]}', '{"enrollments": [1, 2]}', '{"enrollments": "x"}', "no page"],
+)
+def test_a_page_that_two_readers_read_differently_is_not_loaded(warehouse: Warehouse, page: str) -> None:
+    [file] = land(warehouse.path.parent / "pages", "enrollments", [[]])
+    file.write_text(page, "utf-8")
+    with pytest.raises(ProtocolError, match=r"enrollments cannot be loaded.*LEARNSYNC_WAREHOUSE__KEEP_LANDING"):
+        load_batch(warehouse, Batch("enrollments", [file], 1), Stamp("default", "run", utc_now()))
+    assert query(warehouse, "SELECT count(*) FROM ops.quarantine") == [(0,)]
+
+
 def test_rows_without_an_id_are_told_apart_by_their_content(warehouse: Warehouse) -> None:
     first, second = enrollment(progress=1), enrollment(progress=2)
     del first["id"], second["id"]
@@ -519,3 +532,65 @@ def test_a_course_is_gone_from_the_second_run_that_met_its_404_and_marked_once(w
             ("Gone", marked),
             ("Here", None),
         ]
+
+
+# -- rows that came with a batch and are not in its pages, and ids of two courses --------------------------
+
+
+def waiting(warehouse: Warehouse) -> list[tuple[str, str]]:
+    return query(warehouse, "SELECT source_id, raw FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY ALL")
+
+
+def test_rows_that_cannot_be_read_are_kept_in_the_transaction_of_their_batch(warehouse: Warehouse) -> None:
+    row = enrollment()
+    load(warehouse, [row])
+    rejects = [unreadable(b'{"id": "\xff\\ud800"', row["id"].upper(), "odd"), unreadable(b"", None, "nothing", "1")]
+    batch = Batch("enrollments", rejects=rejects, watermarks=[mark("a", utc_now())])
+    counts = load_batch(warehouse, batch, Stamp("default", "second", utc_now()))
+    assert (counts.read, counts.quarantined, counts.unchanged) == (2, 2, 0)
+    assert [json.loads(raw) for source_id, raw in waiting(warehouse) if source_id == row["id"]] == [
+        '{"id": "\\xff\\ud800"'
+    ]
+    assert len(waiting(warehouse)) == 2
+    assert set(watermarks(warehouse)) == {"a"}
+    # A row that is served right again settles its own.
+    load(warehouse, [row | {"progress": 5.0}])
+    assert [source_id for source_id, _ in waiting(warehouse)] == [rejects[1].source_id]
+
+
+def test_of_two_readings_in_one_batch_the_one_that_cannot_be_read_is_not_forgotten(warehouse: Warehouse) -> None:
+    row = enrollment()
+    [file] = land(warehouse.path.parent / "pages", "enrollments", [[row]])
+    batch = Batch("enrollments", [file], 1, [unreadable(b"{", row["id"], "odd")])
+    counts = load_batch(warehouse, batch, Stamp("default", "run", utc_now()))
+    assert (counts.inserted, counts.quarantined) == (1, 1)
+    assert [source_id for source_id, _ in waiting(warehouse)] == [row["id"]]
+
+
+def test_rows_without_an_id_are_told_apart_by_their_place() -> None:
+    assert len({unreadable(b"{", None, "odd", place).source_id for place in ("a 1", "a 2", "b 1")}) == 3
+
+
+def test_the_same_enrollment_in_two_courses_is_stored_once_and_kept_once(warehouse: Warehouse) -> None:
+    first, other = enrollment(), new_id()
+    second = first | {"courseId": other, "progress": 50.0}
+    assert load(warehouse, [enrollment(), first, second, first]).quarantined == 1
+    for rows in ([second], [second | {"progress": 60.0}, first], [first]):
+        counts = load(warehouse, rows)
+        assert (counts.updated, counts.inserted) == (0, 0)
+        stored = query(
+            warehouse, "SELECT CAST(course_id AS VARCHAR) FROM absorb.enrollments WHERE id = ?", [first["id"]]
+        )
+        assert stored == [(first["courseId"],)]
+    [(source_id, raw)] = waiting(warehouse)
+    assert (source_id, json.loads(raw)) == (f"{first['id']}@{other}", second | {"progress": 60.0})
+
+
+def test_an_enrollment_that_is_removed_may_return_in_another_course(warehouse: Warehouse) -> None:
+    first = enrollment()
+    second = first | {"courseId": new_id()}
+    load(warehouse, [first])
+    load(warehouse, [second])
+    query(warehouse, "UPDATE absorb.enrollments SET _removed_at = now()")
+    assert load(warehouse, [second]).returned == 1
+    assert waiting(warehouse) == []

@@ -1,15 +1,16 @@
 """How every operation is asked: path filled in, query cleaned, answer parsed, a write never sent twice by accident."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypedDict, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import READER
-from connector.absorb.lists import read_list
+from connector.absorb.lists import Served, read_list
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.absorb.walk.walk import Walk
 from connector.errors import LimitError, ProtocolError, ServerFaultError, UnreachableError
@@ -20,6 +21,8 @@ from connector.times import to_absorb
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R", bound=AbsorbRow)
+
+_SET_ASIDE = "Correct the row in the portal, or read the list with `learnsync pull`, which sets such rows aside."
 
 Id = UUID | str
 
@@ -95,12 +98,20 @@ class Operations:
         pages = read_list(self._client, walk, path, collection, kind=template, name=name, remedy=remedy, query=query)
         seen: set[tuple[object, object]] = set()
         async for served in pages:
-            for row in served.answer.json()[collection]:
+            for row in _rows_of(served, template, collection):
                 found = as_model(model, row, template)
                 version = (found.id, row.get("dateEdited"))
                 if version not in seen:
                     seen.add(version)
                     yield found
+
+
+def _rows_of(served: Served, path: str, collection: str) -> Iterator[Any]:
+    """The rows of a page. Raises ProtocolError where one of them cannot be read."""
+    for body in served.bodies:
+        for reject in body.rejects:
+            raise ProtocolError(f"GET {path} served row {reject.source_id} that {reject.reason}.", remedy=_SET_ASIDE)
+        yield from from_json(body.landed)[collection]
 
 
 def _filled(path: str, ids: Mapping[str, Id]) -> str:
@@ -135,5 +146,5 @@ def as_model(model: type[M], row: object, path: str) -> M:
         name = row.get("id") if isinstance(row, dict) else None
         raise ProtocolError(
             f"GET {path} served row {name!s} that does not fit {model.__name__}: {first_complaint(failure)}.",
-            remedy="Correct the row in the portal, or read the list with `learnsync pull`, which sets such rows aside.",
+            remedy=_SET_ASIDE,
         ) from None

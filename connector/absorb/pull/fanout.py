@@ -6,6 +6,7 @@ Only page envelopes pass through Python; the pages themselves go to the landing 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -93,7 +94,10 @@ class FanOut:
             rows += len(served.page.ids)
             if self._sweep:
                 self._sweep.page(stream, scope, served.page.ids)
-            await self._landing.page(served.answer.body, len(served.page.ids))
+            for body in served.bodies:
+                await self._landing.page(body)
+            # A row that came in part only is asked for again by the next pull: nothing from here on may be claimed.
+            start = start if served.whole else replace(start, covers=False)
             if start.covers and walk.verified != verified:
                 verified = walk.verified
                 point = ResumePoint(scope, verified, ceiling)
@@ -110,7 +114,8 @@ class FanOut:
         stream, client = self._report.stream, self._context.client
         path, name = LIST_PATHS[stream].format(scope=scope), f"{stream} of {scope}"
         remedy = "Rows that were read are kept; the watermark stays, so the next pull reads the list again."
-        return read_list(client, walk, path, STREAMS[stream].collection, kind=stream, name=name, remedy=remedy)
+        collection, most_pages = STREAMS[stream].collection, self._context.settings.absorb.max_pages_per_list
+        return read_list(client, walk, path, collection, kind=stream, name=name, remedy=remedy, most_pages=most_pages)
 
 
 def _claim(start: Start, walk: Walk, ceiling: datetime | None) -> datetime | None:

@@ -7,9 +7,11 @@ not grow with a stream.
 import asyncio
 import itertools
 import time
+from pathlib import Path
 from typing import Self
 
 from connector import files
+from connector.absorb.bodies import Body
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
@@ -41,12 +43,14 @@ class Landing:
             ending.cancel()
         await self.loading
 
-    async def page(self, body: bytes, rows: int) -> None:
-        """Land a page of `rows` rows as received."""
-        if rows:
-            path = self._folder / f"{next(self._numbers):010d}.json"
-            files.write(path, body)
-            await self.put(Batch(self._report.stream, files=[path], rows=rows))
+    async def page(self, body: Body) -> None:
+        """Land a page as received, but for rows that cannot be read: those go on beside it."""
+        landed = list[Path]()
+        if body.rows:
+            landed.append(self._folder / f"{next(self._numbers):010d}.json")
+            files.write(landed[0], body.landed)
+        if landed or body.rejects:
+            await self.put(Batch(self._report.stream, landed, body.rows, list(body.rejects)))
 
     async def put(self, part: Batch) -> None:
         """Part of a batch: what holds once the pages before it are loaded."""
@@ -87,6 +91,7 @@ class Landing:
 def _add(batch: Batch, part: Batch) -> None:
     batch.files += part.files
     batch.rows += part.rows
+    batch.rejects += part.rejects
     batch.watermarks += part.watermarks
     batch.tombstones += part.tombstones
     batch.resume_points |= part.resume_points

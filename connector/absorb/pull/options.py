@@ -62,7 +62,7 @@ class Sweep(ExitStack):
         known = [row_id for row_id in ids if row_id is not None and _GUID.match(row_id)]
         if len(known) < len(ids):
             self.doubt(stream, scope)
-        self._id_rows.writerows((stream, row_id) for row_id in known)
+        self._id_rows.writerows((stream, scope, row_id) for row_id in known)
         self._seen[stream, scope] = self._seen.get((stream, scope), 0) + len(known)
 
     def doubt(self, stream: str, scope: str) -> None:

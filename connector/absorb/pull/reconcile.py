@@ -143,7 +143,7 @@ def _settle(context: Context, sweep: Sweep, report: ReconcileReport, options: Re
 def _compare(connection: Connection, sweep: Sweep, report: ReconcileReport, context: Context) -> None:
     """Count what is live and what of it was not met, by stream."""
     tenant = {"tenant_id": context.settings.tenant_id}
-    connection.execute(sql("sweep_ids"), {"ids": str(sweep.ids)})
+    connection.execute(sql("sweep_ids"), {"ids": str(sweep.ids), **tenant})
     connection.execute(sql("sweep_lists"), {"lists": str(sweep.lists)})
     connection.execute(sql("sweep_live"), tenant)
     connection.execute(sql("sweep_vanished"), {"begun_at": context.begun_at, **tenant})

@@ -34,6 +34,9 @@ from connector.absorb.walk.pages import (
 from connector.times import floor_to
 
 PATIENCE = 10  # pages asked for per page of the list, before a walk is called endless
+# So many pages in a row, and rows on them, none of them new to the pass: the list repeats itself without an end.
+MOST_REPEATED_PAGES = 10
+MOST_REPEATED_ROWS = 2 * MAX_LIMIT
 
 
 class Walk:
@@ -46,6 +49,7 @@ class Walk:
         """Rows modified after `since`, `limit` a page; one answer may hold `largest` where `limit` is not enough."""
         self.state = State(since, limit, max(largest, limit))
         self._asked = 0
+        self._repeated: list[int] = []  # rows of each page since the last one with a row new to its pass
         self._longest = 0
         self.high: datetime | None = None
         self._overlap: Overlap | None = None
@@ -132,11 +136,19 @@ class Walk:
         self._longest = max(self._longest, page.total or 0, ask.start + len(page.ids))
         return self._asked > PATIENCE * (1 + math.ceil(self._longest / self.state.limit)) * MAX_PASSES
 
+    def _repeats(self, page: Page) -> bool:
+        """Take note of the page's rows; True when page after page of a pass serves what was served before."""
+        idle = self._overlap and page.ids and not self.state.held.new
+        self._repeated = [*self._repeated, len(page.ids)] if idle else []
+        return len(self._repeated) >= MOST_REPEATED_PAGES and sum(self._repeated) >= MOST_REPEATED_ROWS
+
     def _follows(self, ask: Ask, page: Page) -> bool:
         empty = self.state.withholds and not page.ids
         return not ask.start or empty or self.state.held.continues(ask, page)
 
     def _step(self, ask: Ask, page: Page, final: bool) -> Ask | Done | Incomplete:
+        if self._repeats(page):
+            return Incomplete(f"{len(self._repeated)} pages in a row held no row that the pages before them had not")
         step = (self._overlap or self._keyset).step(ask, page, final)
         if not isinstance(step, Turn):
             return step

@@ -13,7 +13,7 @@ from connector.cli.tables import reported, show_fields, table
 from connector.errors import SettingsError
 from connector.streams import DETAIL_STREAMS
 from connector.sync import run_pull
-from connector.times import parse_instant
+from connector.times import FIRST_YEAR, LAST_YEAR, is_plausible, parse_instant
 
 
 @command()
@@ -41,11 +41,17 @@ def pull(
 
 def _instant(text: str) -> datetime:
     try:
-        return parse_instant(text.strip().replace(" ", "T"))
+        moment = parse_instant(text.strip().replace(" ", "T"))
     except ValueError:
         raise SettingsError(
             f"--since {text!r} is not an instant.", remedy="Write it as 2026-03-01T00:00:00Z."
         ) from None
+    if not is_plausible(moment):
+        raise SettingsError(
+            f"--since {text!r} is not between {FIRST_YEAR} and {LAST_YEAR}.",
+            remedy="To read everything, use --full instead.",
+        )
+    return moment
 
 
 def _figures(stream: StreamReport) -> tuple[str | int | float, ...]:

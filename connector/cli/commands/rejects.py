@@ -185,7 +185,11 @@ def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
 
 
 def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Iterator[Path]:
-    statement = f"SELECT raw FROM ({sql('rejects_source')}) WHERE stage = 'load' AND stream = $stream"
+    # A row that could not be read as JSON is kept as a text: only the portal can serve it better.
+    statement = (
+        f"SELECT raw FROM ({sql('rejects_source')})"
+        " WHERE stage = 'load' AND stream = $stream AND json_type(raw) <> 'VARCHAR'"
+    )
     waiting = connection.execute(statement, values)
     for number, rows in enumerate(iter(partial(waiting.fetchmany, PAGE_ROWS), []), 1):
         path = folder / f"{number:010d}.json"
