@@ -99,6 +99,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         self._setting = setting
         self._limits = limits or DefaultLimits()
         self._answered = False
+        standard = {"user-agent": f"learnsync/{__version__}", "accept-encoding": ACCEPTED_ENCODINGS}
         self._client = httpx.AsyncClient(
             base_url=self.base_url,
             timeout=TIMEOUT,
@@ -106,11 +107,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             follow_redirects=False,
             trust_env=True,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            headers={
-                "user-agent": f"learnsync/{__version__}",
-                "accept-encoding": ACCEPTED_ENCODINGS,
-                **(headers or {}),
-            },
+            headers=standard | dict(headers or {}),
         )
 
     async def __aexit__(self, *_: object) -> None:
