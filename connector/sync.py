@@ -189,7 +189,7 @@ def _approved(settings: Settings, options: PushOptions) -> Sequence[str] | None:
     """The targets that are asked for; those of the approved holds where none is. Raises SettingsError."""
     if not options.approve:
         return options.targets
-    with Warehouse.of(settings).connect() as connection:
+    with Warehouse.existing(settings).connect() as connection:
         held = objects_of(connection, settings.tenant_id, options.approve)
     objects = {LEARNINGS: LEARNINGS_OBJECT} | {name: target.object for name, target in ALL_TARGETS.items()}
     named = [name for name, object_name in objects.items() if object_name in held]

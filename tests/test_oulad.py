@@ -63,9 +63,10 @@ def test_every_registration_of_a_real_data_set_reaches_the_org_and_is_accounted_
     assert dict(passed) == {True: wanted[3], False: wanted[5], None: wanted[6]}
     assert status["accounting"] == [{"state": "in Salesforce", "enrollments": registrations}]
     assert status["balanced"] is True
-    assert status["pending"] == {}
+    assert (status["pending"], status["holds"]) == ({}, [])
     left = dry["targets"]["lms_enrollment"]
     assert (left["create"], left["update"], left["unchanged"], left["blocked"]) == (0, 0, registrations, {})
+    assert (left["hold"], left["notes"]) == (None, [])
 
 
 def run(command: list[str], env: dict[str, str]) -> dict[str, object]:

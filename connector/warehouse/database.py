@@ -94,9 +94,8 @@ def migrate(connection: Connection, path: Path) -> list[int]:
             remedy="Upgrade learnsync, or point LEARNSYNC_WAREHOUSE__PATH at another file.",
         )
     due = [step for step in steps if step[0] > current]
-    if not current:
-        refuse_foreign(connection, path)
     if due:
+        refuse_foreign(connection, path)
         with committed(connection):
             for step in due:
                 _migrate_one(connection, step, path)

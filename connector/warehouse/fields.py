@@ -17,10 +17,10 @@ from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
 
-# So many rows that should have carried a field and did not are no chance; in a smaller list, all of them.
-ENOUGH_MISSED = 20
-# A field that so many rows carried without an exception is served with every row, null or not.
+# A field that so many rows carried without an exception is served with every row: one row without is enough.
 SURE = 100
+# Else so many rows that should have carried it and did not are no chance; in a smaller list, all of them.
+ENOUGH_MISSED = 20
 # A jump: so many rows that were known before, and so many percentage points more of them null than before.
 ENOUGH_REREAD = 100
 JUMP_POINTS = 30
@@ -127,7 +127,7 @@ def judge(connection: Connection, stamp: Stamp) -> None:
     """Say which fields vanished and which were emptied, by what the pull of `stamp` read. Call inside a transaction."""
     missing = connection.execute(sql("fields_missing"), {**stamp.names, "sure": SURE}).fetchall()
     for stream, field, missed, always in missing:
-        if missed >= min(ENOUGH_MISSED, _stored(connection, stream, field, stamp.tenant_id, always=always)):
+        if always or missed >= min(ENOUGH_MISSED, _stored(connection, stream, field, stamp.tenant_id)):
             gone = "UPDATE ops.fields SET vanished_at = ? WHERE tenant_id = ? AND stream = ? AND field = ?"
             connection.execute(gone, [stamp.now, stamp.tenant_id, stream, field])
     jump = {"now": stamp.now, "enough": ENOUGH_REREAD, "points": JUMP_POINTS}
@@ -183,12 +183,11 @@ def _counts(columns: Sequence[SourceColumn], prefix: str) -> str:
     return ", ".join(f"count({prefix}{column.name})" for column in columns)
 
 
-def _stored(connection: Connection, stream: str, field: str, tenant_id: str, *, always: bool) -> int:
-    """How many rows should carry the field: all, or those that have a value of it."""
+def _stored(connection: Connection, stream: str, field: str, tenant_id: str) -> int:
+    """How many rows should carry the field: those that have a value of it."""
     column = next(column for column in source_columns(MODELS[stream]) if column.keys[0] == field)
-    what = "*" if always else column.name
     return count(
         connection,
-        f"SELECT count({what}) FROM absorb.{stream} WHERE tenant_id = $tenant_id AND _removed_at IS NULL",
+        f"SELECT count({column.name}) FROM absorb.{stream} WHERE tenant_id = $tenant_id AND _removed_at IS NULL",
         {"tenant_id": tenant_id},
     )

@@ -47,12 +47,16 @@ class Identity:
     def is_same(self, known: "Identity") -> bool:
         """Whether `known`, which the warehouse noted, is this one.
 
-        A portal is noted by its URL while the account sees no department, and may show its departments later, or show
-        them no more: then the URLs are compared.
+        A portal is noted by its URL while the account sees no department, and may show its departments later: then the
+        URLs are compared. The other way round nothing is known, for the portals of a region share their URL.
         """
         if known.kind == self.kind:
             return known.id in {self.id, *self.also}
-        return known.url == self.url
+        return known.url == self.url and not self.hides_departments_of(known)
+
+    def hides_departments_of(self, known: "Identity") -> bool:
+        """Whether `known` is a portal by its root department, and this one shows no department."""
+        return self.system == "portal" and self.kind == BASE_URL != known.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,14 @@ def refuse_other(noted: Identity | None, found: Identity, tenant_id: str) -> Non
     """Raise IdentityError where the system found is another one than the one noted."""
     if noted is None or found.is_same(noted):
         return
+    other, hint = "name another", ""
+    if found.hides_departments_of(noted):
+        other = "show no department, so they may name another"
+        hint = "Give the role of the account its view of departments back. "
     raise IdentityError(
-        f"The settings name another {found.system} than the one that the warehouse belongs to (tenant {tenant_id}):"
+        f"The settings {other} {found.system} than the one that the warehouse belongs to (tenant {tenant_id}):"
         f" it holds rows of the {noted}, and the settings name the {found}. Nothing was changed.",
-        remedy=f"Check {_SETTINGS[found.system]}; give another {found.system} a LEARNSYNC_WAREHOUSE__PATH or a"
+        remedy=f"{hint}Check {_SETTINGS[found.system]}; give another {found.system} a LEARNSYNC_WAREHOUSE__PATH or a"
         " LEARNSYNC_TENANT_ID of its own. If it is the same one under a new id, run `learnsync adopt`"
         " (docs/operators.md).",
     )

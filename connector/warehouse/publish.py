@@ -29,9 +29,9 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
 
     Raises WarehouseError where there is no warehouse, or the published file cannot be written.
     """
-    target = settings.warehouse.publish_path
+    target, warehouse = settings.warehouse.publish_path, Warehouse.existing(settings)
     started = time.monotonic()
-    with _draft_of(target) as draft, Warehouse.existing(settings).connect() as connection:
+    with _draft_of(target) as draft, warehouse.connect() as connection:
         runs.note_begun(connection, run_id)
         connection.execute(f"ATTACH {literal(draft)} AS draft")
         connection.execute("COPY FROM DATABASE warehouse TO draft")

@@ -22,7 +22,7 @@ from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import ReconcileOptions, ReconcileReport, reconcile
 from connector.canonical.build import build
 from connector.cli.main import main
-from connector.errors import ServerFaultError
+from connector.errors import IdentityError, ServerFaultError
 from connector.http import retry
 from connector.sandbox.portal import Portal
 from connector.settings import Settings
@@ -228,7 +228,8 @@ def test_users_and_departments_that_vanished_are_marked_and_live_again_when_they
         word in printed for word in ("returned", "of 41 users", "nothing removed")
     )  # silent when all is there
     stage.portal.remove("departments", [first, department])
-    assert "shows no departments" in refused(settings)
+    with pytest.raises(IdentityError, match="show no department"):
+        refused(settings)
 
 
 def _empty(document: dict[str, Any]) -> None:

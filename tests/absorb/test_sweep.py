@@ -123,7 +123,7 @@ def test_a_course_is_inactive_in_the_org_only_when_a_second_sync_meets_its_404(
 
     assert run_sync(settings).complete
     course = next(row["id"].lower() for row in sandbox.portal.courses() if not row["activeStatus"])
-    tell(sandbox, "miss", course_id=course)
+    tell(sandbox, "refuse", course_id=course)
     assert run_sync(settings).pull.streams["enrollments"].tombstones == [course]
     assert active() is True
     assert run_sync(settings).pull.streams["enrollments"].tombstones == []

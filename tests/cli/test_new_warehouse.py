@@ -68,7 +68,8 @@ def test_who_only_looks_makes_no_warehouse(path: Path, tmp_path: Path) -> None:
     assert checks["absorb portal"]["verdict"] == checks["salesforce org"]["verdict"] == "ok"
     for command in (
         "status", "rejects", "rejects retry", "rejects clear --yes", "explain 00000000-0000-4000-8000-000000000000",
-        "publish", "adopt", "push --dry-run", "assign",
+        "publish", "adopt", "push --dry-run", "push --approve 01M7ZNB169AR5Z6T",
+        "readback --record 0zt5g0000000001AAA", "assign",
     ):  # fmt: skip
         code, printed, failure = learnsync(*command.split())
         assert (code, printed) == (2, ""), command
@@ -98,12 +99,14 @@ def test_a_pull_that_cannot_begin_makes_no_warehouse(path: Path, monkeypatch: py
     assert not path.exists()
 
 
-@pytest.mark.parametrize("with_log", [False, True], ids=["closed", "with its log"])
-def test_a_foreign_file_is_refused_by_everything_and_stays_as_it_is(path: Path, with_log: bool) -> None:
+@pytest.mark.parametrize(
+    ("with_log", "theirs"), [(False, "version INTEGER"), (True, "theirs TEXT")], ids=["closed", "with its log"]
+)
+def test_a_foreign_file_is_refused_by_everything_and_stays_as_it_is(path: Path, with_log: bool, theirs: str) -> None:
     path.parent.mkdir(parents=True)
     script = (
         "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE SCHEMA ops');"
-        "c.execute('CREATE TABLE sales AS SELECT 1 AS euro'); c.execute('CREATE TABLE ops.migrations (theirs TEXT)');"
+        f"c.execute('CREATE TABLE sales AS SELECT 1 AS euro'); c.execute('CREATE TABLE ops.migrations ({theirs})');"
         "os._exit(0) if len(sys.argv) > 2 else c.close()"
     )
     subprocess.run([sys.executable, "-c", script, str(path), *["killed"] * with_log], check=True)

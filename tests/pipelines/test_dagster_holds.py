@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import dagster as dg
-import pytest
+import httpx
 from dagster_results import checks_of, failures_of, metadata_of
 
-from connector.absorb.pull.options import PullReport
 from connector.sandbox.server import Sandbox
-from connector.sync import run_pull
-from pipelines.defs import absorb
 
 Sync = Callable[..., dg.ExecuteInProcessResult]
 ENROLLMENT = "salesforce/lms_enrollment"
@@ -63,14 +59,12 @@ def test_a_push_that_is_refused_whole_is_a_failed_run(portal: Sandbox, sync: Syn
     assert metadata_of(result, ENROLLMENT)["accepted"] == 0
 
 
-def test_a_list_that_was_not_read_is_an_error(portal: Sandbox, sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cut_short(*arguments: Any, **options: Any) -> PullReport:
-        report = run_pull(*arguments, **options)
-        report.streams["users"].failures["all"] = "503 after all retries"
-        return report
-
-    monkeypatch.setattr(absorb, "run_pull", cut_short)
-    result = sync(asset_selection=[dg.AssetKey(["absorb", "users"])])
-    check = checks_of(result)["absorb/users:every_list_read"]
+def test_a_list_that_was_not_read_is_an_error(portal: Sandbox, sync: Sync) -> None:
+    course = portal.portal.rows("courses")[0]["id"]
+    httpx.post(f"{portal.absorb_url}/_sandbox/refuse", json={"course_id": course, "times": 99, "status": 422})
+    streams = ("departments", "users", "courses", "enrollments")
+    result = sync(asset_selection=[dg.AssetKey(["absorb", stream]) for stream in streams])
+    httpx.post(f"{portal.absorb_url}/_sandbox/refuse", json={"course_id": course, "times": 0})
+    check = checks_of(result)["absorb/enrollments:every_list_read"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert "503" in str(check.metadata["lists"].value)
+    assert "422" in str(check.metadata["lists"].value)

@@ -46,6 +46,7 @@ def test_a_sync_and_the_next_one(portal: Sandbox, sync: Sync, tmp_path: Path) ->
     third = sync()
     assert metadata_of(third, "absorb/enrollments")["updated"] == 0
     assert metadata_of(third, "salesforce/lms_enrollment")["sent"] == 0
+    assert [name for name, check in checks_of(third).items() if not check.passed] == [], "guards stay silent"
 
     full = sync("full_sync")
     read = metadata_of(full, "absorb/enrollments")

@@ -267,6 +267,8 @@ def test_a_passing_day_makes_no_drift_of_days(connection: Connection) -> None:
 
 def test_what_cannot_be_retrieved_is_one_clear_message(sandbox: Sandbox, settings: Settings) -> None:
     record = sandbox.org.records("LearningItemProgress")[0]
+    with Warehouse.of(settings).connect():
+        pass  # makes one
     found = retrieve(settings, record["Id"][:15])
     assert found.record["ProgressStatus"] == record["ProgressStatus"]
     assert (found.ours, found.drift) == (None, [])  # nothing was pulled: nobody is matched

@@ -15,6 +15,7 @@ import pytest
 from support import Row, query, records
 
 from connector.canonical.match import match, match_learners
+from connector.cli.commands import status
 from connector.cli.commands.doctor import examine
 from connector.errors import PreflightError
 from connector.salesforce.readback import people
@@ -260,6 +261,9 @@ def test_two_learners_with_one_external_id_are_blocked_until_somebody_decides(
     assert all(str(one["id"]) in report.notes[0] for one in (first, second))
     theirs = {row["Learner_User__c"] for row in sandbox.org.records(ENROLLMENT)}
     assert first["salesforce_user_id"] not in theirs
+    states = {row["state"]: row["enrollments"] for row in status.collect(ready).accounting}
+    assert states["blocked: learner collision"] == both
+    assert [one.verdict for one in examine() if one.check == "learners"] == ["warn"]
 
     line = f"username,{first['username']},{first['salesforce_user_id']},"
     with_crosswalk(tmp_path / "maps", line)
@@ -268,6 +272,8 @@ def test_two_learners_with_one_external_id_are_blocked_until_somebody_decides(
     with_crosswalk(tmp_path / "maps")
     again = run_push(ready)
     assert again.targets["lms_enrollment"].sent == 0, "a record in the org keeps its person"
+    states = {row["state"]: row["enrollments"] for row in status.collect(ready).accounting}
+    assert states["in Salesforce: learner collision"] == first["enrollments"]
     assert again.learners["collision"] == 2
 
 

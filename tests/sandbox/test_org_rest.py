@@ -378,3 +378,18 @@ def test_control_endpoints_need_no_session(sf: Client) -> None:
     assert state["writes"]["objects"][COURSE]["created"] == 1
     assert state["calls"]["by_resource"]["PATCH /composite/sobjects/{object}/{field}"] == 1
     assert len(sf.http.get(f"/_sandbox/records/{COURSE}").json()) == 1
+
+
+def test_controls_refuse_every_record_and_hide_a_field(sf: Client) -> None:
+    refuse = {"share": 1, "code": "STRING_TOO_LONG"}
+    assert sf.http.post("/_sandbox/refuse", json=refuse).json() == refuse
+    answer = sf.http.post(f"{DATA}/sobjects/{COURSE}", json={"Name": "a", "Absorb_Course_Id__c": "c-1"})
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "STRING_TOO_LONG")
+    sf.http.post("/_sandbox/refuse", json={"share": 0})
+    sf.course()
+    hide = {"object": COURSE, "field": "Vendor__c"}
+    assert sf.http.post("/_sandbox/hide", json=hide).json() == hide
+    names = {field["name"] for field in sf.http.get(f"{DATA}/sobjects/{COURSE}/describe").json()["fields"]}
+    assert "Vendor__c" not in names
+    for path, body in (("hide", hide), ("refuse", {"share": "all"})):
+        assert sf.http.post(f"/_sandbox/{path}", json=body).status_code == 400

@@ -141,14 +141,24 @@ def test_a_field_that_was_never_served_is_not_missed(warehouse: Warehouse, tenan
         assert judged(warehouse, tenant, run, rows) == ([], [])
 
 
-def test_a_few_rows_are_no_proof_and_many_small_pulls_are(warehouse: Warehouse, tenant: str) -> None:
-    assert judged(warehouse, tenant, "1", [enrollment(dateDue=DUE) for _ in range(120)])[0] == []
+def test_one_row_is_enough_where_every_row_carried_the_field(warehouse: Warehouse, tenant: str) -> None:
+    rows = [enrollment(dateDue=DUE if number % 2 else None) for number in range(120)]
+    assert judged(warehouse, tenant, "1", rows)[0] == []
+    assert judged(warehouse, tenant, "2", [without(enrollment(), "dateDue")], [enrollment()])[0] == []
+    assert judged(warehouse, tenant, "3", [without(enrollment(), "dateDue")])[0] == ["enrollments.dateDue"]
+
+
+def test_a_few_rows_are_no_proof_where_not_every_row_carried_it_and_many_small_pulls_are(
+    warehouse: Warehouse, tenant: str
+) -> None:
+    known = [enrollment(dateDue=DUE) for _ in range(90)]
+    assert judged(warehouse, tenant, "1", known)[0] == []
     for number in range(3):
-        new = [without(enrollment(), "dateDue") for _ in range(6)]
-        assert judged(warehouse, tenant, f"2-{number}", new)[0] == []
+        edited = [without(row, "dateDue") | {"score": 50.0} for row in known[6 * number : 6 * number + 6]]
+        assert judged(warehouse, tenant, f"2-{number}", edited)[0] == []
         # The overlap of the next pull meets the rows again, unchanged.
-        assert judged(warehouse, tenant, f"3-{number}", new)[0] == []
-    two_more = [without(enrollment(), "dateDue") for _ in range(2)]
+        assert judged(warehouse, tenant, f"3-{number}", edited)[0] == []
+    two_more = [without(row, "dateDue") | {"score": 50.0} for row in known[18:20]]
     assert judged(warehouse, tenant, "4", two_more)[0] == ["enrollments.dateDue"]
 
 

@@ -27,7 +27,12 @@ def show_adopt(report: AdoptReport) -> None:
     else:
         _show(report.org)
     if report.next_pull_is_full:
-        out.print("The next pull reads every list from its beginning; then run `learnsync reconcile`.")
+        out.print(
+            "The next pull reads every list from its beginning. Rows that only the portal before had stay, and are"
+            " pushed, until a sweep finds that they are gone: run `learnsync reconcile --max-removed-percent 100`"
+            " before a push.",
+            soft_wrap=True,
+        )
 
 
 def _show(adopted: Adopted) -> None:

@@ -27,7 +27,7 @@ from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse import fields
-from connector.warehouse.database import Warehouse, is_there, require_place
+from connector.warehouse.database import Warehouse, count, is_there, require_place
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from mappings import Mapping
@@ -73,6 +73,7 @@ def examine() -> list[Finding]:
         _guard("changes", lambda: _changes(settings)),
         *_fields(settings),
         *_holds(settings),
+        *_collisions(settings),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -163,6 +164,19 @@ def _holds(settings: Settings) -> list[Finding]:
     with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
         held = open_holds(connection, settings.tenant_id)
         return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+    return []
+
+
+def _collisions(settings: Settings) -> list[Finding]:
+    """A warning where learners share a person of Salesforce; nothing where there is no readable warehouse."""
+    query = "SELECT count(*) FROM salesforce.learner_matches WHERE tenant_id = $tenant_id AND outcome = 'collision'"
+    if not is_there(settings):
+        return []
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        shared = count(connection, query, {"tenant_id": settings.tenant_id})
+        text = f"{shared:,} learners match a person whom another learner matches; their new records wait"
+        remedy = 'salesforce.learner_matches names them: docs/operators.md, "Two learners, one person".'
+        return [Finding("learners", "warn", text, remedy)] if shared else []
     return []
 
 

@@ -98,6 +98,10 @@ def clear_rejects(
     if row_id and not outdated:
         raise SettingsError("--id goes with --outdated.", remedy="Without it, all quarantined rows are settled.")
     what = "outdated record(s)" if outdated else "quarantined row(s), and the fields that vanished"
+    if not yes and run.as_json:
+        raise SettingsError(
+            "`learnsync rejects clear` asks first, and with --json nobody answers.", remedy="Add --yes."
+        )
     if not yes:
         rest = "They stay as they are in the API" if outdated else "Rows are not loaded, and stored values stay"
         typer.confirm(f"Settle the {what}? {rest}.", err=True, abort=True)

@@ -10,6 +10,8 @@ FROM (
     CASE
       WHEN p.enrollment_id IS NULL AND q.source_id IS NOT NULL THEN 'unmapped status (quarantined)'
       WHEN p.enrollment_id IS NULL THEN 'not built yet'
+      WHEN l.state = 'accepted' AND l.accepted_hash = l.payload_hash AND m.outcome = 'collision'
+        THEN 'in Salesforce: learner collision'
       WHEN l.state = 'accepted' AND l.accepted_hash = l.payload_hash THEN 'in Salesforce'
       WHEN l.state = 'rejected' THEN 'rejected by Salesforce: ' || coalesce(l.error_code, 'unknown')
       WHEN l.state = 'sent' THEN 'in a bulk job'

@@ -16,6 +16,7 @@ from connector.salesforce.readback.objects import PROGRESS
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Warehouse, committed
+from connector.warehouse.identity import require_same
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -38,16 +39,18 @@ class Retrieved:
 def retrieve(settings: Settings, record_id: str) -> Retrieved:
     """Read one record and compare it; the warehouse stays as it is.
 
-    Raises SettingsError for what is no id, IncompleteError where the org has no such record or object.
+    Raises SettingsError for what is no id, IncompleteError where the org has no such record or object, IdentityError
+    where it is not the org of the warehouse.
     """
     wanted = record_id.strip()
     if not _ID.fullmatch(wanted):
         raise SettingsError(
             f"{record_id!r} is not the id of a Salesforce record.", remedy="It has 15 or 18 characters."
         )
-    record = asyncio.run(_read(settings, wanted))
+    warehouse = Warehouse.existing(settings)
+    record = asyncio.run(_read(settings, wanted, warehouse))
     names = {"tenant_id": settings.tenant_id, "id": record["Id"]}
-    with Warehouse.of(settings).connect() as connection, committed(connection, keep=False):
+    with warehouse.connect() as connection, committed(connection, keep=False):
         # In its place, as read now, it is compared by the rules of salesforce.drift; then everything is rolled back.
         put = {"tenant_id": settings.tenant_id, "record": json.dumps(record | {"SystemModstamp": str(utc_now())})}
         connection.execute(sql("retrieved_drop"), names)
@@ -57,9 +60,10 @@ def retrieve(settings: Settings, record_id: str) -> Retrieved:
     return Retrieved(record, ours[0] if ours else None, drift)
 
 
-async def _read(settings: Settings, record_id: str) -> dict[str, Any]:
+async def _read(settings: Settings, record_id: str, warehouse: Warehouse) -> dict[str, Any]:
     """The record's columns of `salesforce.learning_item_progress`, null where the org does not serve one."""
     async with SalesforceClient.of(settings) as client:
+        require_same(warehouse, (await client.grant()).identity, settings.tenant_id)
         describe = await preflight.describe_or_none(client, PROGRESS.object)
         if describe is None:
             raise IncompleteError(

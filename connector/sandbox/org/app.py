@@ -3,6 +3,8 @@
 Another API family is one more table of ``RESOURCES``.
 """
 
+from functools import partial
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -83,12 +85,37 @@ def _open_routes(org: HookedOrg) -> list[Route]:
             "/services/data[/]": {"GET": _versions},
             "/_sandbox/org": {"GET": _state},
             "/_sandbox/records/{object}": {"GET": lambda call: json_response(call.house.records(call.path["object"]))},
+            "/_sandbox/refuse": {"POST": _refuse},
+            "/_sandbox/hide": {"POST": _hide},
             # Somebody else of the org, to see what becomes of their edits.
             "/_sandbox/session/{user}": {
                 "POST": lambda call: json_response({"access_token": call.house.session_of(call.path["user"])})
             },
         }
     )
+
+
+def _refuse(call: routes.Call[HookedOrg]) -> Response:
+    """`{"share": 1, "code": "FIELD_CUSTOM_VALIDATION_EXCEPTION"}`: that share of all records is refused; 0 ends it."""
+    body = call.parsed(partial(refused, "JSON_PARSER_ERROR"))
+    share, code = body.get("share", 1), body.get("code", "FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    if not isinstance(share, int | float) or not isinstance(code, str):
+        raise refused("JSON_PARSER_ERROR", "share must be a number, and code text")
+    if share:
+        call.house.fail_share(float(share), code)
+    else:
+        call.house.forgive()
+    return json_response({"share": share, "code": code})
+
+
+def _hide(call: routes.Call[HookedOrg]) -> Response:
+    """`{"object": "LMS_Enrollment__c", "field": "Progress_Rule__c"}`: the org has the field no more."""
+    body = call.parsed(partial(refused, "JSON_PARSER_ERROR"))
+    name, field = str(body.get("object")), str(body.get("field"))
+    if field.lower() not in call.house.table(name).schema.fields:
+        raise refused("INVALID_FIELD", f"{name} has no field {field}", field)
+    call.house.remove_field(name, field)
+    return json_response({"object": name, "field": field})
 
 
 def _versions(_call: routes.Call[HookedOrg]) -> Response:

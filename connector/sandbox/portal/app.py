@@ -22,6 +22,7 @@ from connector.sandbox.portal.control import control_routes
 from connector.sandbox.portal.details import DetailStore
 from connector.sandbox.portal.errors import (
     bad_request,
+    gateway_error,
     not_found,
     portal_shape,
     unknown_path,
@@ -102,8 +103,11 @@ def _scoped(stream: str, column: str) -> Handler:
 
     def handler(call: Call) -> Response:
         owner = call.path[column]
-        if not call.house.portal.has(stream, owner) or call.house.portal.is_missed(owner):
+        status = call.house.portal.refusal(owner)
+        if status == 404 or not call.house.portal.has(stream, owner):
             raise not_found()
+        if status:
+            raise gateway_error(status, "The list cannot be served.")
         return call.house.lister.answer("enrollments", call.query, Condition(f"{column} = ?", (owner,)))
 
     return handler

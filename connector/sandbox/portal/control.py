@@ -30,7 +30,7 @@ def control_routes(house: House) -> list[Route]:
             "/_sandbox/answers": {"POST": _alter},
             "/_sandbox/delete": {"POST": _remove},
             "/_sandbox/restore": {"POST": _restore},
-            "/_sandbox/miss": {"POST": _miss},
+            "/_sandbox/refuse": {"POST": _refuse},
             "/_sandbox/keeps_dates": {"POST": _keep_dates},
         }
     )
@@ -115,14 +115,14 @@ def _restore(call: Call) -> Response:
     return json_response({"restored": call.house.portal.restore()})
 
 
-def _miss(call: Call) -> Response:
-    """{"course_id": …, "times": 1}: so many requests for the course's enrollments answer 404."""
+def _refuse(call: Call) -> Response:
+    """{"course_id": …, "times": 1, "status": 404}: so many requests for the course's enrollments answer the status."""
     body = _body(call)
-    course_id, times = body.get("course_id"), body.get("times", 1)
-    if not isinstance(course_id, str) or not isinstance(times, int):
-        raise _refusal("course_id must be text, and times a whole number")
-    call.house.portal.miss(course_id, times)
-    return json_response({"course_id": course_id, "times": times})
+    course_id, times, status = body.get("course_id"), body.get("times", 1), body.get("status", 404)
+    if not isinstance(course_id, str) or not all(isinstance(number, int) for number in (times, status)):
+        raise _refusal("course_id must be text, times and status whole numbers")
+    call.house.portal.refuse(course_id, times, status)
+    return json_response({"course_id": course_id, "times": times, "status": status})
 
 
 def _body(call: Call) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Portal:
         self._course_keys: set[str] = set()
         self._served: dict[str, str] = {}
         self._deleted: list[tuple[str, Row]] = []
-        self._missing: dict[str, int] = {}  # course → how many more times its enrollments answer 404
+        self._refused: dict[str, tuple[int, int]] = {}  # course → how often its enrollments are refused yet, status
         # Whether accessDate and dateDue can be set by the API: by the vendor's list they cannot.
         self.keeps_dates = False
 
@@ -257,17 +257,17 @@ class Portal:
                 self.put_row(stream, row)
             return [str(row["id"]) for _, row in found]
 
-    def miss(self, course_id: str, times: int) -> None:
-        """Answer so many requests for the course's enrollments with 404, as for a role that lost its view."""
+    def refuse(self, course_id: str, times: int, status: int = 404) -> None:
+        """Answer so many requests for the course's enrollments with an error; 404 is that of a role without a view."""
         with self.lock:
-            self._missing[course_id.lower()] = times
+            self._refused[course_id.lower()] = (times, status)
 
-    def is_missed(self, course_id: str) -> bool:
-        """True when this request is one of those."""
+    def refusal(self, course_id: str) -> int | None:
+        """The status when this request is one of those."""
         with self.lock:
-            left = self._missing.get(course_id.lower(), 0)
-            self._missing[course_id.lower()] = max(0, left - 1)
-            return left > 0
+            left, status = self._refused.get(course_id.lower(), (0, 0))
+            self._refused[course_id.lower()] = (max(0, left - 1), status)
+            return status if left else None
 
     def _delete(self, stream: str, column: str, values: Sequence[str]) -> None:
         where = f"FROM {_table(stream)} WHERE {column} = ?"
