@@ -191,7 +191,8 @@ def assert_nothing_is_lost(scene: Scene) -> None:
     run_build(scene.settings)
     scene.push(full=True)
     assert_org_is_the_map(scene.box, scene.settings)
-    assert {row["state"] for row in ledger(scene.settings)} == {"accepted"}
+    # A token answer may have named no organization, so that some records are noted under the org's address as well.
+    assert {row["state"] for row in ledger(scene.settings, "org_id LIKE '00D%'")} == {"accepted"}
     assert [target.sent for target in scene.push().targets.values()] == [0, 0]
 
 
