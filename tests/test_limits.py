@@ -268,8 +268,10 @@ def test_a_key_that_no_header_can_carry_is_an_error_and_stays_unsaid() -> None:
 
 @pytest.mark.parametrize(
     ("command", "behaviour", "setting", "value"),
-    [("pull", slow_head, CALL, "0.3"), ("readback", endless, ANSWER, "0.2")],
-    ids=["a byte at a time", "without end"],
+    [
+        pytest.param("pull", slow_head, CALL, "0.3", id="a byte at a time"),
+        pytest.param("readback", endless, ANSWER, "0.2", id="without end", marks=pytest.mark.soak),
+    ],
 )
 def test_a_command_ends_as_incomplete_with_one_message(
     command: str, behaviour: Behaviour, setting: str, value: str

@@ -99,19 +99,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         self._setting = setting
         self._limits = limits or DefaultLimits()
         self._answered = False
-        self._client = httpx.AsyncClient(
-            base_url=self.base_url,
-            timeout=TIMEOUT,
-            verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-            follow_redirects=False,
-            trust_env=True,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-            headers={
-                "user-agent": f"learnsync/{__version__}",
-                "accept-encoding": ACCEPTED_ENCODINGS,
-                **(headers or {}),
-            },
-        )
+        self._client = _connected(self.base_url, headers or {})
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
@@ -187,6 +175,20 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         return UnreachableError(
             f"{reason} in {number} attempts.", remedy=f"Check {self._setting}, DNS, proxy and firewall, then run again."
         )
+
+
+def _connected(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """The client of one host, which follows no redirect: that would take the credentials elsewhere."""
+    standard = {"user-agent": f"learnsync/{__version__}", "accept-encoding": ACCEPTED_ENCODINGS}
+    return httpx.AsyncClient(
+        base_url=base_url,
+        timeout=TIMEOUT,
+        verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        follow_redirects=False,
+        trust_env=True,
+        limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+        headers={**standard, **headers},
+    )
 
 
 def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -159,6 +159,8 @@ async def _push(run: Run, destinations: Sequence[Destination]) -> PushReport:
             for destination in ready:
                 with _kept(failures, destination):
                     await _carry_out(run, destination, report)
+                    if left := destination.unsettled():
+                        raise left
                 destination.add_calls(report)
     finally:
         shutil.rmtree(run.folder, ignore_errors=True)
@@ -202,8 +204,6 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
         elif records := run.options.within_limit(outcome.due):
             run.progress.stage(target.object, records)
             await target.send(outcome)
-    if left := destination.unsettled():
-        raise left
 
 
 def _plan(run: Run, target: Target, connection: Connection) -> TargetReport:

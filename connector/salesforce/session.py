@@ -122,7 +122,10 @@ def granted(answer: Answer, login_url: str, remedy: str) -> Grant:
     if not is_instance(instance, login_url):
         raise reader.error(answer, "instance_url is no https address, so no token is sent there")
     instance = str(instance).rstrip("/")
-    found = _IDENTITY.search(str(document.get("id", "")))
+    named = document.get("id")
+    found = _IDENTITY.search(str(named or ""))
+    if named and not found:
+        raise reader.error(answer, "id names no organization")
     return Grant(token, instance, found[1] if found else instance, (found[2] or "") if found else "")
 
 
