@@ -84,10 +84,10 @@ async def read_list(
             continue
         step, served_pages = walk.feed(served.page), served_pages + 1
         yield served
+        if isinstance(step, Incomplete):
+            raise IncompleteError(f"{name}: {step.reason}.", remedy=remedy)
         if isinstance(step, Ask) and served_pages >= most_pages:
             raise IncompleteError(f"{name}: no end after {most_pages:,} pages.", remedy=f"{remedy} {_LONGER}")
-    if isinstance(step, Incomplete):
-        raise IncompleteError(f"{name}: {step.reason}.", remedy=remedy)
 
 
 def _instead(walk: Walk, refusal: BadRequestError, name: str) -> Ask:

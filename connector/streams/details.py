@@ -4,6 +4,7 @@ Same pattern as `connector/streams/rows.py`, whose column types these rows use. 
 read differently: docs/facts/absorb.md section 5.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -107,7 +108,7 @@ def attempt_count(attempts: object) -> int | None:
     """How many attempts the `attempts` of a lesson enrollment stands for; None when it does not say."""
     if isinstance(attempts, list):
         return len(attempts)
-    return int(attempts) if isinstance(attempts, int | float) else None
+    return int(attempts) if isinstance(attempts, int | float) and math.isfinite(attempts) else None
 
 
 def placed(rows: Iterable[Mapping[str, Any]], user_id: str, course_id: str, lesson_id: str) -> list[dict[str, Any]]:

@@ -150,7 +150,7 @@ def _stage(connection: Connection, batch: Batch, tenant_id: str) -> Staged:
     try:
         _stage_typed(connection, batch, drifted)
     except duckdb.InvalidInputException as failure:
-        raise _odd_pages(batch, str(failure).splitlines()[0]) from None
+        raise _odd_pages(batch, str(failure).splitlines()[0].rstrip(" .")) from None
     found = shapes.read(connection, _landed_rows(batch), _files(batch))
     fresh = drift.unknown(model, found.names(), drifted)
     if fresh:

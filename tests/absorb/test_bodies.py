@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from support import examples, new_id
 
 from connector.absorb.bodies import Body, read_body
+from connector.absorb.pull.details_reading import read_array
 from connector.absorb.scan import parts, parts_of_whole
 from connector.errors import ProtocolError, UnreadablePageError
 from connector.http.answers import Answer
+from connector.streams.details import attempt_count
 
 EDITED = datetime(2026, 1, 1, tzinfo=UTC)
 PLACE = b'"@@"'
@@ -151,3 +153,17 @@ def test_the_scanner_finds_what_a_reader_finds_and_refuses_what_is_cut(
         assert found == (list(document.values()) if isinstance(document, dict) else document)
     with pytest.raises(ValueError, match=r"due|early"):
         parts_of_whole(data[: cut % len(data)])
+
+
+ARRAYS = {b"[1e400]": None, b'[{"id": 1e400}]': None, b"[null]": None, b"\xef\xbb\xbf[]": []}
+NO_ARRAYS = [b"{}", b"", b"[1,]", b"\xff\xfe[\x00]\x00", b'["\xff"]', b"[NaN]", b"[" * 300 + b"]" * 300]
+
+
+def test_the_arrays_inside_an_enrollment_are_read_or_refused() -> None:
+    for data, ids in ARRAYS.items():
+        assert read_array(Answer("GET", "/lessons", 200, {}, data)).ids == ids
+    for data in NO_ARRAYS:
+        with pytest.raises(ProtocolError, match="GET /lessons"):
+            read_array(Answer("GET", "/lessons", 200, {}, data))
+    counts = [1, 2.0, [1], float("inf"), "3", None, {}]
+    assert [attempt_count(value) for value in counts] == [1, 2, 1, None, None, None, None]
