@@ -64,4 +64,5 @@ bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 course
 	@$(BIN)/python -m benchmarks.bench
 
 clean: ## Remove .venv, caches and the demo's files (never your warehouse)
-	@rm -rf $(VENV) data/demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@test ! -e data/demo/.learnsync-demo || rm -rf data/demo
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -71,6 +71,7 @@ DEFAULTS = [
     ("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", 30),
     ("LEARNSYNC_WAREHOUSE__PATH", Path("data/warehouse.duckdb")),
     ("LEARNSYNC_WAREHOUSE__PUBLISH_PATH", Path("data/learning.duckdb")),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", 0o640),
     ("LEARNSYNC_MAPPING__DIR", None),
     ("LEARNSYNC_MAPPING__TIMEZONE", "UTC"),
     ("LEARNSYNC_MAPPING__AS_OF", None),
@@ -102,6 +103,9 @@ GOOD = [
     ("LEARNSYNC_SALESFORCE__API_VERSION", "66.0", "66.0"),
     ("LEARNSYNC_SALESFORCE__PUSH_UNMATCHED", "true", True),
     ("LEARNSYNC_WAREHOUSE__PATH", "/srv/w.duckdb", Path("/srv/w.duckdb")),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "0644", 0o644),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "600", 0o600),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", " 0o660 ", 0o660),
     ("LEARNSYNC_MAPPING__TIMEZONE", "Europe/Berlin", "Europe/Berlin"),
     ("LEARNSYNC_MAPPING__AS_OF", "2026-03-01T00:00:00Z", datetime(2026, 3, 1, tzinfo=UTC)),
     ("LEARNSYNC_MAPPING__AS_OF", "2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
@@ -170,6 +174,11 @@ BAD = [
     ("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "101", "less than or equal to 100"),
     ("LEARNSYNC_SALESFORCE__PUSH_UNMATCHED", "perhaps", "boolean"),
     ("LEARNSYNC_WAREHOUSE__LOCK_TIMEOUT_SECONDS", "-1", "greater than or equal to 0"),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "rw-r-----", "0640"),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "0840", "0640"),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "4640", "0640"),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "0755", "0640"),
+    ("LEARNSYNC_WAREHOUSE__PUBLISH_MODE", "0040", "0640"),
     ("LEARNSYNC_MAPPING__TIMEZONE", "Mars/Olympus", "IANA"),
     ("LEARNSYNC_MAPPING__TIMEZONE", "Europe", "IANA"),
     ("LEARNSYNC_MAPPING__TIMEZONE", "../../etc/passwd", "IANA"),
@@ -400,6 +409,15 @@ def test_a_date_in_the_file_is_an_instant_in_utc() -> None:
     assert load_settings().as_of() == datetime(2026, 3, 1, tzinfo=UTC)
     toml("[mapping]\nas_of = 2026-03-01T00:00:00\n")
     assert load_settings().as_of() == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("written", "fits"), [('"0644"', True), ("0o644", True), ("644", False), ("true", False)])
+def test_a_mode_in_the_file_is_a_text_or_an_octal_number(written: str, fits: bool) -> None:
+    toml(f"[warehouse]\npublish_mode = {written}\n")
+    if fits:
+        assert load_settings().warehouse.publish_mode == 0o644
+    else:
+        assert "LEARNSYNC_WAREHOUSE__PUBLISH_MODE" in refusal()
 
 
 def test_the_file_may_lie_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

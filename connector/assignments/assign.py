@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from connector import files
 from connector.absorb.api import AbsorbApi
 from connector.absorb.api.resources import EnrollmentCreated
 from connector.absorb.client import AbsorbClient
@@ -86,7 +87,7 @@ class _Assign:
 
     async def run(self) -> AssignReport:
         outbox = self.settings.warehouse.outbox
-        outbox.mkdir(parents=True, exist_ok=True)
+        files.make_folder(outbox)
         with TemporaryDirectory(prefix=f"{self.run_id}-", dir=outbox, ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "assignments.ndjson"
             await self._fetch(path)
@@ -104,7 +105,7 @@ class _Assign:
             self.org_id = grant.org_id
             require_same(self.warehouse, grant.identity, self.settings.tenant_id)
             try:
-                with path.open("w", encoding="utf-8") as lines:
+                with files.open_text(path) as lines:
                     async for records in client.query(section.query):
                         lines.writelines(json.dumps(read_record(section, record)) + "\n" for record in records)
                         self.progress.advance(len(records))

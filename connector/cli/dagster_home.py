@@ -7,6 +7,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+from connector import files
 from connector.errors import SettingsError
 
 FILE = "dagster.yaml"
@@ -35,7 +36,7 @@ def prepare(home: Path, *, renew: bool = False) -> Path:
     """
     home = home.resolve()
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folder(home)
         if renew or not (home / FILE).exists():
             shutil.copyfile(shipped(), home / FILE)
     except OSError as failure:

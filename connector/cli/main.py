@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from connector import files
 from connector.cli.commands import SUMMARIES
 from connector.cli.console import complain, err, new_app, print_json
 from connector.errors import LearnsyncError
@@ -72,6 +73,7 @@ def _stop_on_sigterm(stopped_by: list[int]) -> None:
 
 def main() -> None:
     """Run a command and exit with its code: its own, a failure's, 2 for wrong usage, 130 or 143 after a signal."""
+    files.deny_others_by_default()
     stopped_by: list[int] = []
     _stop_on_sigterm(stopped_by)
     code = _run(as_json="--json" in sys.argv)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from connector import files
 from connector.errors import MappingError
 from connector.push.reports import TargetReport
 from connector.warehouse.database import Connection
@@ -105,7 +106,7 @@ def read(path: Path) -> Iterator[Item]:
 
 def append(path: Path, items: Iterable[Item]) -> None:
     """Add records to a spool file."""
-    with path.open("a", encoding="utf-8") as kept:
+    with files.open_text(path, "a") as kept:
         kept.writelines(json.dumps({**asdict(item), "payload": json.dumps(item.payload)}) + "\n" for item in items)
 
 

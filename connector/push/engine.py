@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from connector import files
 from connector.canonical import load_maps
 from connector.errors import LearnsyncError
 from connector.locks import claim_beside
@@ -132,8 +133,8 @@ def push_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """
     outbox = settings.warehouse.outbox
     with claim_beside(settings.warehouse.path, outbox / ".push.lock", "push is running on this warehouse", run_id):
-        for left in outbox.iterdir():
-            if left.is_dir() and time.time() - left.stat().st_mtime > STALE_SECONDS:
+        for left in runs.folders(outbox):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
         yield
 
@@ -176,7 +177,7 @@ def _kept(failures: list[LearnsyncError], destination: Destination) -> Iterator[
 async def _carry_out(run: Run, destination: Destination, report: PushReport) -> None:
     if run.options.dry_run:
         Warehouse.existing(run.settings)  # looking makes none
-    run.folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(run.folder)
     if not run.options.dry_run:
         with run.warehouse.transaction() as connection:
             runs.end_killed(connection, run.settings.tenant_id, "push", run.run_id)

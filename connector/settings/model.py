@@ -1,5 +1,6 @@
 """The settings as pydantic models, one class for each section (README.md lists them for operators)."""
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Self
@@ -161,12 +162,22 @@ class LearningRecordsSettings(_Section):
 
 
 class WarehouseSettings(_Section):
-    """Where the DuckDB files are."""
+    """Where the DuckDB files are, and who may read the published one."""
 
     path: Path = Path("data/warehouse.duckdb")
     publish_path: Path = Path("data/learning.duckdb")
+    publish_mode: int = 0o640
     lock_timeout_seconds: float = Field(60, ge=0, le=3600)
     keep_landing: bool = False
+
+    @field_validator("publish_mode", mode="before")
+    @classmethod
+    def _publish_mode(cls, value: object) -> int:
+        """Octal digits as chmod takes them. TOML has octal numbers too (0o640), which come as numbers."""
+        text = oct(value)[2:] if isinstance(value, int) else str(value).strip()
+        if not re.fullmatch(r"(0o?)?[0-7]{3}", text) or not int(text, 8) & 0o400 or int(text, 8) & 0o111:
+            raise complaint("must be a file mode that its owner may read, in octal: 0640, 0600 or 0644")
+        return int(text, 8)
 
     @property
     def landing(self) -> Path:

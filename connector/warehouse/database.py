@@ -20,8 +20,9 @@ import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from connector.errors import WarehouseError, WarehouseLockedError
+from connector.files import make_folder, tighten_tree
 from connector.settings import Settings, variable
-from connector.warehouse.engine import Engine
+from connector.warehouse.engine import Engine, beside
 from connector.warehouse.foreign import PATH_VARIABLE, refuse_foreign
 
 Connection = duckdb.DuckDBPyConnection
@@ -185,6 +186,8 @@ class Warehouse:
             connection.execute(SETTINGS)
             if not self._migrated:
                 self.is_new = 1 in migrate(connection, self.path) or self.is_new
+                for own in beside(self.path.resolve()):  # as an earlier version may have left them
+                    tighten_tree(own)
                 self._migrated = True
             while self._guards:
                 self._guards[0](connection)
@@ -208,7 +211,7 @@ class Warehouse:
         )
         try:
             self.is_new = self.is_new or not self.path.exists()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             return retrying(Engine.open, self.path)
         except duckdb.Error as failure:
             raise self._explain(failure) from None

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import duckdb
 
+from connector import files
 from connector.warehouse.foreign import look_before_replay
 from connector.warehouse.statements import literal
 
@@ -37,6 +38,7 @@ class Engine:
     def open(cls, path: Path) -> tuple[Self, Connection]:
         """Attach the file where it is not. Raises duckdb.Error and WarehouseError, after which nothing is held."""
         key = (os.getpid(), path.resolve())
+        files.deny_others_by_default()
         with cls.guard:
             if key not in cls.kept:
                 idle = [other for other, engine in cls.kept.items() if other[0] == key[0] and not engine._users]
@@ -62,3 +64,8 @@ class Engine:
             except duckdb.Error as failure:  # what was committed is in the file or beside it, in its log
                 log.warning("%s could not be detached: %s", self._key[1], failure)
                 self.kept.pop(self._key)._base.close()
+
+
+def beside(path: Path) -> tuple[Path, ...]:
+    """The file, its write-ahead log, and where queries spill to."""
+    return (path, *(path.with_name(path.name + ending) for ending in (".wal", ".tmp")))

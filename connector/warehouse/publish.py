@@ -1,6 +1,7 @@
-"""The analysts' file: a whole copy, put in place atomically, so that readers never meet the writer's lock."""
+"""The analysts' file: made beside its place and put there atomically, so that readers never meet the writer's lock."""
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.errors import WarehouseError
+from connector.files import PRIVATE_FOLDER, make_folder, set_mode
 from connector.settings import Settings, variable
-from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
+from connector.warehouse import published, runs
+from connector.warehouse.database import Connection, Warehouse
 from connector.warehouse.runs import Closing
-from connector.warehouse.statements import literal
+
+PATH_VARIABLE = variable("warehouse", "publish_path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +28,17 @@ class PublishReport:
 
 
 def publish(settings: Settings, run_id: str = "", close: Closing | None = None) -> PublishReport:
-    """Copy the warehouse, then replace the published file by it: open readers keep their snapshot.
+    """Write what is published of the warehouse, then replace the file by it: open readers keep their snapshot.
 
-    Raises WarehouseError where there is no warehouse, or the published file cannot be written.
+    Raises WarehouseError where there is no warehouse, or the published file cannot be written or is not ours.
     """
     target = settings.warehouse.publish_path
     started = time.monotonic()
-    with _draft_of(target) as draft, Warehouse.existing(settings).connect() as connection:
+    with _draft_of(settings) as draft, Warehouse.existing(settings).connect() as connection:
         runs.note_begun(connection, run_id)
-        connection.execute(f"ATTACH {literal(draft)} AS draft")
-        connection.execute("COPY FROM DATABASE warehouse TO draft")
-        connection.execute("DETACH draft")
+        _refuse_foreign(connection, target)
+        published.write(connection, draft, run_id)
+        _set_readers(draft, target, settings.warehouse.publish_mode)
         draft.replace(target)
         report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
         if close:
@@ -43,24 +46,49 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
     return report
 
 
+def _refuse_foreign(connection: Connection, target: Path) -> None:
+    if not published.is_ours(connection, target):
+        raise WarehouseError(
+            f"{PATH_VARIABLE} = {target}: the file there was not published from this warehouse. It was left alone.",
+            remedy="Point the variable at another place; or remove the file, if nobody needs it.",
+        )
+
+
+def _set_readers(draft: Path, target: Path, mode: int) -> None:
+    """Who could read the file before can read it again: its mode is the setting's, its group stays."""
+    if target.exists():
+        before, made = target.stat(), draft.stat()
+        if before.st_uid == made.st_uid and before.st_gid != made.st_gid:
+            with suppress(OSError):  # a group that this user is not in
+                os.chown(draft, -1, before.st_gid)
+    set_mode(draft, mode)
+
+
 @contextmanager
-def _draft_of(target: Path) -> Iterator[Path]:
-    """The path of a copy beside the published file. What is left of it is removed. Raises WarehouseError."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+def _draft_of(settings: Settings) -> Iterator[Path]:
+    """The path of a new file beside the published one. What is left of it is removed. Raises WarehouseError."""
+    target = settings.warehouse.publish_path
+    # A name that nobody can foresee: a shared folder may be one that others write to, and DuckDB follows links.
+    draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.draft")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent, _folder_mode(settings))
         _clear_drafts(target)
-        draft.unlink(missing_ok=True)
         yield draft
     except OSError as failure:
         raise WarehouseError(
-            f"{variable('warehouse', 'publish_path')} = {target}: cannot be written ({failure.strerror or failure}).",
+            f"{PATH_VARIABLE} = {target}: cannot be written ({failure.strerror or failure}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):
             with suppress(OSError):  # what stands in the way was reported above
                 left.unlink(missing_ok=True)
+
+
+def _folder_mode(settings: Settings) -> int:
+    """Of a folder made for the published file: who may read the file can reach it, but none beside the warehouse."""
+    place, mode = settings.warehouse, settings.warehouse.publish_mode & 0o444
+    return PRIVATE_FOLDER if place.publish_path.parent == place.path.parent else PRIVATE_FOLDER | mode | mode >> 2
 
 
 def _clear_drafts(target: Path) -> None:

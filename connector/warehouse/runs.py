@@ -5,10 +5,12 @@ A run's row is written in an opening of the file that its stage needs anyway: `n
 """
 
 import json
+import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from connector.times import utc_now
@@ -28,6 +30,9 @@ class Run:
     started_at: datetime
 
 
+# Names of folders: a run id, and what some runs put after it.
+_OF_A_RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}(-\w+)?$")
+
 # What a stage calls in its last opening of the file, with its report: the run is ended there.
 Closing = Callable[[Connection, Any], None]
 
@@ -38,6 +43,11 @@ _open: dict[str, Run] = {}
 def new_run_id() -> str:
     """A run id that sorts by time."""
     return f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def folders(place: Path) -> Iterator[Path]:
+    """The folders in `place` that runs made; what else lies there is somebody's own."""
+    yield from (path for path in place.iterdir() if _OF_A_RUN.match(path.name) and path.is_dir())
 
 
 def begin(tenant_id: str, command: str) -> Run:

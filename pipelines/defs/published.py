@@ -1,4 +1,4 @@
-"""The analysts' file: a whole copy of the warehouse, replaced at once, so that readers never meet the writer's lock."""
+"""The analysts' file, replaced at once, so that readers never meet the writer's lock."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipelines.tables import Look, Metadata, Row, sql, table_value
 
 
 @dg.asset(
-    # After the pushes and the read-back, because the ledgers and the tables that they leave are part of the copy.
+    # After the pushes and the read-back, because the ledgers and the tables that they leave are part of it.
     deps=[
         canonical.learning_item_progress,
         salesforce.push_lms,
@@ -33,7 +33,7 @@ from pipelines.tables import Look, Metadata, Row, sql, table_value
     ],
 )
 def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
-    """The DuckDB file to open for analysis: everything the warehouse holds, never locked by a sync."""
+    """The DuckDB file to open for analysis: what published.csv lists of the warehouse, never locked by a sync."""
     with learnsync.session() as settings:
         look = Look(settings, "progress_rows")
         report = run_publish(settings, look)

@@ -351,7 +351,7 @@ def test_two_pulls_at_once_are_refused(sandbox: Sandbox, settings: Settings) -> 
 
 
 def test_the_landing_folder_is_empty_afterwards(sandbox: Sandbox, settings: Settings) -> None:
-    left = settings.warehouse.landing / "killed-run" / "users"
+    left = settings.warehouse.landing / "20260105T101500-0a1b2c3d" / "users"
     left.mkdir(parents=True)
     (left / "0000000001.json").write_text("{}", "utf-8")
     pull(settings, "first")

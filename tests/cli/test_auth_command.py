@@ -19,8 +19,9 @@ import pytest
 from oauth_browser import EXCHANGES, calls, decide, follow
 from typer.testing import CliRunner
 
+from connector.absorb.login.token_file import TokenFile
 from connector.cli.main import app
-from connector.errors import LearnsyncError
+from connector.errors import LearnsyncError, SettingsError
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.times import utc_now
 
@@ -101,7 +102,7 @@ class Shell:
         secrets = {self.box.absorb.api_key, self.box.absorb.password, self.box.absorb.oauth.client_secret}
         if self.token_file.exists():
             stored = json.loads(self.token_file.read_bytes())
-            secrets |= {stored["access_token"], stored["refresh_token"]}
+            secrets |= {stored[name] for name in ("access_token", "refresh_token") if name in stored}
         for secret in secrets:
             assert secret not in printed, "a secret was printed"
 
@@ -246,3 +247,25 @@ def test_the_sandbox_prints_its_oauth_settings_when_asked() -> None:
         process.communicate(timeout=30)
     assert printed["LEARNSYNC_ABSORB__PORTAL_URL"] == printed["LEARNSYNC_ABSORB__BASE_URL"]
     assert {"LEARNSYNC_ABSORB__OAUTH_CLIENT_ID", "LEARNSYNC_ABSORB__OAUTH_CLIENT_SECRET"} <= printed.keys()
+
+
+@pytest.mark.parametrize("command", [["login", "--no-browser", "--timeout", "0.2"], ["logout"]])
+def test_a_file_of_somebodys_own_is_neither_replaced_nor_removed(shell: Shell, command: list[str]) -> None:
+    shell.token_file.parent.mkdir()
+    mine = '{"access": "1", "refresh_token": "not-ours-2"}'
+    shell.token_file.write_text(mine, "utf-8")
+    code, _, err = shell.run("auth", *command)
+    assert code == 2
+    assert "LEARNSYNC_ABSORB__TOKEN_FILE = data/absorb-token.json: the file there does not hold a login" in err
+    assert shell.token_file.read_text("utf-8") == mine
+
+
+@pytest.mark.parametrize("content", [b"Host example\n", b'["access", "token"]', b"\xff", b"7"])
+def test_what_holds_no_login_is_no_file_of_ours(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(content)
+    file = TokenFile(tmp_path / "mine")
+    with pytest.raises(SettingsError), file.replacing():
+        pass
+    with pytest.raises(SettingsError):
+        file.delete()
+    assert (tmp_path / "mine").read_bytes() == content

@@ -81,6 +81,9 @@ class SessionFile(TokenFile):
             return None
         return found if found.fingerprint == self.fingerprint and found.fresh(utc_now()) else None
 
+    def refuse_foreign(self) -> None:
+        """No person names this file."""
+
     def holding(self, token: str) -> Session:
         """A session that begins now."""
         return Session(

@@ -1,5 +1,6 @@
 """A file that keeps a login between runs: for its owner alone, replaced whole, changed under a lock."""
 
+import json
 import os
 import secrets
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 from filelock import AsyncFileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from connector import redact
+from connector import files, redact
 from connector.errors import AuthenticationError, SettingsError
 from connector.settings import variable
 from connector.times import utc_now
@@ -94,9 +95,10 @@ class TokenFile:
         A refresh may spend the refresh token, so a file that cannot be written must be found out before it.
         """
         target = self.path.resolve()
+        self.refuse_foreign()
         draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
             # Created with mode 0600: a chmod afterwards would leave others a moment to open it.
             handle = os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
         except OSError as failure:
@@ -119,6 +121,7 @@ class TokenFile:
 
     def delete(self) -> bool:
         """Remove the file; False when there was none."""
+        self.refuse_foreign()
         try:
             self.path.resolve().unlink()
         except FileNotFoundError:
@@ -141,7 +144,7 @@ class TokenFile:
             poll_interval=_LOCK_PAUSE_SECONDS, run_in_executor=False, fallback_to_soft=False,
         )  # fmt: skip
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
             held = await lock.acquire()
         except Timeout:
             raise AuthenticationError(
@@ -152,6 +155,24 @@ class TokenFile:
             raise self._unusable("cannot be locked", failure) from None
         async with held:
             yield
+
+    def refuse_foreign(self) -> None:
+        """A person may have named a file of their own by mistake: only a login, or an empty file, gives way.
+
+        Raises SettingsError.
+        """
+        try:
+            content = self.path.read_bytes()
+            ours = not content or "access_token" in json.loads(content)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError):
+            ours = False
+        if not ours:
+            raise SettingsError(
+                f"{VARIABLE} = {self.path}: the file there does not hold a login of learnsync. It was left alone.",
+                remedy="Point the variable at a file of its own; or remove the file, if nobody needs it.",
+            )
 
     def _refuse_shared(self, status: os.stat_result) -> None:
         if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from connector import files
 from connector.absorb.faults import concerns_every_call
 from connector.absorb.pull.details_reading import DetailReader, Pair, ServedPair
 from connector.absorb.pull.fanout import work_off
@@ -163,8 +164,8 @@ class DetailLoader:
         if not lists:
             return None
         path = self._context.folder / "details" / stream / f"{self._chunks:010d}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'{{"{DETAIL_STREAMS[stream].collection}": [{",".join(lists)}]}}', "utf-8")
+        files.make_folder(path.parent)
+        files.write(path, f'{{"{DETAIL_STREAMS[stream].collection}": [{",".join(lists)}]}}')
         return Batch(stream, files=[path])
 
     def _mark_removed(self, connection: Connection, served: Sequence[ServedPair], stamp: Stamp) -> None:

@@ -9,6 +9,7 @@ import itertools
 import time
 from typing import Self
 
+from connector import files
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
@@ -28,7 +29,7 @@ class Landing:
         self._numbers = itertools.count(1)
 
     async def __aenter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._folder)
         self.loading = asyncio.create_task(self._load_all())
         return self
 
@@ -44,7 +45,7 @@ class Landing:
         """Land a page of `rows` rows as received."""
         if rows:
             path = self._folder / f"{next(self._numbers):010d}.json"
-            path.write_bytes(body)
+            files.write(path, body)
             await self.put(Batch(self._report.stream, files=[path], rows=rows))
 
     async def put(self, part: Batch) -> None:

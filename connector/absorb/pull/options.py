@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from connector import files
 from connector.absorb.client import AbsorbClient
 from connector.absorb.walk.pages import MAX_LIMIT
 from connector.progress import Progress, Silent
@@ -47,14 +48,13 @@ class Sweep(ExitStack):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         self.ids = folder / "ids.csv"
         self.lists = folder / "lists.csv"
         self.doubtful: set[tuple[str, str]] = set()
         self._seen: dict[tuple[str, str], int] = {}
         self._id_rows, self._list_rows = (
-            csv.writer(self.enter_context(path.open("w", encoding="utf-8", newline="")))
-            for path in (self.ids, self.lists)
+            csv.writer(self.enter_context(files.open_text(path, newline=""))) for path in (self.ids, self.lists)
         )
 
     def page(self, stream: str, scope: str, ids: Sequence[str | None]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from connector import files
 from connector.absorb.identity import portal_identity
 from connector.absorb.pull.details import DetailPull
 from connector.absorb.pull.fanout import FanOut
@@ -22,7 +23,7 @@ from connector.progress import Progress
 from connector.settings import Settings
 from connector.streams import DETAIL_STREAMS, STREAMS
 from connector.times import utc_now
-from connector.warehouse import fields
+from connector.warehouse import fields, runs
 from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
@@ -63,13 +64,13 @@ def _check_streams(settings: Settings, streams: Sequence[str]) -> None:
 def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """One pull per warehouse, and one per portal account: Absorb keeps one live token per user.
 
-    The locks fall with the process. Folders that killed pulls left behind are cleared. Raises WarehouseLockedError.
+    The locks fall with the process. Folders that killed runs left behind are cleared. Raises WarehouseLockedError.
     """
     landing = settings.warehouse.landing
     own = claim_beside(settings.warehouse.path, landing / ".pull.lock", "pull is running on this warehouse", run_id)
     with own, account_lock(settings, run_id):
-        for left in landing.iterdir():
-            if left.is_dir() and not settings.warehouse.keep_landing:
+        if not settings.warehouse.keep_landing:
+            for left in runs.folders(landing):
                 shutil.rmtree(left, ignore_errors=True)
         yield
 
@@ -77,17 +78,20 @@ def pull_lock(settings: Settings, run_id: str) -> Iterator[None]:
 def account_lock(settings: Settings, run_id: str) -> AbstractContextManager[object]:
     """One pull per portal account, whatever the warehouse: a lock for all learnsync processes of this user here.
 
-    Raises WarehouseLockedError, and WarehouseError when the lock file cannot be opened.
+    It lies in a folder of the user's own, because in the common one another account could put a link or a lock of its
+    own in its place. Raises WarehouseLockedError, and WarehouseError when the lock file cannot be opened.
     """
     what = f"pull is running with the account {settings.absorb.username or settings.absorb.oauth_client_id}"
     who = f"{settings.absorb.url}|{settings.absorb.username}|{settings.absorb.oauth_client_id}"
-    name = f"learnsync-{os.getuid()}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
+    folder = Path(tempfile.gettempdir()) / f"learnsync-{os.geteuid()}"
+    path = folder / f"{hashlib.sha256(who.encode()).hexdigest()[:16]}.lock"
     try:
-        return claim(Path(tempfile.gettempdir()) / name, what, run_id)
+        files.make_own_folder(folder)
+        return claim(path, what, run_id)
     except OSError as failure:
         raise WarehouseError(
-            f"The lock file {tempfile.gettempdir()}/{name} cannot be opened ({failure.strerror}).",
-            remedy="Let TMPDIR name a folder that this user may write to.",
+            f"The lock file {path} cannot be opened ({failure.filename or path}: {failure.strerror}).",
+            remedy="Remove what is in its place, or let TMPDIR name a folder that this user may write to.",
         ) from None
 
 

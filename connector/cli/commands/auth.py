@@ -106,6 +106,7 @@ def _state(client: OAuthLogin, stored: StoredTokens) -> LoginState:
 
 def _refuse_to_displace(client: OAuthLogin) -> None:
     """Two tenants must not share a file: logging in for one would throw away the other's login."""
+    TokenFile(client.token_file).refuse_foreign()
     try:
         stored = TokenFile(client.token_file).read()
     except LearnsyncError:

@@ -18,6 +18,8 @@ from typing import Annotated, Any
 
 import typer
 
+from connector import files
+from connector.cli import demo_folder
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
@@ -30,7 +32,7 @@ from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 
 FOLDER = Path("data/demo")
-CONFIG = "learnsync.toml"
+CONFIG = demo_folder.CONFIG
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60
 JOB = "incremental_sync"
@@ -53,7 +55,7 @@ def demo(
     run: Run,
     *,
     scale: Annotated[int, typer.Option(min=100, help="How many enrollments the demo portal has, about.")] = 5000,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="Its files: a new or empty folder, or a demo's.")] = FOLDER,
 ) -> Outcome:
     """Run the whole way through Dagster against a sandbox: pull, map, push, change, sync again."""
     fresh(folder)
@@ -76,23 +78,20 @@ def demo(
 
 
 def fresh(folder: Path) -> None:
-    """A new folder with the files of a demo, in place of the one before."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """A folder with the files of a new demo; what an earlier demo made there is removed. Raises SettingsError."""
+    demo_folder.claim(folder)
+    demo_folder.clear(folder)
     prepare(folder / "dagster")
-    (folder / CONFIG).write_text(
-        "# Points learnsync at the demo's files.\n"
-        "[warehouse]\n"
-        f'path = "{folder / "warehouse.duckdb"}"\n'
-        f'publish_path = "{folder / "learning.duckdb"}"\n',
-        "utf-8",
-    )
+    places = {"path": folder / "warehouse.duckdb", "publish_path": folder / "learning.duckdb"}
+    lines = [f"{name} = {json.dumps(str(path))}\n" for name, path in places.items()]
+    files.write(folder / CONFIG, "".join([demo_folder.CONFIG_TITLE, "[warehouse]\n", *lines]))
 
 
 @contextmanager
 def sandbox(folder: Path, scale: int) -> Iterator[dict[str, str]]:
     """A sandbox process, yields the settings it prints: one portal and one org, without the LearningRecord API."""
     command = [sys.executable, "-m", "connector.cli", "sandbox", "--json", "--scale", str(scale)]
-    with (folder / "sandbox.log").open("w") as log:
+    with files.open_text(folder / "sandbox.log") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -122,7 +121,7 @@ def _sync(folder: Path, environment: dict[str, str], title: str) -> dict[str, An
     log = folder / "dagster.log"
     err.print(f"learnsync: sync {title} (Dagster job {JOB}, log {log})", soft_wrap=True)
     started, since = time.monotonic(), utc_now()
-    with log.open("a") as stream:
+    with files.open_text(log, "a") as stream:
         done = subprocess.run(command, env=environment, stdout=stream, stderr=stream, check=False)  # noqa: S603 - ours
     if done.returncode:
         raise IncompleteError(f"The Dagster run failed (exit code {done.returncode}).", remedy=f"See {log}.")

@@ -29,6 +29,7 @@ from connector.streams import STREAMS
 from connector.warehouse import fields
 from connector.warehouse.database import Warehouse, is_there, require_place
 from connector.warehouse.dialects import read_dialects
+from connector.warehouse.exposed import exposed
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from mappings import Mapping
 
@@ -67,6 +68,7 @@ def examine() -> list[Finding]:
     noted: Noted = {}
     return [
         Finding("settings", "ok", f"tenant {settings.tenant_id}, portal {settings.absorb.url}"),
+        *_files(settings),
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
@@ -104,6 +106,17 @@ def _guard(check: str, work: Callable[[], Found]) -> Finding:
 
 def _found(check: str, found: Found) -> Finding:
     return Finding(check, "ok", found) if isinstance(found, str) else Finding(check, "warn", *found)
+
+
+def _files(settings: Settings) -> list[Finding]:
+    """Before the warehouse is opened, which tightens the file."""
+    try:
+        found = exposed(settings)
+    except OSError:
+        return []  # the check of the warehouse says why
+    if not found:
+        return [Finding("files", "ok", "personal data is for this user alone, besides the published file")]
+    return [Finding("files", "warn", text, remedy) for text, remedy in found.items()]
 
 
 def _mapping(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connector import files
 from connector.absorb.pull.pull import pull_lock
 from connector.cli.command import Json, Outcome, Run, command
 from connector.cli.commands import SUMMARIES
@@ -169,13 +170,13 @@ def _reload(settings: Settings, values: dict[str, Any], run_id: str) -> int:
     """Land a stream's quarantined rows as a pull lands pages, and load them; returns how many fit now."""
     warehouse, stream = Warehouse.of(settings), values["stream"]
     folder = settings.warehouse.landing / run_id / stream
-    folder.mkdir(parents=True)
+    files.make_folder(folder)
     with warehouse.connect() as connection:
-        files = list(_land(connection, values, folder))
-    if not files:
+        pages = list(_land(connection, values, folder))
+    if not pages:
         return 0
     stamp, note_due = Stamp(settings.tenant_id, run_id, utc_now()), bool(settings.absorb.detail_streams)
-    counts = load_batch(warehouse, Batch(stream, files=files, observed=False), stamp, note_due=note_due)
+    counts = load_batch(warehouse, Batch(stream, files=pages, observed=False), stamp, note_due=note_due)
     return counts.read - counts.quarantined
 
 
@@ -184,7 +185,7 @@ def _land(connection: Connection, values: dict[str, Any], folder: Path) -> Itera
     waiting = connection.execute(statement, values)
     for number, rows in enumerate(iter(partial(waiting.fetchmany, PAGE_ROWS), []), 1):
         path = folder / f"{number:010d}.json"
-        path.write_text(json.dumps({MODELS[folder.name].collection: [json.loads(raw) for (raw,) in rows]}), "utf-8")
+        files.write(path, json.dumps({MODELS[folder.name].collection: [json.loads(raw) for (raw,) in rows]}))
         yield path
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connector.cli import demo_folder
 from connector.cli.command import Run, command
 from connector.cli.commands import demo
 from connector.cli.console import err, out, print_json
@@ -96,7 +97,9 @@ def _against_portal(settings: Settings) -> Iterator[tuple[str, Mapping[str, str]
 @contextmanager
 def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The files of the demo, which a demo may have filled, and a portal and an org that are new each time."""
-    _take(folder)
+    demo_folder.claim(folder)
+    if not (folder / demo.CONFIG).is_file():
+        demo.fresh(folder)
     prepare(folder / "dagster", renew=True)
     with demo.sandbox(folder, scale) as settings:
         environment = {**demo.environment(folder, settings), "LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH": "true"}
@@ -104,17 +107,6 @@ def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[st
             adopt = [sys.executable, "-m", "connector.cli", "adopt", "--json"]
             subprocess.run(adopt, env=environment, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - our own
         yield "sandbox", environment
-
-
-def _take(folder: Path) -> None:
-    """See that the folder has the files of a demo. Raises SettingsError for one that holds something else."""
-    if (folder / demo.CONFIG).is_file():
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(
-            f"--folder {folder}: it is not empty and no demo made it.", remedy="Name a new folder, or an empty one."
-        )
-    demo.fresh(folder)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ key that is new, because a learner is, is asked for when people are read next.
 
 from pathlib import Path
 
+from connector import files
 from connector.salesforce.readback.read import Reading
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, statements
@@ -19,7 +20,7 @@ sql = statements(__package__)
 
 def spool_keys(connection: Connection, maps: Mapping, tenant_id: str, folder: Path) -> Path:
     """Write the keys to a file below `folder`, one JSON object a line: field, value, digest, asked."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     path = folder / "contact-keys.ndjson"
     query = sql("contact_keys", keys=keys_sql(maps.learner_rules), crosswalk=manual_sql(maps.manual))
     connection.execute(query, {"tenant_id": tenant_id})

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from connector import files
 from connector.errors import BadRequestError, ProtocolError
 from connector.progress import Progress
 from connector.salesforce.client import SalesforceClient
@@ -122,7 +123,7 @@ class Reader:
             log.info("%s is read in full: %s", readable.object, reading.full)
         else:
             wanted = [f"SystemModstamp >= {to_salesforce(self.known[readable.object].since)}", *wanted]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder)
         _spool(reading, (), self.folder)  # nothing may be asked for
         for condition in wanted:
             async for records in self.client.query(_soql(reading, condition), deleted=readable.deletable):
@@ -186,6 +187,6 @@ def _instant(name: str, answer: dict[str, Any], member: str) -> datetime | None:
 def _spool(reading: Reading, rows: Iterable[dict[str, Any]], folder: Path) -> None:
     path = folder / f"{reading.readable.object}-{len(reading.files):06d}.ndjson"
     lines = [json.dumps(row) + "\n" for row in rows]
-    path.write_text("".join(lines), "utf-8")
+    files.write(path, "".join(lines))
     reading.files.append(path)
     reading.rows += len(lines)
