@@ -23,7 +23,7 @@ from connector.cli import demo_folder
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
-from connector.cli.dagster_home import checkout, prepare
+from connector.cli.dagster_home import checkout, make_instance, prepare
 from connector.cli.tables import bars, records, sql, table
 from connector.errors import IncompleteError
 from connector.http.ratelimit import Gate
@@ -67,6 +67,7 @@ def demo(
     with sandbox(folder, scale) as settings:
         say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
         environs = environment(folder, settings)
+        make_instance(environs)
         syncs = [_sync(folder, environs, "1st: all")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
         say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")

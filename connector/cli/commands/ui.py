@@ -17,7 +17,7 @@ from connector.cli import demo_folder
 from connector.cli.command import Run, command
 from connector.cli.commands import demo
 from connector.cli.console import err, out, print_json
-from connector.cli.dagster_home import prepare
+from connector.cli.dagster_home import make_instance, prepare
 from connector.errors import LearnsyncError, SettingsError
 from connector.settings import Settings, load_settings, require_absorb
 
@@ -112,6 +112,7 @@ def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[st
 @contextmanager
 def _dagster(port: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Web pages and daemon; what they write goes to stderr. Both have ended when the context is left."""
+    make_instance(environment)  # pages and daemon begin at the same moment
     command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", HOST, "-p", str(port)]
     # A group of its own: Ctrl-C reaches us alone, and Dagster is told once. Told twice it leaves its processes behind.
     process = subprocess.Popen(  # noqa: S603 - our own command line
