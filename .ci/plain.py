@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 import venv
@@ -21,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS, STOP_SECONDS = 120, 60
+CALL_SECONDS, START_SECONDS, STOP_SECONDS = 900, 300, 60
 OF_A_CHECKOUT = re.compile(r"\bmake\s+\w+|\.venv")
 QUERY = """{ instance { daemonHealth { allDaemonStatuses { daemonType healthy } }
                         runQueueConfig { tagConcurrencyLimitsYaml } }
@@ -91,13 +92,17 @@ def pages(folder: Path, environment: Mapping[str, str]) -> None:
         [find("learnsync", environment), "ui", "--json", "--scale", "100", "--port", str(port)],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=(folder / "ui.log").open("wb"), text=True,
     )  # fmt: skip
+    overdue = threading.Timer(START_SECONDS, process.terminate)
+    overdue.start()
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
+        overdue.cancel()
         log = (folder / "ui.log").read_text("utf-8", "replace")
         assert line, f"learnsync ui ended with {process.wait()}:\n{log}"
         look(json.loads(line)["url"])
     finally:
+        overdue.cancel()
         process.send_signal(signal.SIGTERM)
         code = process.wait(STOP_SECONDS)
     assert code == 0, f"learnsync ui ended with {code} after SIGTERM"
@@ -136,7 +141,9 @@ def ask(url: str) -> dict[str, dict[str, dict[str, list[dict[str, str]]]]]:
 def call(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
     """Run a command to its end and return what it wrote; AssertionError with all of it where it fails."""
     program = [find(command[0], environment), *command[1:]]
-    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        program, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=CALL_SECONDS
+    )
     assert done.returncode == 0, f"`{' '.join(command[:2])}` ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout + (done.stderr if command[0] == "learnsync" else "")
 
