@@ -4,11 +4,14 @@ Without that file Dagster sends usage figures to its maker, and lets two runs of
 """
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from connector import files
-from connector.errors import SettingsError
+from connector.errors import LearnsyncError, SettingsError
 
 FILE = "dagster.yaml"
 
@@ -45,3 +48,12 @@ def prepare(home: Path, *, renew: bool = False) -> Path:
             remedy="Name a folder that this user may write to.",
         ) from None
     return home
+
+
+def make_instance(environment: Mapping[str, str]) -> None:
+    """Make Dagster's tables in DAGSTER_HOME before several processes need them. Raises LearnsyncError."""
+    command = [sys.executable, "-m", "pipelines.instance"]
+    made = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)  # noqa: S603 - our own
+    if made.returncode:
+        home = environment["DAGSTER_HOME"]
+        raise LearnsyncError(f"Dagster cannot make its files in {home}.", remedy="See what it wrote above.")

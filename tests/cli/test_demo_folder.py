@@ -26,10 +26,10 @@ def fill(folder: Path, *names: str) -> dict[str, str]:
     return contents(folder)
 
 
-@pytest.mark.parametrize("called", [["demo"], ["ui", "--sandbox"]], ids=["demo", "ui"])
-def test_a_folder_of_somebodys_own_is_refused_and_stays_as_it_is(called: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["demo"], ["ui", "--sandbox", "--port", "38127"]], ids=["demo", "ui"])
+def test_a_folder_of_somebodys_own_is_refused_and_stays_as_it_is(arguments: list[str], tmp_path: Path) -> None:
     before = fill(tmp_path / "own", *THEIRS)
-    command = [sys.executable, "-m", "connector.cli", *called, "--folder", str(tmp_path / "own")]
+    command = [sys.executable, "-m", "connector.cli", *arguments, "--folder", str(tmp_path / "own")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"learnsync: --folder {tmp_path / 'own'}: it is not empty")

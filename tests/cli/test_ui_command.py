@@ -41,12 +41,24 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
 HTTPServer((sys.argv[sys.argv.index("-h") + 1], int(sys.argv[sys.argv.index("-p") + 1])), Page).serve_forever()
 """
 
+# What `pipelines.instance` asks Dagster for.
+INSTANCE = """
+import contextlib, pathlib, types
+
+class DagsterInstance:
+    @staticmethod
+    def from_config(home):
+        pathlib.Path(home, "made").touch()
+        storages = dict.fromkeys(("run_storage", "event_log_storage", "schedule_storage"), True)
+        return contextlib.nullcontext(types.SimpleNamespace(**storages))
+"""
+
 
 @contextmanager
 def ui(folder: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
     package = folder / "dagster"  # the current folder is where `python -m` looks first
     package.mkdir(exist_ok=True)
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text(INSTANCE)
     (package / "__main__.py").write_text(STAND_IN)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEARNSYNC_", "DAGSTER"))}
     process = subprocess.Popen(
@@ -86,6 +98,7 @@ def test_without_settings_it_serves_a_sandbox_until_it_is_stopped(tmp_path: Path
         assert seen["DAGSTER_HOME"] == str(home)
         assert seen["LEARNSYNC_ABSORB__BASE_URL"].startswith("http://127.0.0.1:")
         assert (home / "dagster.yaml").read_bytes() == (REPO / "dagster.yaml").read_bytes()
+        assert (home / "made").is_file(), "two processes would make Dagster's tables at once"
         assert (tmp_path / "data" / "demo" / demo.CONFIG).is_file(), "a demo may use the folder afterwards"
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)

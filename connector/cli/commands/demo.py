@@ -23,7 +23,7 @@ from connector.cli import demo_folder
 from connector.cli.command import Outcome, Run, command
 from connector.cli.commands.push import REASONS
 from connector.cli.console import err, out
-from connector.cli.dagster_home import checkout, prepare
+from connector.cli.dagster_home import checkout, make_instance, prepare
 from connector.cli.tables import bars, records, sql, table
 from connector.errors import IncompleteError
 from connector.http.ratelimit import Gate
@@ -32,6 +32,7 @@ from connector.times import utc_now
 from connector.warehouse.database import Warehouse
 
 FOLDER = Path("data/demo")
+CONFIG = demo_folder.CONFIG
 CHANGES = {"edits": 40, "inserts": 12, "deletes": 0}
 START_SECONDS = 60
 JOB = "incremental_sync"
@@ -66,6 +67,7 @@ def demo(
     with sandbox(folder, scale) as settings:
         say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
         environs = environment(folder, settings)
+        make_instance(environs)
         syncs = [_sync(folder, environs, "1st: all")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
         say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")
@@ -77,13 +79,13 @@ def demo(
 
 
 def fresh(folder: Path) -> None:
-    """A folder with the files of a new demo, in place of those of the one before. Raises SettingsError."""
+    """A folder with the files of a new demo; what an earlier demo made there is removed. Raises SettingsError."""
     demo_folder.claim(folder)
     demo_folder.clear(folder)
     prepare(folder / "dagster")
     places = {"path": folder / "warehouse.duckdb", "publish_path": folder / "learning.duckdb"}
     lines = [f"{name} = {json.dumps(str(path))}\n" for name, path in places.items()]
-    files.write(folder / demo_folder.CONFIG, "".join([demo_folder.CONFIG_TITLE, "[warehouse]\n", *lines]))
+    files.write(folder / CONFIG, "".join([demo_folder.CONFIG_TITLE, "[warehouse]\n", *lines]))
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def environment(folder: Path, settings: dict[str, str]) -> dict[str, str]:
     return {
         **inherited,
         **settings,
-        "LEARNSYNC_CONFIG": str(folder / demo_folder.CONFIG),
+        "LEARNSYNC_CONFIG": str(folder / CONFIG),
         "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "100",
         "DAGSTER_HOME": str((folder / "dagster").resolve()),
     }
@@ -157,7 +159,7 @@ def hints(folder: Path, example: str) -> list[str]:
     """Commands to go on with; `example` is an enrollment id."""
     program, elsewhere = _program(), "" if folder == FOLDER else f" --folder {folder}"
     pages = "make ui" if checkout() == Path.cwd() and not elsewhere else f"{program} ui --sandbox{elsewhere}"
-    prefix = f"LEARNSYNC_CONFIG={folder / demo_folder.CONFIG} {program}"
+    prefix = f"LEARNSYNC_CONFIG={folder / CONFIG} {program}"
     return [pages, f"{prefix} status", f"{prefix} explain {example}"]
 
 

@@ -17,7 +17,7 @@ from connector.cli import demo_folder
 from connector.cli.command import Run, command
 from connector.cli.commands import demo
 from connector.cli.console import err, out, print_json
-from connector.cli.dagster_home import prepare
+from connector.cli.dagster_home import make_instance, prepare
 from connector.errors import LearnsyncError, SettingsError
 from connector.settings import Settings, load_settings, require_absorb
 
@@ -97,7 +97,9 @@ def _against_portal(settings: Settings) -> Iterator[tuple[str, Mapping[str, str]
 @contextmanager
 def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The files of the demo, which a demo may have filled, and a portal and an org that are new each time."""
-    _take(folder)
+    demo_folder.claim(folder)
+    if not (folder / demo.CONFIG).is_file():
+        demo.fresh(folder)
     prepare(folder / "dagster", renew=True)
     with demo.sandbox(folder, scale) as settings:
         environment = {**demo.environment(folder, settings), "LEARNSYNC_SALESFORCE__LEARNINGS_GRAPH": "true"}
@@ -107,16 +109,10 @@ def _against_sandbox(folder: Path, scale: int) -> Iterator[tuple[str, Mapping[st
         yield "sandbox", environment
 
 
-def _take(folder: Path) -> None:
-    """See that the folder has the files of a demo. Raises SettingsError for one that holds something else."""
-    demo_folder.claim(folder)
-    if not (folder / demo_folder.CONFIG).is_file():
-        demo.fresh(folder)
-
-
 @contextmanager
 def _dagster(port: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Web pages and daemon; what they write goes to stderr. Both have ended when the context is left."""
+    make_instance(environment)  # pages and daemon begin at the same moment
     command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", HOST, "-p", str(port)]
     # A group of its own: Ctrl-C reaches us alone, and Dagster is told once. Told twice it leaves its processes behind.
     process = subprocess.Popen(  # noqa: S603 - our own command line
