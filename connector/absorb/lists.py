@@ -27,8 +27,8 @@ LIST_PATHS = {
     "courses": "/courses",
     "enrollments": "/courses/{scope}/enrollments",
 }
-MOST_PAGES = 10_000  # of one list, where no setting says it
-_LONGER = f"If the list really is that long, raise {variable('absorb', 'max_pages_per_list')}."
+MOST_PAGES = 20_000  # of one list, where no setting says it
+_LONGER = f"If the list really is that long, raise {variable('limits', 'list_pages')}."
 
 
 @dataclass(frozen=True, slots=True)

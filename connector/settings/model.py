@@ -113,8 +113,6 @@ class AbsorbSettings(_AbsorbLogin):
     concurrency: int = Field(8, ge=1, le=64)
     overlap_minutes: float = Field(30, ge=0, le=60 * 24 * 30)
     page_size: int = Field(1000, ge=1, le=1000)
-    # A list that shows no end within so many pages is left for the next pull.
-    max_pages_per_list: int = Field(10_000, ge=1, le=1_000_000)
     max_staleness_minutes: float = Field(0, ge=0, le=60 * 24 * 30)
     reconcile_days: float = Field(7, ge=0, le=3650)
     # NoDecode: a comma list in the environment, not JSON.

@@ -22,7 +22,7 @@ from connector.cli.commands.rejects import retry
 from connector.errors import IncompleteError
 from connector.sandbox.portal import Portal
 from connector.sandbox.portal.generator import generate
-from connector.settings import Settings
+from connector.settings import LimitSettings, Settings
 from connector.warehouse.database import Warehouse
 
 MARK = "@@"
@@ -281,18 +281,19 @@ def test_a_list_that_serves_the_same_page_for_ever_is_left(stage: Stage, setting
 
 
 def test_a_list_of_more_pages_than_allowed_goes_on_with_the_next_pull(stage: Stage, tmp_path: Path) -> None:
-    settings = stage.settings(tmp_path / "warehouse.duckdb", page_size=10, max_pages_per_list=3)
+    settings = stage.settings(tmp_path / "warehouse.duckdb", page_size=10)
+    settings = settings.model_copy(update={"limits": LimitSettings(list_pages=3)})
     allowed = stage.settings(tmp_path / "warehouse.duckdb", page_size=1000)
     pull(allowed, "catalogue", PullOptions(streams=["departments", "users", "courses"]))
     loaded = -1
     while not (report := pull(settings, f"run {loaded}", PullOptions(streams=["enrollments"]))).complete:
         for message in failures(report)["enrollments"].values():
             assert "no end after 3 pages" in message
-            assert "LEARNSYNC_ABSORB__MAX_PAGES_PER_LIST" in message
+            assert "LEARNSYNC_LIMITS__LIST_PAGES" in message
         loaded, before = len(held(settings, "enrollments")), loaded
         assert loaded > before
     assert loaded > 0
     assert_truth(settings, stage)
-    with pytest.raises(IncompleteError, match="MAX_PAGES_PER_LIST") as failure:
+    with pytest.raises(IncompleteError, match="LIMITS__LIST_PAGES") as failure:
         pull(settings, "users", PullOptions(streams=["users"], full=True))
     assert failure.value.exit_code == 1

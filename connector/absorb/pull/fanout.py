@@ -114,7 +114,7 @@ class FanOut:
         stream, client = self._report.stream, self._context.client
         path, name = LIST_PATHS[stream].format(scope=scope), f"{stream} of {scope}"
         remedy = "Rows that were read are kept; the watermark stays, so the next pull reads the list again."
-        collection, most_pages = STREAMS[stream].collection, self._context.settings.absorb.max_pages_per_list
+        collection, most_pages = STREAMS[stream].collection, self._context.settings.limits.list_pages
         return read_list(client, walk, path, collection, kind=stream, name=name, remedy=remedy, most_pages=most_pages)
 
 
