@@ -43,6 +43,7 @@ async def listed(client: LearningRecordsApi) -> list[Any]:
     return [record async for record in client.list()]
 
 
+@pytest.mark.property
 @pytest.mark.parametrize("name", ["get", "list", "create"])
 @hypothesis_settings(max_examples=examples(40))
 @given(data=st.data())

@@ -450,6 +450,7 @@ def ids_in(body: bytes) -> set[str]:
     return {record["Id"] for record in json.loads(body)["records"]}
 
 
+@pytest.mark.property
 @pytest.mark.parametrize("name", ACTS)
 @hypothesis_settings(
     max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -62,6 +62,7 @@ def graph(body: bytes) -> LearningsGraph:
     return LearningsGraph(cast(SalesforceClient, Served(body)), KEY)
 
 
+@pytest.mark.property
 @hypothesis_settings(max_examples=examples(120))
 @given(odd_json(GRAPH))
 def test_any_answer_about_a_learning_is_read_or_an_error_of_ours(body: bytes) -> None:
@@ -77,6 +78,7 @@ def test_any_answer_about_a_learning_is_read_or_an_error_of_ours(body: bytes) ->
         updated(ITEM, found, IDS, ["c3"])
 
 
+@pytest.mark.property
 @pytest.mark.parametrize("good", [MANAGED, REFUSED])
 @hypothesis_settings(max_examples=examples(60))
 @given(data=st.data())
@@ -96,6 +98,7 @@ def test_ordinary_answers_are_read() -> None:
     assert asyncio.run(graph(b'{"learning": null}').find("c1")) is None
 
 
+@pytest.mark.property
 @hypothesis_settings(max_examples=examples(100))
 @given(
     odd_json({"Id": "0vA1", "AssigneeId": "005", "LearningItemId": "0vL", "StartDate": None, "DueDate": "2026-01-05"})

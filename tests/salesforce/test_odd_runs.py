@@ -18,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from odd import odd_csv, odd_json
 from odd_org import OddOrg, Said, quiet
-from support import Row, examples
+from support import Row
 from test_push import COURSE, ENROLLMENT, assert_org_is_the_map, catch_up, enrollments, ledger
 
 from connector.errors import IncompleteError, LearnsyncError, LimitError, ProtocolError
@@ -223,7 +223,7 @@ def test_odd_answers_lose_nothing(
 
 
 @pytest.mark.soak
-@generated(examples(200))
+@generated(100)
 @given(data=st.data())
 def test_many_odd_answers_lose_nothing(
     start: Any, script_of_a_day: list[tuple[int, bytes]], tmp_path_factory: pytest.TempPathFactory, data: Any
