@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from connector import files
+
 log = logging.getLogger(__name__)
 
 # Column of the table of results → column of the file, beside the key.
@@ -22,7 +24,7 @@ def extract(file: Path, key: str) -> Path:
     An empty file (204, or no body) has no rows. Raises ValueError, which says why, for one that cannot be trusted.
     """
     rows = file.with_suffix(".ndjson")
-    with file.open(encoding="utf-8-sig", newline="") as lines, rows.open("w", encoding="utf-8") as out:
+    with file.open(encoding="utf-8-sig", newline="") as lines, files.open_text(rows) as out:
         try:
             out.writelines(json.dumps(row) + "\n" for row in _rows(csv.reader(lines, strict=True), key))
         except UnicodeDecodeError:
