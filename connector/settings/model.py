@@ -167,6 +167,8 @@ class WarehouseSettings(_Section):
     publish_path: Path = Path("data/learning.duckdb")
     lock_timeout_seconds: float = Field(60, ge=0, le=3600)
     keep_landing: bool = False
+    # A pull needs room for the pages on their way, the log and the rows; 0: it begins however little is left.
+    min_free_mb: int = Field(100, ge=0, le=10_000_000)
 
     @property
     def landing(self) -> Path:

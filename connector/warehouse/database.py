@@ -7,7 +7,7 @@ by the numbered migrations that it lacks.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,12 +17,15 @@ from tempfile import TemporaryFile
 from typing import Self
 
 import duckdb
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_delay, stop_any, stop_when_event_set, wait_random
 
+from connector import machine, stopping
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
+from connector.warehouse.creation import create
 from connector.warehouse.engine import Engine
-from connector.warehouse.foreign import PATH_VARIABLE, refuse_foreign
+from connector.warehouse.foreign import refuse_foreign
+from connector.warehouse.trouble import PATH_VARIABLE, first_line, told
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -59,7 +62,8 @@ def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # what broke off may have ended the transaction already
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT" if keep else "ROLLBACK")
 
@@ -111,7 +115,7 @@ def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path)
     except duckdb.Error as failure:
         raise WarehouseError(
             f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
-            f" {str(failure).splitlines()[0]}",
+            f" {first_line(failure)}",
             remedy="Point the variable at a file that only learnsync writes, or at a new one.",
         ) from None
 
@@ -141,8 +145,16 @@ def require_place(path: Path) -> None:
 def _no_folder(path: Path, failure: OSError) -> WarehouseError:
     return WarehouseError(
         f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
-        remedy="Point the variable at a file in a folder that this user may write to.",
+        remedy=machine.REMEDIES[number]
+        if (number := failure.errno) in machine.WITHOUT_PATH
+        else "Point the variable at a file in a folder that this user may write to.",
     )
+
+
+def _fill(connection: Connection, path: Path) -> None:
+    """Every table of a warehouse, in a file that has none."""
+    connection.execute(SETTINGS)
+    migrate(connection, path)
 
 
 class Warehouse:
@@ -181,17 +193,23 @@ class Warehouse:
     def connect(self) -> Iterator[Connection]:
         """A read-write connection. Raises WarehouseLockedError (another process keeps the file), WarehouseError."""
         engine, connection = self._open()
+        failed = True
         try:
-            connection.execute(SETTINGS)
-            if not self._migrated:
-                self.is_new = 1 in migrate(connection, self.path) or self.is_new
-                self._migrated = True
-            while self._guards:
-                self._guards[0](connection)
-                self._guards.pop(0)
-            yield connection
+            with told(self.path), stopping.interruptible(connection.interrupt):
+                self._prepare(connection)
+                yield connection
+            failed = False
         finally:
-            engine.close(connection)
+            engine.close(connection, quiet=failed)
+
+    def _prepare(self, connection: Connection) -> None:
+        connection.execute(SETTINGS)
+        if not self._migrated:
+            self.is_new = 1 in migrate(connection, self.path) or self.is_new
+            self._migrated = True
+        while self._guards:
+            self._guards[0](connection)
+            self._guards.pop(0)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -202,15 +220,19 @@ class Warehouse:
     def _open(self) -> tuple[Engine, Connection]:
         retrying = Retrying(
             retry=retry_if_exception(_is_lock_error),
-            stop=stop_after_delay(self._lock_timeout),
+            stop=stop_any(stop_after_delay(self._lock_timeout), stop_when_event_set(stopping.asked)),
             wait=wait_random(0.02, 0.25),
             reraise=True,
         )
         try:
-            self.is_new = self.is_new or not self.path.exists()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return retrying(Engine.open, self.path)
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
+            with told(self.path):
+                return retrying(Engine.open, self.path)
         except duckdb.Error as failure:
+            if stopping.requested():
+                raise KeyboardInterrupt from failure
             raise self._explain(failure) from None
         except OSError as failure:
             raise _no_folder(self.path, failure) from None
@@ -225,8 +247,7 @@ class Warehouse:
                 f" {variable('warehouse', 'lock_timeout_seconds')}. To look at data meanwhile, open the published copy"
                 f" ({variable('warehouse', 'publish_path')}).",
             )
-        first_line = str(failure).splitlines()[0]
         return WarehouseError(
-            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line}",
+            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line(failure)}",
             remedy="Point the variable at a DuckDB file, or at a new file in a folder that this user may write to.",
         )

@@ -50,8 +50,11 @@ class Engine:
             engine._users += 1
             return engine, engine._base.cursor()
 
-    def close(self, connection: Connection) -> None:
-        """End a connection, rolling back what it left open, and detach the file after the last one."""
+    def close(self, connection: Connection, *, quiet: bool = False) -> None:
+        """End a connection, rolling back what it left open, and detach the file after the last one.
+
+        A failure to detach is logged; where `quiet`, not as a warning, since what failed before it is told.
+        """
         connection.close()
         with self.guard:
             self._users -= 1
@@ -60,5 +63,6 @@ class Engine:
             try:
                 self._base.execute("DETACH warehouse")
             except duckdb.Error as failure:  # what was committed is in the file or beside it, in its log
-                log.warning("%s could not be detached: %s", self._key[1], failure)
+                level = logging.DEBUG if quiet else logging.WARNING
+                log.log(level, "%s could not be detached: %s", self._key[1], str(failure).replace("\n", " "))
                 self.kept.pop(self._key)._base.close()

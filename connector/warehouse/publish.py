@@ -1,5 +1,6 @@
 """The analysts' file: a whole copy, put in place atomically, so that readers never meet the writer's lock."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -7,12 +8,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from connector import machine
 from connector.errors import WarehouseError
 from connector.settings import Settings, variable
 from connector.warehouse import runs
-from connector.warehouse.database import Warehouse
+from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.drafts import clear_drafts
+from connector.warehouse.room import copy_bytes, require_room
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import literal
+from connector.warehouse.trouble import refusal
+
+log = logging.getLogger(__name__)
+
+PUBLISH_VARIABLE = variable("warehouse", "publish_path")
+# From this version on a file has an id, which its log repeats: DuckDB applies no log to a file that it is not of.
+STORAGE = "v1.4.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,10 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
     started = time.monotonic()
     with _draft_of(target) as draft, Warehouse.existing(settings).connect() as connection:
         runs.note_begun(connection, run_id)
-        connection.execute(f"ATTACH {literal(draft)} AS draft")
-        connection.execute("COPY FROM DATABASE warehouse TO draft")
-        connection.execute("DETACH draft")
+        require_room(target, copy_bytes(connection, target), "the copy", PUBLISH_VARIABLE)
+        with attached(connection, draft, target):
+            connection.execute("COPY FROM DATABASE warehouse TO draft")
+        clear_log(target)
         draft.replace(target)
         report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
         if close:
@@ -49,13 +63,15 @@ def _draft_of(target: Path) -> Iterator[Path]:
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear_drafts(target)
+        clear_drafts(target, "draft")
         draft.unlink(missing_ok=True)
         yield draft
     except OSError as failure:
         raise WarehouseError(
-            f"{variable('warehouse', 'publish_path')} = {target}: cannot be written ({failure.strerror or failure}).",
-            remedy="Point the variable at a file in a folder that this user may write to.",
+            f"{PUBLISH_VARIABLE} = {target}: cannot be written ({failure.strerror or failure}).",
+            remedy=machine.REMEDIES[number]
+            if (number := failure.errno) in machine.WITHOUT_PATH
+            else "Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):
@@ -63,19 +79,29 @@ def _draft_of(target: Path) -> Iterator[Path]:
                 left.unlink(missing_ok=True)
 
 
-def _clear_drafts(target: Path) -> None:
-    """Remove copies that killed processes left half-made: they are as large as the file, and hold people's data."""
-    for left in target.parent.glob(f".{target.name}.*.draft*"):
-        pid = left.name.removeprefix(f".{target.name}.").partition(".")[0]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            left.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
+@contextmanager
+def attached(connection: Connection, draft: Path, target: Path) -> Iterator[None]:
+    """The database `draft`, to be filled; whole in its file when this is left, and detached however it is left."""
+    connection.execute(f"ATTACH {literal(draft)} AS draft (STORAGE_VERSION '{STORAGE}')")
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's, but alive
-        pass
-    return True
+        yield
+        connection.execute("CHECKPOINT draft")
+    except BaseException as failure:
+        for statement in ("ROLLBACK", "DETACH draft"):
+            with suppress(duckdb.Error):
+                connection.execute(statement)
+        if told := refusal(failure, f"{PUBLISH_VARIABLE} = {target}"):
+            raise told from None
+        raise
+    connection.execute("DETACH draft")
+
+
+def clear_log(target: Path) -> None:
+    """Remove the log that a session which broke off left beside the published file: it is of the file before.
+
+    A session that is open now may leave another one, later. DuckDB refuses that one: see STORAGE.
+    """
+    left = target.with_name(target.name + ".wal")
+    if left.exists():
+        left.unlink()
+        log.warning("removed %s: somebody wrote into the published file, which each publish replaces", left)
