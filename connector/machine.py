@@ -5,6 +5,9 @@ Each refusal is told apart by its number (OSError) or by the text in which DuckD
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from connector.errors import LearnsyncError, ResourceError
 
@@ -54,6 +57,17 @@ def explain(failure: BaseException) -> LearnsyncError | None:
         return ResourceError(f"{failure.strerror}.", remedy=REMEDIES[failure.errno]) if found else None
     named = failure.filename2 or failure.filename
     return ResourceError(f"{os.fsdecode(named)}: {failure.strerror}.", remedy=REMEDIES[failure.errno])
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in an OSError that does not: one of a write that began well and found no more room."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.filename is None and failure.errno in REMEDIES:
+            failure.filename = str(path)
+        raise
 
 
 def remedy_in(text: str) -> str:

@@ -25,6 +25,7 @@ from connector.errors import (
     ApiBudgetError,
     ApiError,
     AuthenticationError,
+    DamagedError,
     IdentityError,
     IncompleteError,
     LearnsyncError,
@@ -323,6 +324,8 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
         # A target that fails is no reason not to look what became of the records of another.
         if has_org and not sync.out_of_calls:
             read = sync.attempt("readback", lambda: run_check(settings, read_options))
+    except (ResourceError, DamagedError):
+        raise  # a publish would meet the same
     except Exception:
         run_publish(settings)  # analysts get what was pulled and built whatever a target says
         raise
@@ -358,8 +361,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
-        except IdentityError:
-            raise  # whatever is built and published after that would be of two systems
+        except (IdentityError, ResourceError, DamagedError):
+            raise  # what is built and published after that would be of two systems; or cannot be written
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":

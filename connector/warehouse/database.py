@@ -225,10 +225,10 @@ class Warehouse:
             reraise=True,
         )
         try:
-            if not self.path.exists():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
             with told(self.path):
+                if not self.path.exists():
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
                 return retrying(Engine.open, self.path)
         except duckdb.Error as failure:
             if stopping.requested():

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import duckdb
 
+from connector import machine
 from connector.warehouse.foreign import look_before_replay
 from connector.warehouse.statements import literal
 
@@ -53,7 +54,8 @@ class Engine:
     def close(self, connection: Connection, *, quiet: bool = False) -> None:
         """End a connection, rolling back what it left open, and detach the file after the last one.
 
-        A failure to detach is logged; where `quiet`, not as a warning, since what failed before it is told.
+        A failure to detach is logged; not as a warning where what failed is told anyway: before this (`quiet`), or,
+        for want of room, when the file is opened again.
         """
         connection.close()
         with self.guard:
@@ -63,6 +65,6 @@ class Engine:
             try:
                 self._base.execute("DETACH warehouse")
             except duckdb.Error as failure:  # what was committed is in the file or beside it, in its log
-                level = logging.DEBUG if quiet else logging.WARNING
+                level = logging.INFO if quiet or machine.remedy_in(str(failure)) else logging.WARNING
                 log.log(level, "%s could not be detached: %s", self._key[1], str(failure).replace("\n", " "))
                 self.kept.pop(self._key)._base.close()

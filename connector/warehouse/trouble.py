@@ -53,7 +53,7 @@ def refusal(failure: BaseException, where: str) -> ResourceError | None:
     if isinstance(failure, MemoryError):
         return ResourceError(f"{where}: there is not enough memory.", remedy=machine.NO_MEMORY)
     remedy = machine.remedy_in(str(failure)) if isinstance(failure, KINDS) else ""
-    return ResourceError(f"{where}: {first_line(failure)}", remedy=remedy) if remedy else None
+    return ResourceError(f"{where}: {first_line(failure).rstrip('.')}.", remedy=remedy) if remedy else None
 
 
 def is_damage(failure: Exception) -> bool:
