@@ -5,8 +5,7 @@ Each refusal is told apart by its number (OSError) or by the text in which DuckD
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 from pathlib import Path
 
 from connector.errors import LearnsyncError, ResourceError
@@ -36,7 +35,8 @@ REMEDIES = {
 }
 # Those that need no path to be understood.
 WITHOUT_PATH = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-# Those that DuckDB's text is searched for: any other one says that a path is wrong, which a setting names.
+OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What is scarce, or broken, whichever path a setting names.
 SCARCE = (*WITHOUT_PATH, errno.EROFS, errno.EIO)
 # How a limit on memory shows where something is started: threads are refused (EAGAIN), not memory.
 THREADS = ("can't start new thread", "thread constructor failed", "Resource temporarily unavailable")
@@ -46,38 +46,31 @@ MEMORY = ("Out of Memory", "failed to allocate", "std::bad_alloc", "Cannot alloc
 TEMPORARY = "max_temp_directory_size"
 
 
-def explain(failure: BaseException) -> LearnsyncError | None:
-    """The failure in a person's words, or None where it is none of the machine's."""
+def explain(failure: BaseException, beside: Path | None = None) -> LearnsyncError | None:
+    """The failure in a person's words, or None where it is none of the machine's.
+
+    A write that began well and found no more room does not say where: it was `beside` this file.
+    """
     if isinstance(failure, MemoryError) or (isinstance(failure, RuntimeError) and _is_memory(str(failure))):
         return ResourceError("There is not enough memory.", remedy=NO_MEMORY)
     if not isinstance(failure, OSError) or failure.errno not in REMEDIES:
         return None
-    if failure.filename is None:
-        found = failure.errno in WITHOUT_PATH
-        return ResourceError(f"{failure.strerror}.", remedy=REMEDIES[failure.errno]) if found else None
     named = failure.filename2 or failure.filename
-    return ResourceError(f"{os.fsdecode(named)}: {failure.strerror}.", remedy=REMEDIES[failure.errno])
+    if named is not None:
+        where = f"{os.fsdecode(named)}: "
+    elif failure.errno in WITHOUT_PATH:
+        where = f"Beside {beside}: " if beside and failure.errno in OF_A_DISK else ""
+    else:
+        return None
+    return ResourceError(f"{where}{failure.strerror}.", remedy=REMEDIES[failure.errno])
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Name the file in an OSError that does not: one of a write that began well and found no more room."""
-    try:
-        yield
-    except OSError as failure:
-        if failure.filename is None and failure.errno in REMEDIES:
-            failure.filename = str(path)
-        raise
-
-
-def remedy_in(text: str) -> str:
-    """What helps against the refusal that a text names; empty where it names none."""
+def remedy_in(text: str, numbers: Container[int] = SCARCE) -> str:
+    """What helps against the refusal that a text of DuckDB names, one of these `numbers`; empty where it names none."""
     if TEMPORARY in text:
         return NO_ROOM
-    named = next(
-        (remedy for number, remedy in REMEDIES.items() if number in SCARCE and os.strerror(number) in text), ""
-    )
-    return named or (NO_MEMORY if _is_memory(text) else "")
+    named = (remedy for number, remedy in REMEDIES.items() if number in numbers and os.strerror(number) in text)
+    return next(named, "") or (NO_MEMORY if _is_memory(text) else "")
 
 
 def _is_memory(text: str) -> bool:

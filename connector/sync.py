@@ -78,7 +78,7 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     try:
         report = work(run.run_id, close)
     except BaseException as failure:
-        told = machine.explain(failure) or failure
+        told = machine.explain(failure, beside=settings.warehouse.path) or failure
         if runs.is_open(run):
             _record_failure(settings, run, told)
         if told is failure:

@@ -20,7 +20,7 @@ from typing import Any, TypedDict, Unpack
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from connector import __version__, machine
+from connector import __version__
 from connector.errors import SettingsError, UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
@@ -143,7 +143,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             if sink is None or not response.is_success:
                 body = await response.aread()
             else:
-                with machine.writing(sink), sink.open("wb") as file:
+                with sink.open("wb") as file:
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         file.write(chunk)
             return Answer(method, path, response.status_code, response.headers, body)

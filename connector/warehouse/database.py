@@ -25,7 +25,7 @@ from connector.settings import Settings, variable
 from connector.warehouse.creation import create
 from connector.warehouse.engine import Engine
 from connector.warehouse.foreign import refuse_foreign
-from connector.warehouse.trouble import PATH_VARIABLE, first_line, told
+from connector.warehouse.trouble import PATH_VARIABLE, explain, first_line, told
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -113,7 +113,7 @@ def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path)
         connection.execute(text)
         connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
     except duckdb.Error as failure:
-        raise WarehouseError(
+        raise explain(failure, path) or WarehouseError(
             f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
             f" {first_line(failure)}",
             remedy="Point the variable at a file that only learnsync writes, or at a new one.",
@@ -225,19 +225,18 @@ class Warehouse:
             reraise=True,
         )
         try:
-            with told(self.path):
-                if not self.path.exists():
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                    self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
-                return retrying(Engine.open, self.path)
-        except duckdb.Error as failure:
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
+            return retrying(Engine.open, self.path)
+        except (duckdb.Error, MemoryError) as failure:
             if stopping.requested():
                 raise KeyboardInterrupt from failure
-            raise self._explain(failure) from None
+            raise explain(failure, self.path) or self._explain(failure) from None
         except OSError as failure:
             raise _no_folder(self.path, failure) from None
 
-    def _explain(self, failure: duckdb.Error) -> WarehouseError:
+    def _explain(self, failure: Exception) -> WarehouseError:
         if _is_lock_error(failure):
             holder = re.search(r"held in (.+?)\. ", str(failure) + " ")
             by = f" ({holder[1]})" if holder else ""

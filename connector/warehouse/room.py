@@ -37,6 +37,16 @@ def require_room_to_pull(settings: Settings) -> None:
     require_room(settings.warehouse.path, needed, f"a pull by {MIN_FREE}", variable("warehouse", "path"))
 
 
+def room(settings: Settings) -> tuple[str, str]:
+    """(what is free for a pull and a publish, a remedy where the publish may not fit). Raises ResourceError."""
+    require_room_to_pull(settings)
+    path, target = settings.warehouse.path, settings.warehouse.publish_path
+    needed = next((file.stat().st_size for file in (target, path) if file.is_file()), 0)
+    beside, there = free_bytes(path), free_bytes(target)
+    text = f"{megabytes(beside)} free beside the warehouse, {megabytes(there)} for a publish of {megabytes(needed)}"
+    return text, NO_ROOM if there is not None and there < needed else ""
+
+
 def copy_bytes(connection: Connection, target: Path) -> int:
     """About how large the next published file will be: as the one before, or else as what the warehouse uses."""
     if target.is_file():
@@ -48,6 +58,6 @@ def copy_bytes(connection: Connection, target: Path) -> int:
     return int(found[0]) if found else 0
 
 
-def megabytes(size: int) -> str:
+def megabytes(size: int | None) -> str:
     """A size for a person."""
-    return f"{size / MEGABYTE:,.1f} MB"
+    return "an unknown number of MB" if size is None else f"{size / MEGABYTE:,.1f} MB"

@@ -9,7 +9,6 @@ import itertools
 import time
 from typing import Self
 
-from connector import machine
 from connector.absorb.pull.options import Context, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
@@ -45,8 +44,7 @@ class Landing:
         """Land a page of `rows` rows as received."""
         if rows:
             path = self._folder / f"{next(self._numbers):010d}.json"
-            with machine.writing(path):
-                path.write_bytes(body)
+            path.write_bytes(body)
             await self.put(Batch(self._report.stream, files=[path], rows=rows))
 
     async def put(self, part: Batch) -> None:
