@@ -40,7 +40,14 @@ OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SCARCE = (*WITHOUT_PATH, errno.EROFS, errno.EIO)
 # How a limit on memory shows where something is started: threads are refused (EAGAIN), not memory.
 THREADS = ("can't start new thread", "thread constructor failed", "Resource temporarily unavailable")
-MEMORY = ("Out of Memory", "failed to allocate", "std::bad_alloc", "Cannot allocate memory", *THREADS)
+MEMORY = (
+    "Out of Memory",
+    "ailed to allocate",
+    "std::bad_alloc",
+    "annot allocate memory",
+    "failed to map segment",
+    *THREADS,
+)
 
 # DuckDB calls a disk too full to spill a query to a lack of memory, and names this setting.
 TEMPORARY = "max_temp_directory_size"
@@ -51,7 +58,7 @@ def explain(failure: BaseException, beside: Path | None = None) -> LearnsyncErro
 
     A write that began well and found no more room does not say where: it was `beside` this file.
     """
-    if isinstance(failure, MemoryError) or (isinstance(failure, RuntimeError) and _is_memory(str(failure))):
+    if isinstance(failure, MemoryError) or (not isinstance(failure, LearnsyncError) and _is_memory(str(failure))):
         return ResourceError("There is not enough memory.", remedy=NO_MEMORY)
     if not isinstance(failure, OSError) or failure.errno not in REMEDIES:
         return None

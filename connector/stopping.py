@@ -91,17 +91,16 @@ def _interrupt(left: threading.Event) -> None:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[list[int]]:
-    """SIGTERM ends a command as Ctrl-C does; yields the numbers of the SIGTERMs that came. For the main thread.
+def ended_by_signals(came: list[int]) -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does; its number is put into `came`. Does nothing outside the main thread.
 
     A shell without job control starts `command &` with SIGINT ignored. Then Ctrl-C stays without effect, and SIGTERM
     still ends the command: SIGINT is blocked and no longer ignored, since asyncio stops a run in good order only where
     it finds Python's own handler of SIGINT.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield []
+        yield
         return
-    came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(number)
@@ -117,7 +116,7 @@ def ended_by_signals() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, stop)
     try:
         with watching():
-            yield came
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines import instance
+
 HOST = "127.0.0.1"
 
 
@@ -56,6 +58,7 @@ def _places(folder: Path) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     if Path("dagster.yaml").is_file():
         shutil.copy("dagster.yaml", home / "dagster.yaml")
+    instance.make(home.resolve())  # pages and daemon begin at the same moment
     return {
         "DAGSTER_HOME": str(home.resolve()),
         "LEARNSYNC_WAREHOUSE__PATH": str((folder / "warehouse.duckdb").resolve()),

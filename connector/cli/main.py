@@ -1,6 +1,7 @@
 """The entry point: finds the command, and turns every expected failure into one message and an exit code."""
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -59,8 +60,8 @@ def _root() -> None:
 
 def main() -> None:
     """Run a command and exit with its code: its own, a failure's, 2 for wrong usage, 130 or 143 after a signal."""
-    as_json = "--json" in sys.argv
-    with stopping.ended_by_signals() as terminated:
+    as_json, terminated, code = "--json" in sys.argv, list[int](), INTERRUPTED
+    with suppress(KeyboardInterrupt), stopping.ended_by_signals(terminated):
         code = _run(as_json=as_json)
     if code == INTERRUPTED:
         code = TERMINATED if terminated else INTERRUPTED
@@ -86,8 +87,10 @@ def _run(*, as_json: bool) -> int:
         told = failure if isinstance(failure, LearnsyncError) else machine.explain(failure)
         if told is None:
             raise
-        complain(told, as_json=as_json)
-        return told.exit_code
+        told.__cause__ = told.__context__ = None
+    # The failure is let go of, with all that it kept in memory: to say that there is none takes some.
+    complain(told.with_traceback(None), as_json=as_json)
+    return told.exit_code
 
 
 def _call(*, as_json: bool) -> int:

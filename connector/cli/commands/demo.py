@@ -62,6 +62,7 @@ def demo(
     with _sandbox(folder, scale) as settings:
         say(f"A portal with about {scale:,} enrollments and a Salesforce org are up on loopback.")
         environment = _environment(folder, settings)
+        subprocess.run([sys.executable, "-m", "pipelines.instance"], env=environment, check=True)
         syncs = [_sync(folder, environment, "1st: all")]
         changed = asyncio.run(_change(settings["LEARNSYNC_ABSORB__BASE_URL"]))
         say(f"Meanwhile in the portal: {len(changed['edits'])} enrollments edited, {len(changed['inserts'])} new.")
