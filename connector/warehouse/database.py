@@ -55,6 +55,17 @@ def count(connection: Connection, statement: str, values: object = None) -> int:
     return int(found[0] or 0) if found else 0
 
 
+def roll_back(connection: Connection) -> None:
+    """End the transaction where what broke off did not end it already.
+
+    A statement that the handler of a signal broke off still runs in DuckDB's own threads, and what comes next on its
+    connection waits for it: it is interrupted first.
+    """
+    connection.interrupt()
+    with suppress(duckdb.Error):
+        connection.execute("ROLLBACK")
+
+
 @contextmanager
 def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     """BEGIN … COMMIT on an open connection; any exception rolls everything back, and so does the end without `keep`."""
@@ -62,8 +73,7 @@ def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(duckdb.Error):  # what broke off may have ended the transaction already
-            connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     connection.execute("COMMIT" if keep else "ROLLBACK")
 
@@ -200,6 +210,8 @@ class Warehouse:
                 yield connection
             failed = False
         finally:
+            if failed:
+                connection.interrupt()  # see roll_back
             engine.close(connection, quiet=failed)
 
     def _prepare(self, connection: Connection) -> None:

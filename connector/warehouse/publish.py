@@ -1,6 +1,5 @@
 """The analysts' file: a whole copy, put in place atomically, so that readers never meet the writer's lock."""
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -12,20 +11,15 @@ import duckdb
 
 from connector import machine
 from connector.errors import WarehouseError
-from connector.settings import Settings, variable
+from connector.settings import Settings
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, roll_back
 from connector.warehouse.drafts import clear_drafts
 from connector.warehouse.room import copy_bytes, require_room
 from connector.warehouse.runs import Closing
+from connector.warehouse.stale_log import PUBLISH_VARIABLE, STORAGE, keep_out
 from connector.warehouse.statements import literal
 from connector.warehouse.trouble import refusal
-
-log = logging.getLogger(__name__)
-
-PUBLISH_VARIABLE = variable("warehouse", "publish_path")
-# From this version on a file has an id, which its log repeats: DuckDB applies no log to a file that it is not of.
-STORAGE = "v1.4.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,7 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
         require_room(target, copy_bytes(connection, target), "the copy", PUBLISH_VARIABLE)
         with attached(connection, draft, target):
             connection.execute("COPY FROM DATABASE warehouse TO draft")
-        clear_log(target)
+        keep_out(target)
         draft.replace(target)
         report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
         if close:
@@ -87,21 +81,10 @@ def attached(connection: Connection, draft: Path, target: Path) -> Iterator[None
         yield
         connection.execute("CHECKPOINT draft")
     except BaseException as failure:
-        for statement in ("ROLLBACK", "DETACH draft"):
-            with suppress(duckdb.Error):
-                connection.execute(statement)
+        roll_back(connection)
+        with suppress(duckdb.Error):
+            connection.execute("DETACH draft")
         if told := refusal(failure, f"{PUBLISH_VARIABLE} = {target}"):
             raise told from None
         raise
     connection.execute("DETACH draft")
-
-
-def clear_log(target: Path) -> None:
-    """Remove the log that a session which broke off left beside the published file: it is of the file before.
-
-    A session that is open now may leave another one, later. DuckDB refuses that one: see STORAGE.
-    """
-    left = target.with_name(target.name + ".wal")
-    if left.exists():
-        left.unlink()
-        log.warning("removed %s: somebody wrote into the published file, which each publish replaces", left)
