@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -102,18 +103,12 @@ def ended_by_signals(came: list[int]) -> Iterator[None]:
         yield
         return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):
-            handler(signal.SIGINT, frame)
-
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     before = {number: signal.getsignal(number) for number in STOPS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     if before[signal.SIGINT] is signal.SIG_IGN:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, partial(_as_sigint, came))
     try:
         with watching():
             yield
@@ -121,3 +116,11 @@ def ended_by_signals(came: list[int]) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _as_sigint(came: list[int], number: int, frame: FrameType | None) -> None:
+    """A handler that notes its signal and does what that of SIGINT does at this moment."""
+    came.append(number)
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(signal.SIGINT, frame)

@@ -100,9 +100,9 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
-    message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    outcome, message = "failed", str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
     if stopping.requested():
-        message = "interrupted"
+        outcome, message = "interrupted", "a signal ended it"
     if not is_there(settings):
         return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
@@ -112,7 +112,7 @@ def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -
         suppress(WarehouseError, ResourceError, KeyboardInterrupt),  # the failure itself is what to tell
         Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
     ):
-        runs.finish(connection, run, "failed", message)
+        runs.finish(connection, run, outcome, message)
 
 
 def as_stats(report: "DataclassInstance") -> dict[str, Any]:

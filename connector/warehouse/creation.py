@@ -5,15 +5,37 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import duckdb
 
+from connector import machine
 from connector.errors import WarehouseError
 from connector.warehouse.drafts import clear_drafts
 from connector.warehouse.statements import literal
 from connector.warehouse.trouble import PATH_VARIABLE
 
 ENDING = "new"
+
+
+def require_place(path: Path) -> None:
+    """Raise WarehouseError where a file at `path`, and the folders that lead to it, could not be made; makes none."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with TemporaryFile(dir=folder):  # has no name
+            return
+    except OSError as failure:
+        raise no_folder(path, failure) from None
+
+
+def no_folder(path: Path, failure: OSError) -> WarehouseError:
+    """What to say where the folder of the warehouse refused to take a file."""
+    return WarehouseError(
+        f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
+        remedy=machine.REMEDIES[number]
+        if (number := failure.errno) in machine.WITHOUT_PATH
+        else "Point the variable at a file in a folder that this user may write to.",
+    )
 
 
 def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], object]) -> bool:

@@ -13,16 +13,15 @@ from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Self
 
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, stop_any, stop_when_event_set, wait_random
 
-from connector import machine, stopping
+from connector import stopping
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, variable
-from connector.warehouse.creation import create
+from connector.warehouse.creation import create, no_folder
 from connector.warehouse.engine import Engine
 from connector.warehouse.foreign import refuse_foreign
 from connector.warehouse.trouble import PATH_VARIABLE, explain, first_line, told
@@ -142,25 +141,6 @@ def is_there(settings: Settings) -> bool:
         return True
 
 
-def require_place(path: Path) -> None:
-    """Raise WarehouseError where a file at `path`, and the folders that lead to it, could not be made; makes none."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        with TemporaryFile(dir=folder):  # has no name
-            return
-    except OSError as failure:
-        raise _no_folder(path, failure) from None
-
-
-def _no_folder(path: Path, failure: OSError) -> WarehouseError:
-    return WarehouseError(
-        f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
-        remedy=machine.REMEDIES[number]
-        if (number := failure.errno) in machine.WITHOUT_PATH
-        else "Point the variable at a file in a folder that this user may write to.",
-    )
-
-
 def _fill(connection: Connection, path: Path) -> None:
     """Every table of a warehouse, in a file that has none."""
     connection.execute(SETTINGS)
@@ -246,7 +226,7 @@ class Warehouse:
                 raise KeyboardInterrupt from failure
             raise explain(failure, self.path) or self._explain(failure) from None
         except OSError as failure:
-            raise _no_folder(self.path, failure) from None
+            raise no_folder(self.path, failure) from None
 
     def _explain(self, failure: Exception) -> WarehouseError:
         if _is_lock_error(failure):

@@ -73,7 +73,7 @@ def test_a_publish_is_interrupted_and_leaves_no_draft(path: Path, number: signal
     assert json.loads(printed)["exit_code"] == CODES[number]
     assert sorted(file.name for file in path.parent.iterdir()) == [target.name, path.name]
     assert target.read_bytes() == before
-    assert last_run(path) == ("publish", "failed", "interrupted")
+    assert last_run(path) == ("publish", "interrupted", "a signal ended it")
     run_publish(load_settings())
 
 
@@ -83,7 +83,7 @@ def test_a_background_job_that_ignores_ctrl_c_ends_on_sigterm(path: Path) -> Non
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.5)
     ended(process, signal.SIGTERM)
-    assert last_run(path) == ("build", "failed", "interrupted")
+    assert last_run(path) == ("build", "interrupted", "a signal ended it")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_sync_that_loads_is_interrupted_and_the_next_one_brings_all(
         for name, value in box.settings().items():
             monkeypatch.setenv(name, value)
         ended(begun("load", "sync", in_background=in_background), number)
-        assert last_run(path) == ("pull", "failed", "interrupted")
+        assert last_run(path) == ("pull", "interrupted", "a signal ended it")
         assert [file.name for file in path.parent.iterdir() if "draft" in file.name] == []
         subprocess.run([sys.executable, "-m", "connector.cli", "sync"], check=True, capture_output=True)
         assert query(Warehouse(path), "SELECT count(*) FROM absorb.enrollments") == [(box.portal.count("enrollments"),)]

@@ -27,7 +27,8 @@ from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse import fields
-from connector.warehouse.database import Warehouse, is_there, require_place
+from connector.warehouse.creation import require_place
+from connector.warehouse.database import Warehouse, is_there
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
 from connector.warehouse.room import room
