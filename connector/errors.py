@@ -38,6 +38,14 @@ class WarehouseLockedError(WarehouseError):
     """Another process kept the write lock for longer than we wait."""
 
 
+class DamagedError(WarehouseError):
+    """A DuckDB file cannot be read any more: a block of it is damaged."""
+
+
+class ResourceError(LearnsyncError):
+    """The machine has no more of something: room on a disk, memory, open files, or the right to write somewhere."""
+
+
 class IdentityError(LearnsyncError):
     """The settings name another portal or org than the one whose rows the warehouse holds. Nothing was changed."""
 

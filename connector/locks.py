@@ -39,6 +39,6 @@ def claim_beside(warehouse: Path, path: Path, what: str, run_id: str) -> Abstrac
         return claim(path, what, run_id)
     except OSError as failure:
         raise WarehouseError(
-            f"LEARNSYNC_WAREHOUSE__PATH = {warehouse}: the folder cannot be used ({failure.strerror}).",
+            f"LEARNSYNC_WAREHOUSE__PATH = {warehouse}: the folder cannot be used ({path.parent}: {failure.strerror}).",
             remedy="Point the variable at a file in a folder that this user may write to.",
         ) from None

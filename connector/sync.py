@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from connector import machine, stopping
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import DueSweep, ReconcileOptions, ReconcileReport, reconcile, sweep_is_due
@@ -24,9 +25,11 @@ from connector.errors import (
     ApiBudgetError,
     ApiError,
     AuthenticationError,
+    DamagedError,
     IdentityError,
     IncompleteError,
     LearnsyncError,
+    ResourceError,
     SettingsError,
     ThrottledError,
     WarehouseError,
@@ -75,9 +78,12 @@ def stage(settings: Settings, command: str, work: Callable[[str, Closing], Repor
     try:
         report = work(run.run_id, close)
     except BaseException as failure:
+        told = machine.explain(failure, beside=settings.warehouse.path) or failure
         if runs.is_open(run):
-            _record_failure(settings, run, failure)
-        raise
+            _record_failure(settings, run, told)
+        if told is failure:
+            raise
+        raise told from failure
     if runs.is_open(run):
         with Warehouse.of(settings).connect() as connection:
             close(connection, report)
@@ -94,17 +100,19 @@ def _close(run: runs.Run, look: Look | None, connection: Connection, report: "Da
 
 
 def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
-    message = str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    outcome, message = "failed", str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
+    if stopping.requested():
+        outcome, message = "interrupted", "a signal ended it"
     if not is_there(settings):
         return  # a failure makes no warehouse
     wait = settings.warehouse.lock_timeout_seconds
-    if isinstance(failure, WarehouseError):  # what keeps the file from us was waited for already
+    if isinstance(failure, WarehouseError) or stopping.requested():  # it was waited for already, or nobody waits
         wait = min(wait, 1.0)
     with (
-        suppress(WarehouseError),  # the failure itself is what to tell
+        suppress(WarehouseError, ResourceError, KeyboardInterrupt),  # the failure itself is what to tell
         Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
     ):
-        runs.finish(connection, run, "failed", message)
+        runs.finish(connection, run, outcome, message)
 
 
 def as_stats(report: "DataclassInstance") -> dict[str, Any]:
@@ -316,9 +324,12 @@ def run_sync(settings: Settings, *, full: bool = False, progress: Progress | Non
         # A target that fails is no reason not to look what became of the records of another.
         if has_org and not sync.out_of_calls:
             read = sync.attempt("readback", lambda: run_check(settings, read_options))
-    finally:
-        # Analysts get what was pulled and built whatever a target says.
-        published = sync.timed("publish", lambda: run_publish(settings))
+    except (ResourceError, DamagedError):
+        raise  # a publish would meet the same
+    except Exception:
+        run_publish(settings)  # analysts get what was pulled and built whatever a target says
+        raise
+    published = sync.timed("publish", lambda: run_publish(settings))
     # A read-back that failed alone is reported: the push before it stands.
     read_error = str(sync.failures.pop("readback", ""))
     if sync.failures:
@@ -350,8 +361,8 @@ class _Sync:
         """Do a stage whose failure is kept, not raised."""
         try:
             return self.timed(name, work)
-        except IdentityError:
-            raise  # whatever is built and published after that would be of two systems
+        except (IdentityError, ResourceError, DamagedError):
+            raise  # what is built and published after that would be of two systems; or cannot be written
         except LearnsyncError as failure:
             # The first failure of match or push is raised at the end of the sync: a log line would tell it twice.
             if self.failures or name == "readback":

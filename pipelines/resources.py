@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from connector import stopping
 from connector.errors import (
     LearnsyncError,
     PreflightError,
@@ -33,7 +34,8 @@ class LearnsyncResource(dg.ConfigurableResource):
     def session(self) -> Iterator[Settings]:
         """The settings for one asset's work; whatever stops the work leaves as a `dagster.Failure` without secrets."""
         try:
-            yield load_settings()
+            with stopping.watching():  # a run that is terminated does not wait for the statement that runs
+                yield load_settings()
         except LearnsyncError as error:
             raise as_failure(error) from None
         except Exception as error:

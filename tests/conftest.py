@@ -17,6 +17,7 @@ from connector import redact
 from connector.absorb.login import password
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
+from connector.warehouse import database
 from connector.warehouse.database import Warehouse
 from connector.warehouse.engine import Engine
 
@@ -65,12 +66,15 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
 
     def open_(path: Path) -> Any:
         if path not in kept:
-            if not path.exists():
-                shutil.copy(new_warehouse, path)
             kept[path] = really(path)
         return really(path)
 
+    def create(path: Path, fill: object) -> bool:
+        shutil.copy(new_warehouse, path)
+        return True
+
     monkeypatch.setattr(Engine, "open", open_)
+    monkeypatch.setattr(database, "create", create)
     yield
     for engine, connection in kept.values():
         engine.close(connection)

@@ -1,16 +1,14 @@
 """The entry point: finds the command, and turns every expected failure into one message and an exit code."""
 
-import signal
 import sys
-import threading
+from contextlib import suppress
 from importlib import import_module
-from types import FrameType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from connector import files
+from connector import files, machine, stopping
 from connector.cli.commands import SUMMARIES
 from connector.cli.console import complain, err, new_app, print_json
 from connector.errors import LearnsyncError
@@ -60,38 +58,46 @@ def _root() -> None:
     """No options of its own. Without a callback typer would not make a group of this app."""
 
 
-def _stop_on_sigterm(stopped_by: list[int]) -> None:
-    """SIGTERM ends a run as Ctrl-C does: the transaction in hand is finished first."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        stopped_by.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
-
-
 def main() -> None:
     """Run a command and exit with its code: its own, a failure's, 2 for wrong usage, 130 or 143 after a signal."""
     files.deny_others_by_default()
-    stopped_by: list[int] = []
-    _stop_on_sigterm(stopped_by)
-    code = _run(as_json="--json" in sys.argv)
+    as_json, terminated, code = "--json" in sys.argv, list[int](), INTERRUPTED
+    with suppress(KeyboardInterrupt), stopping.ended_by_signals(terminated):
+        code = _run(as_json=as_json)
     if code == INTERRUPTED:
-        code = TERMINATED if stopped_by else INTERRUPTED
-        err.print("learnsync: interrupted; what was committed stays, the rest stays due")
+        code = TERMINATED if terminated else INTERRUPTED
+        _say_interrupted(code, as_json=as_json)
     sys.exit(code)
+
+
+def _say_interrupted(code: int, *, as_json: bool) -> None:
+    text = "interrupted; what was committed stays, the rest stays due"
+    if as_json:
+        print_json({"error": text, "remedy": "Run it again.", "exit_code": code})
+    err.print(f"learnsync: {text}")
 
 
 def _run(*, as_json: bool) -> int:
     try:
-        # Typer turns Ctrl-C in a command into the exit code 130, which it returns as it does any other.
-        code = app(standalone_mode=False)
-    except LearnsyncError as failure:
-        complain(failure, as_json=as_json)
-        return failure.exit_code
+        return _call(as_json=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as failure:
+        if stopping.requested():  # what a statement that was interrupted looks like, wherever it ran
+            return INTERRUPTED
+        told = failure if isinstance(failure, LearnsyncError) else machine.explain(failure)
+        if told is None:
+            raise
+        told.__cause__ = told.__context__ = None
+    # The failure is let go of, with all that it kept in memory: to say that there is none takes some.
+    complain(told.with_traceback(None), as_json=as_json)
+    return told.exit_code
+
+
+def _call(*, as_json: bool) -> int:
+    try:
+        # Typer turns Ctrl-C in a command into the exit code 130, which it returns as it does any other.
+        code = app(standalone_mode=False)
     except typer.Abort as end:
         return INTERRUPTED if isinstance(end.__cause__, KeyboardInterrupt) else 1
     except typer.TyperException as misuse:

@@ -21,7 +21,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__, files
-from connector.errors import UnreachableError
+from connector.errors import SettingsError, UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
 from connector.http.limits import ACCEPTED_ENCODINGS, ENCODINGS, CallLimit, DefaultLimits, Limits, beginning
@@ -199,10 +199,20 @@ def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.aiter_bytes(CHUNK_BYTES)
 
 
+TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
 @lru_cache
 def _trust(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the variables that httpx reads
     """Whose certificates are trusted. Reading them takes some 30 ms, so all sessions of a process share them."""
-    return httpx.create_ssl_context(trust_env=True)
+    try:
+        return httpx.create_ssl_context(trust_env=True)
+    except OSError as failure:  # also what is no certificate
+        named = " and ".join(f"{name} = {os.environ[name]}" for name in TRUST_VARIABLES if name in os.environ)
+        raise SettingsError(
+            f"{named}: cannot be read as certificates ({failure.strerror or failure}).",
+            remedy="Let it name a PEM file (SSL_CERT_DIR: a folder of them), or unset it.",
+        ) from None
 
 
 def _sent(request: Request) -> dict[str, Any]:

@@ -174,6 +174,8 @@ class WarehouseSettings(_Section):
     publish_mode: int = 0o640
     lock_timeout_seconds: float = Field(60, ge=0, le=3600)
     keep_landing: bool = False
+    # A pull needs room for the pages on their way, the log and the rows; 0: it begins however little is left.
+    min_free_mb: int = Field(100, ge=0, le=10_000_000)
 
     @field_validator("publish_mode", mode="before")
     @classmethod

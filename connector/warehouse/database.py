@@ -7,23 +7,25 @@ by the numbered migrations that it lacks.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Self
 
 import duckdb
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception, stop_after_delay, stop_any, stop_when_event_set, wait_random
 
+from connector import stopping
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.files import make_folder, tighten_tree
 from connector.settings import Settings, variable
+from connector.warehouse.creation import create, no_folder
 from connector.warehouse.engine import Engine, beside
-from connector.warehouse.foreign import PATH_VARIABLE, refuse_foreign
+from connector.warehouse.foreign import refuse_foreign
+from connector.warehouse.trouble import PATH_VARIABLE, explain, first_line, told
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -53,6 +55,17 @@ def count(connection: Connection, statement: str, values: object = None) -> int:
     return int(found[0] or 0) if found else 0
 
 
+def roll_back(connection: Connection) -> None:
+    """End the transaction where what broke off did not end it already.
+
+    A statement that the handler of a signal broke off still runs in DuckDB's own threads, and what comes next on its
+    connection waits for it: it is interrupted first.
+    """
+    connection.interrupt()
+    with suppress(duckdb.Error):
+        connection.execute("ROLLBACK")
+
+
 @contextmanager
 def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     """BEGIN … COMMIT on an open connection; any exception rolls everything back, and so does the end without `keep`."""
@@ -60,7 +73,7 @@ def committed(connection: Connection, *, keep: bool = True) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     connection.execute("COMMIT" if keep else "ROLLBACK")
 
@@ -109,9 +122,9 @@ def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path)
         connection.execute(text)
         connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
     except duckdb.Error as failure:
-        raise WarehouseError(
+        raise explain(failure, path) or WarehouseError(
             f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
-            f" {str(failure).splitlines()[0]}",
+            f" {first_line(failure)}",
             remedy="Point the variable at a file that only learnsync writes, or at a new one.",
         ) from None
 
@@ -128,21 +141,10 @@ def is_there(settings: Settings) -> bool:
         return True
 
 
-def require_place(path: Path) -> None:
-    """Raise WarehouseError where a file at `path`, and the folders that lead to it, could not be made; makes none."""
-    folder = next(folder for folder in path.absolute().parents if folder.exists())
-    try:
-        with TemporaryFile(dir=folder):  # has no name
-            return
-    except OSError as failure:
-        raise _no_folder(path, failure) from None
-
-
-def _no_folder(path: Path, failure: OSError) -> WarehouseError:
-    return WarehouseError(
-        f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
-        remedy="Point the variable at a file in a folder that this user may write to.",
-    )
+def _fill(connection: Connection, path: Path) -> None:
+    """Every table of a warehouse, in a file that has none."""
+    connection.execute(SETTINGS)
+    migrate(connection, path)
 
 
 class Warehouse:
@@ -181,19 +183,27 @@ class Warehouse:
     def connect(self) -> Iterator[Connection]:
         """A read-write connection. Raises WarehouseLockedError (another process keeps the file), WarehouseError."""
         engine, connection = self._open()
+        failed = True
         try:
-            connection.execute(SETTINGS)
-            if not self._migrated:
-                self.is_new = 1 in migrate(connection, self.path) or self.is_new
-                for own in beside(self.path.resolve()):  # as an earlier version may have left them
-                    tighten_tree(own)
-                self._migrated = True
-            while self._guards:
-                self._guards[0](connection)
-                self._guards.pop(0)
-            yield connection
+            with told(self.path), stopping.interruptible(connection.interrupt):
+                self._prepare(connection)
+                yield connection
+            failed = False
         finally:
-            engine.close(connection)
+            if failed:
+                connection.interrupt()  # see roll_back
+            engine.close(connection, quiet=failed)
+
+    def _prepare(self, connection: Connection) -> None:
+        connection.execute(SETTINGS)
+        if not self._migrated:
+            self.is_new = 1 in migrate(connection, self.path) or self.is_new
+            for own in beside(self.path.resolve()):  # as an earlier version may have left them
+                tighten_tree(own)
+            self._migrated = True
+        while self._guards:
+            self._guards[0](connection)
+            self._guards.pop(0)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -204,20 +214,23 @@ class Warehouse:
     def _open(self) -> tuple[Engine, Connection]:
         retrying = Retrying(
             retry=retry_if_exception(_is_lock_error),
-            stop=stop_after_delay(self._lock_timeout),
+            stop=stop_any(stop_after_delay(self._lock_timeout), stop_when_event_set(stopping.asked)),
             wait=wait_random(0.02, 0.25),
             reraise=True,
         )
         try:
-            self.is_new = self.is_new or not self.path.exists()
-            make_folder(self.path.parent)
+            if not self.path.exists():
+                make_folder(self.path.parent)
+                self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
             return retrying(Engine.open, self.path)
-        except duckdb.Error as failure:
-            raise self._explain(failure) from None
+        except (duckdb.Error, MemoryError) as failure:
+            if stopping.requested():
+                raise KeyboardInterrupt from failure
+            raise explain(failure, self.path) or self._explain(failure) from None
         except OSError as failure:
-            raise _no_folder(self.path, failure) from None
+            raise no_folder(self.path, failure) from None
 
-    def _explain(self, failure: duckdb.Error) -> WarehouseError:
+    def _explain(self, failure: Exception) -> WarehouseError:
         if _is_lock_error(failure):
             holder = re.search(r"held in (.+?)\. ", str(failure) + " ")
             by = f" ({holder[1]})" if holder else ""
@@ -227,8 +240,7 @@ class Warehouse:
                 f" {variable('warehouse', 'lock_timeout_seconds')}. To look at data meanwhile, open the published copy"
                 f" ({variable('warehouse', 'publish_path')}).",
             )
-        first_line = str(failure).splitlines()[0]
         return WarehouseError(
-            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line}",
+            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line(failure)}",
             remedy="Point the variable at a DuckDB file, or at a new file in a folder that this user may write to.",
         )

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import duckdb
 
-from connector import files
+from connector import files, machine
 from connector.warehouse.foreign import look_before_replay
 from connector.warehouse.statements import literal
 
@@ -52,8 +52,12 @@ class Engine:
             engine._users += 1
             return engine, engine._base.cursor()
 
-    def close(self, connection: Connection) -> None:
-        """End a connection, rolling back what it left open, and detach the file after the last one."""
+    def close(self, connection: Connection, *, quiet: bool = False) -> None:
+        """End a connection, rolling back what it left open, and detach the file after the last one.
+
+        A failure to detach is logged; not as a warning where what failed is told anyway: before this (`quiet`), or,
+        for want of room, when the file is opened again.
+        """
         connection.close()
         with self.guard:
             self._users -= 1
@@ -62,7 +66,8 @@ class Engine:
             try:
                 self._base.execute("DETACH warehouse")
             except duckdb.Error as failure:  # what was committed is in the file or beside it, in its log
-                log.warning("%s could not be detached: %s", self._key[1], failure)
+                level = logging.INFO if quiet or machine.remedy_in(str(failure)) else logging.WARNING
+                log.log(level, "%s could not be detached: %s", self._key[1], str(failure).replace("\n", " "))
                 self.kept.pop(self._key)._base.close()
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 import duckdb
 
 from connector.errors import WarehouseError
-from connector.settings import variable
 from connector.warehouse.statements import literal, statements
+from connector.warehouse.trouble import PATH_VARIABLE
 
 sql = statements(__package__)
 
-PATH_VARIABLE = variable("warehouse", "path")
 MOST_NAMED = 3
 
 

@@ -8,14 +8,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from connector import machine
 from connector.errors import WarehouseError
 from connector.files import PRIVATE_FOLDER, make_folder, set_mode
-from connector.settings import Settings, variable
+from connector.settings import Settings
 from connector.warehouse import published, runs
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, roll_back
+from connector.warehouse.drafts import clear_drafts
+from connector.warehouse.room import copy_bytes, require_room
 from connector.warehouse.runs import Closing
-
-PATH_VARIABLE = variable("warehouse", "publish_path")
+from connector.warehouse.stale_log import PUBLISH_VARIABLE, STORAGE, keep_out
+from connector.warehouse.statements import literal
+from connector.warehouse.trouble import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,11 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
     with _draft_of(settings) as draft, warehouse.connect() as connection:
         runs.note_begun(connection, run_id)
         _refuse_foreign(connection, target)
-        published.write(connection, draft, run_id)
+        require_room(target, copy_bytes(connection, target), "the copy", PUBLISH_VARIABLE)
+        with attached(connection, draft, target):
+            published.fill(connection, run_id)
         _set_readers(draft, target, settings.warehouse.publish_mode)
+        keep_out(target)
         draft.replace(target)
         report = PublishReport(target, target.stat().st_size, time.monotonic() - started)
         if close:
@@ -49,7 +58,7 @@ def publish(settings: Settings, run_id: str = "", close: Closing | None = None) 
 def _refuse_foreign(connection: Connection, target: Path) -> None:
     if not published.is_ours(connection, target):
         raise WarehouseError(
-            f"{PATH_VARIABLE} = {target}: the file there was not published from this warehouse. It was left alone.",
+            f"{PUBLISH_VARIABLE} = {target}: the file there was not published from this warehouse. It was left alone.",
             remedy="Point the variable at another place; or remove the file, if nobody needs it.",
         )
 
@@ -72,12 +81,14 @@ def _draft_of(settings: Settings) -> Iterator[Path]:
     draft = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.draft")
     try:
         make_folder(target.parent, _folder_mode(settings))
-        _clear_drafts(target)
+        clear_drafts(target, "draft")
         yield draft
     except OSError as failure:
         raise WarehouseError(
-            f"{PATH_VARIABLE} = {target}: cannot be written ({failure.strerror or failure}).",
-            remedy="Point the variable at a file in a folder that this user may write to.",
+            f"{PUBLISH_VARIABLE} = {target}: cannot be written ({failure.strerror or failure}).",
+            remedy=machine.REMEDIES[number]
+            if (number := failure.errno) in machine.WITHOUT_PATH
+            else "Point the variable at a file in a folder that this user may write to.",
         ) from None
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):
@@ -91,19 +102,19 @@ def _folder_mode(settings: Settings) -> int:
     return PRIVATE_FOLDER if place.publish_path.parent == place.path.parent else PRIVATE_FOLDER | mode | mode >> 2
 
 
-def _clear_drafts(target: Path) -> None:
-    """Remove copies that killed processes left half-made: they are as large as the file, and hold people's data."""
-    for left in target.parent.glob(f".{target.name}.*.draft*"):
-        pid = left.name.removeprefix(f".{target.name}.").partition(".")[0]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            left.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
+@contextmanager
+def attached(connection: Connection, draft: Path, target: Path) -> Iterator[None]:
+    """The database `draft`, to be filled; whole in its file when this is left, and detached however it is left."""
+    connection.execute(f"ATTACH {literal(draft)} AS draft (STORAGE_VERSION '{STORAGE}')")
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's, but alive
-        pass
-    return True
+        yield
+        connection.execute("CHECKPOINT draft")
+    except BaseException as failure:
+        roll_back(connection)
+        with suppress(duckdb.Error):
+            # The engine outlives a failure, and a later publish in this process would meet the name.
+            connection.execute("USE warehouse; DETACH draft")
+        if told := refusal(failure, f"{PUBLISH_VARIABLE} = {target}"):
+            raise told from None
+        raise
+    connection.execute("DETACH draft")

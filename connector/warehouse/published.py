@@ -31,23 +31,18 @@ def decisions() -> dict[str, dict[str, str]]:
     return found
 
 
-def write(connection: Connection, draft: Path, run_id: str) -> None:
-    """Fill a new DuckDB file at `draft` with what is published of the attached warehouse, as of one instant."""
-    connection.execute(f"ATTACH {literal(draft)} AS draft (TYPE duckdb)")
-    try:
-        with committed(connection):
-            for name in ("absorb", "ops", "salesforce"):
-                connection.execute(f"CREATE SCHEMA draft.{name}")
-            views = [table for table, columns in decisions().items() if not _copy(connection, table, columns)]
-            connection.execute("USE draft")
-            for (text,) in connection.execute(sql("published_views"), {"views": views}).fetchall():
-                connection.execute(text)
-            made_by = {"version": __version__, "schema_version": available()[-1][0], "run_id": run_id}
-            connection.execute(sql("published_note"), made_by)
-            connection.execute("USE warehouse")
-    finally:
-        # The engine outlives a failure, and a later publish in this process would meet the name.
-        connection.execute("USE warehouse; DETACH draft")
+def fill(connection: Connection, run_id: str) -> None:
+    """Fill the attached database `draft` with what is published of the attached warehouse, as of one instant."""
+    with committed(connection):
+        for name in ("absorb", "ops", "salesforce"):
+            connection.execute(f"CREATE SCHEMA draft.{name}")
+        views = [table for table, columns in decisions().items() if not _copy(connection, table, columns)]
+        connection.execute("USE draft")
+        for (text,) in connection.execute(sql("published_views"), {"views": views}).fetchall():
+            connection.execute(text)
+        made_by = {"version": __version__, "schema_version": available()[-1][0], "run_id": run_id}
+        connection.execute(sql("published_note"), made_by)
+        connection.execute("USE warehouse")
 
 
 def _copy(connection: Connection, table: str, columns: dict[str, str]) -> bool:

@@ -81,7 +81,7 @@ def end_killed(connection: Connection, tenant_id: str, command: str, run_id: str
 def finish(
     connection: Connection, run: Run, outcome: str, message: str = "", stats: Mapping[str, Any] | None = None
 ) -> None:
-    """Write how it ended: complete, incomplete or failed."""
+    """Write how it ended: complete, incomplete, failed or interrupted."""
     note_begun(connection, run.run_id)
     ended = {"run_id": run.run_id, "now": utc_now(), "outcome": outcome, "message": message or None}
     connection.execute(sql("run_finish"), ended | {"stats": json.dumps(stats or {}, default=str)})

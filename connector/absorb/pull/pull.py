@@ -27,6 +27,7 @@ from connector.warehouse import fields, runs
 from connector.warehouse.database import Connection, Stamp, committed
 from connector.warehouse.identity import require_same
 from connector.warehouse.quarantine import pending_quarantine
+from connector.warehouse.room import require_room_to_pull
 from connector.warehouse.runs import Closing
 from connector.warehouse.statements import statements
 from connector.warehouse.sweeps import SWEPT, put_sweeps
@@ -44,6 +45,7 @@ def pull(
     """Run a pull to its end. Raises LearnsyncError; whatever was loaded before stays, and the rest stays due."""
     options = options or PullOptions()
     _check_streams(settings, options.streams)
+    require_room_to_pull(settings)
     with pull_lock(settings, run_id):
         return asyncio.run(run(Context.of(settings, run_id, "pull", options, progress), close))
 

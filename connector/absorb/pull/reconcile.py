@@ -18,6 +18,7 @@ from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse.database import Connection, Stamp, Warehouse, is_there
+from connector.warehouse.room import require_room_to_pull
 from connector.warehouse.statements import statements
 from connector.warehouse.sweeps import SWEPT, put_sweeps, streams_due
 
@@ -115,6 +116,7 @@ def reconcile(
     """Sweep every list and mark what vanished. Raises LearnsyncError when the sweep itself could not run."""
     options = options or ReconcileOptions()
     folder = settings.warehouse.landing / f"{run_id}-sweep"
+    require_room_to_pull(settings)
     try:
         with pull_lock(settings, run_id):
             with Sweep(folder) as sweep:

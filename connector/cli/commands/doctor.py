@@ -27,10 +27,12 @@ from connector.salesforce.targets import TARGETS, OrgObject
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse import fields
-from connector.warehouse.database import Warehouse, count, is_there, require_place
+from connector.warehouse.creation import require_place
+from connector.warehouse.database import Warehouse, count, is_there
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.exposed import exposed
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
+from connector.warehouse.room import room
 from mappings import Mapping
 
 # What a check that could be made returns: what it found; or, for a warning, what it found and the remedy.
@@ -72,6 +74,7 @@ def examine() -> list[Finding]:
         # Outside the event loop: there, Ctrl-C would not end the wait for a locked warehouse.
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
+        _guard("room", lambda: _room(settings)),
         _guard("changes", lambda: _changes(settings)),
         *_fields(settings),
         *_holds(settings),
@@ -135,6 +138,11 @@ def _warehouse(settings: Settings, noted: Noted) -> Found:
         version = connection.execute("SELECT max(version) FROM ops.migrations").fetchone()
         noted |= {system: known(connection, settings.tenant_id, system) for system in SYSTEMS}
     return f"{settings.warehouse.path} opens, schema {version[0] if version else '?'}"
+
+
+def _room(settings: Settings) -> Found:
+    text, remedy = room(settings)
+    return (text, remedy) if remedy else text
 
 
 def _changes(settings: Settings) -> Found:
