@@ -381,6 +381,23 @@ def test_a_pair_that_is_gone_is_done(settings: Settings, sandbox: Sandbox, store
     assert held(settings, "lesson_enrollments", f"{where} AND _removed_at IS NULL") == before != {}
 
 
+def test_a_row_that_cannot_be_read_is_quarantined_and_the_rest_is_loaded(
+    settings: Settings, sandbox: Sandbox, store: DetailStore
+) -> None:
+    row = with_lessons(sandbox.portal, store)
+    lesson = store.rows("lesson_enrollments", row["id"])[0]
+    deep = "[" * 300 + "]" * 300
+    bad = json.dumps(lesson | {"name": "@@"}).replace('"@@"', deep)
+    sandbox.portal.write("UPDATE lesson_enrollments SET json = ? WHERE key = ?", [(bad, lesson["id"])])
+    report = pull(settings, "first")
+    assert ({name: one.failures for name, one in report.streams.items() if one.failures}, report.pending) == ({}, 1)
+    [reject] = records(Warehouse.of(settings), "FROM ops.quarantine")
+    assert (reject["stream"], reject["source_id"]) == ("lesson_enrollments", lesson["id"])
+    assert deep in json.loads(reject["raw"])
+    siblings = held(settings, "lesson_enrollments", f"course_enrollment_id = '{row['id']}'")
+    assert len(siblings) == len(store.rows("lesson_enrollments", row["id"])) - 1
+
+
 def test_a_row_that_does_not_fit_is_quarantined_and_the_rest_is_loaded(
     settings: Settings, sandbox: Sandbox, store: DetailStore
 ) -> None:

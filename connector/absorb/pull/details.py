@@ -161,12 +161,13 @@ class DetailLoader:
     def _land(self, stream: str, served: Sequence[ServedPair]) -> Batch | None:
         """The lists of a chunk as one page: each list's own text, under the key that the loader reads."""
         lists = [text for one in served for name, text in one.lists if name == stream]
+        rejects = [reject for one in served for name, reject in one.rejects if name == stream]
         if not lists:
-            return None
+            return Batch(stream, rejects=rejects) if rejects else None
         path = self._context.folder / "details" / stream / f"{self._chunks:010d}.json"
         files.make_folder(path.parent)
         files.write(path, f'{{"{DETAIL_STREAMS[stream].collection}": [{",".join(lists)}]}}')
-        return Batch(stream, files=[path])
+        return Batch(stream, files=[path], rejects=rejects)
 
     def _mark_removed(self, connection: Connection, served: Sequence[ServedPair], stamp: Stamp) -> None:
         names = {**stamp.names, "now": stamp.now}

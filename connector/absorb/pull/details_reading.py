@@ -1,5 +1,6 @@
 """What the portal says about one learner in one course: the lists inside the enrollment, as served."""
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +9,14 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
+from connector.absorb.bodies import rows_apart
 from connector.absorb.client import AbsorbClient
 from connector.absorb.faults import READER
 from connector.absorb.pull.options import StreamReport
 from connector.errors import NotFoundError, ProtocolError
 from connector.http.answers import Answer
 from connector.streams.details import attempt_count, placed
+from connector.warehouse.quarantine import Reject
 
 NO_CONTENT = 204
 # Where each list of one learner in one course lives.
@@ -62,22 +65,25 @@ class ServedPair:
 
     pair: Pair
     lists: list[tuple[str, str]] = field(default_factory=list)  # stream, rows as text without the array's brackets
+    rejects: list[tuple[str, Reject]] = field(default_factory=list)  # stream, row that cannot be read
     whole: list[WholeList] = field(default_factory=list)
     attempted: list[Attempted] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An array as served: the text between its brackets, and its rows."""
+    """An array as served: the text between its brackets, and its rows; `rejects` are those that cannot be read."""
 
     text: str
     rows: list[Any]
+    rejects: Sequence[Reject] = ()
 
     @property
     def ids(self) -> list[str] | None:
         """The ids of its rows; None when a row has none that can be read, so that it could be any of ours."""
-        known = [row_id for row in self.rows if (row_id := _guid(row, "id")) is not None]
-        return known if len(known) == len(self.rows) else None
+        named = [*self.rows, *({"id": reject.source_id} for reject in self.rejects)]
+        known = [row_id for row in named if (row_id := _guid(row, "id")) is not None]
+        return known if len(known) == len(named) else None
 
 
 class DetailReader:
@@ -99,6 +105,7 @@ class DetailReader:
             # Un-enrolled meanwhile, or a course without such a thing: there is nothing to wait for.
             self.missing += 1
             return
+        found.rejects += [(stream, reject) for reject in answer.rejects]
         if answer.rows:
             found.lists.append((stream, answer.text))
         if answer.ids is not None:
@@ -121,6 +128,7 @@ class DetailReader:
         answer = await self._array("attempts", found.pair, lesson_id)
         if answer is None:
             return
+        found.rejects += [("attempts", reject) for reject in answer.rejects]
         if answer.rows:
             found.lists.append(("attempts", _placed_text(answer.rows, found.pair, lesson_id)))
         if enrollment_id and answer.ids is not None:
@@ -144,10 +152,19 @@ def read_array(answer: Answer) -> Array:
         # Strictly: a body that DuckDB cannot read must fail here, for its pair alone.
         rows = from_json(text, allow_inf_nan=False)
     except ValueError:
-        raise READER.error(answer, "the body is not JSON") from None
+        return _row_by_row(answer)
     if not isinstance(rows, list):
         raise READER.error(answer, "a JSON array was due")
     return Array(text[1:-1], rows)
+
+
+def _row_by_row(answer: Answer) -> Array:
+    """An array that cannot be read at once. Raises ProtocolError where its rows cannot be told apart."""
+    try:
+        texts, rejects = rows_apart(answer.body.removeprefix(codecs.BOM_UTF8).strip())
+        return Array(b",".join(texts).decode(), [from_json(text) for text in texts], rejects)
+    except ValueError:
+        raise READER.error(answer, "the body is not JSON") from None
 
 
 def _placed_text(rows: Sequence[Any], pair: Pair, lesson_id: str) -> str:
