@@ -129,7 +129,7 @@ def test_a_new_warehouse_that_finds_no_room_leaves_no_half_made_file(folder: Pat
     ("command", "limit", "said"),
     [
         ("pull", (resource.RLIMIT_FSIZE, 30_000), ("Beside ", "File too large", "ulimit -f")),
-        ("publish", (resource.RLIMIT_FSIZE, 1_000_000), ("PUBLISH_PATH", "File too large", "ulimit -f")),
+        ("publish", (resource.RLIMIT_FSIZE, 500_000), ("PUBLISH_PATH", "File too large", "ulimit -f")),
         ("pull", (resource.RLIMIT_NOFILE, 14), ("Too many open files", "ulimit -n")),
     ],
     ids=["full in a pull", "full in a publish", "descriptors"],

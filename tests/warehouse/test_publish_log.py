@@ -13,8 +13,8 @@ import pytest
 
 from connector.errors import ResourceError, WarehouseError
 from connector.settings import Settings, load_settings
+from connector.sync import run_publish as publish
 from connector.warehouse.database import Warehouse
-from connector.warehouse.publish import publish
 
 # Writes into the published file, and breaks off: at once, or when its input ends, what was written being in the log.
 ANALYST = """
@@ -97,7 +97,8 @@ def test_a_log_that_a_session_leaves_after_the_publish_is_refused_by_duckdb(sett
 
 def test_a_file_without_an_id_that_somebody_writes_into_is_not_replaced(settings: Settings) -> None:
     """As an older learnsync published it. Who reads it is no hindrance, nor who has closed it."""
-    path = settings.warehouse.publish_path
+    path = publish(settings).path
+    path.unlink()
     duckdb.connect(str(path)).close()
     session = analyst(path)
     with pytest.raises(WarehouseError, match=r"PUBLISH_PATH.*open for writing"):
