@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -408,11 +409,8 @@ def test_an_instance_that_changes_between_two_logins_is_said(
         require_same(warehouse, Identity("org", "00D000000000001", "organization id", url), "default", note_by=run_id)
         with warehouse.connect():
             pass
-    assert [record.args for record in caplog.records] == [
-        ("00D000000000001", "https://a.example", "https://b.example"),
-        ("00D000000000001", "https://b.example", "https://a.example"),
-        ("00D000000000001", "https://a.example", "https://b.example"),
-    ]
+    told = [re.findall(r"https://([ab])\.example", message) for message in caplog.messages]
+    assert told == [["a", "b"], ["b", "a"], ["a", "b"]]
 
 
 def test_the_same_instance_again_is_not_said(org: OddOrg, caplog: pytest.LogCaptureFixture) -> None:
