@@ -4,7 +4,7 @@ A row that lacks a field keeps the value it has (`fill_absent`). That alone woul
 the field: so what each batch carried is counted in its transaction, and judged when the pull ends (docs/operators.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,13 +73,33 @@ class Seen:
     empty_after: int
 
 
-def fill_absent(connection: Connection, model: type[AbsorbRow], shapes: Shapes) -> None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Of the staged rows: how many are stored already, and how many of these have a value of each source column."""
+
+    rows: int
+    values: Mapping[str, int]
+
+
+def known(connection: Connection, model: type[AbsorbRow]) -> Known:
+    """What is stored of the staged rows. Call before they are merged."""
+    columns = source_columns(model)
+    rows, *values = _count(connection, [_counts(columns, "stored.")], "staged JOIN stored ON stored.id = staged.id")
+    return Known(rows, dict(zip((column.name for column in columns), values, strict=True)))
+
+
+def fill_absent(connection: Connection, model: type[AbsorbRow], shapes: Shapes, before: Known) -> None:
     """Give the staged rows, for each field that they do not carry, the value that is known already.
 
     A row without a required field is not staged: it is quarantined, and what is stored stays as it is.
     """
-    lacking = {column.name: shapes.lacking(column) for column in source_columns(model) if not column.required}
-    lacking |= {day: lacking[name] for (stream, name), day in DAY_COLUMNS.items() if stream == model.stream}
+    optional = [column for column in source_columns(model) if not column.required]
+    lacking = {column.name: shapes.lacking(column) for column in optional}
+    # Most often no row has a value of a field that is missing, for the portal never served it.
+    lacking = {name: found for name, found in lacking.items() if before.values[name] or len(found) < len(shapes.keys)}
+    lacking |= {
+        day: lacking[name] for (stream, name), day in DAY_COLUMNS.items() if stream == model.stream and name in lacking
+    }
     absent = {name: ", ".join(map(str, found)) for name, found in lacking.items() if found}
     if not absent:
         return
@@ -95,13 +115,13 @@ def fill_absent(connection: Connection, model: type[AbsorbRow], shapes: Shapes) 
     connection.execute(sql("fill_absent", earlier=", ".join(earlier), filled=", ".join(filled)))
 
 
-def record(connection: Connection, model: type[AbsorbRow], shapes: Shapes, stamp: Stamp) -> None:
+def record(connection: Connection, model: type[AbsorbRow], shapes: Shapes, before: Known, stamp: Stamp) -> None:
     """Count what the batch carries. Call in its transaction, when `delta` is made and before it is written."""
     if not shapes.total:
         return
     _begin(connection, model, stamp)
     names = {**stamp.names, "stream": model.stream}
-    seen = {"seen": rows_param(_seen(connection, model, shapes))}
+    seen = {"seen": rows_param(_seen(connection, model, shapes, before))}
     connection.execute(sql("fields_carried", seen=sql("fields_seen")), names | seen)
     if any(shapes.lacking(column) for column in source_columns(model)):
         connection.execute(sql("fields_missed", seen=sql("fields_seen")), {**names, **seen, "sure": SURE})
@@ -156,31 +176,39 @@ def settle(connection: Connection, tenant_id: str, now: datetime) -> int:
     return count(connection, sql("fields_settle"), {"tenant_id": tenant_id, "now": now})
 
 
-def _seen(connection: Connection, model: type[AbsorbRow], shapes: Shapes) -> list[Seen]:
+def _seen(connection: Connection, model: type[AbsorbRow], shapes: Shapes, before: Known) -> list[Seen]:
     columns = source_columns(model)
-    rows = shapes.total
-    before = _count(connection, columns, "stored", "FROM staged JOIN stored ON stored.id = staged.id")
-    after = _count(connection, columns, "staged", "FROM staged JOIN stored ON stored.id = staged.id")
-    changed = _count(connection, columns, "stored", "FROM delta LEFT JOIN stored ON stored.id = delta.id")
+    after, changed, new = _changes(connection, columns, before)
     return [
         Seen(
-            column.keys[0], rows, shapes.carrying(column), before[number], changed[0], changed[number],
-            before[0], before[0] - before[number], before[0] - after[number],
+            column.keys[0], shapes.total, shapes.carrying(column), before.values[column.name], new, changed[number],
+            before.rows, before.rows - before.values[column.name], before.rows - after[number],
         )
-        for number, column in enumerate(columns, 1)
+        for number, column in enumerate(columns)
     ]  # fmt: skip
 
 
-def _count(connection: Connection, columns: Sequence[SourceColumn], table: str, source: str) -> tuple[int, ...]:
-    """How many rows, then how many values of each column."""
-    found: tuple[int, ...] = connection.execute(
-        f"SELECT count(*), {_counts(columns, f'{table}.')} {source}"
-    ).fetchall()[0]
+def _changes(
+    connection: Connection, columns: Sequence[SourceColumn], before: Known
+) -> tuple[Sequence[int], Sequence[int], int]:
+    """Values of each column in rows known before, as staged; stored ones of rows that change; rows new or changed."""
+    new = count(connection, "SELECT count(*) FROM delta")
+    if not before.rows:
+        return [0] * len(columns), [0] * len(columns), new
+    figures = [_counts(columns, "staged."), _counts(columns, "stored.", " FILTER (delta.id IS NOT NULL)")]
+    source = "staged JOIN stored ON stored.id = staged.id LEFT JOIN delta ON delta.id = staged.id"
+    _, *found = _count(connection, figures, source)
+    return found[: len(columns)], found[len(columns) :], new
+
+
+def _count(connection: Connection, figures: Sequence[str], source: str) -> tuple[int, ...]:
+    """How many rows, then the figures."""
+    found: tuple[int, ...] = connection.execute(f"SELECT count(*), {', '.join(figures)} FROM {source}").fetchall()[0]
     return found
 
 
-def _counts(columns: Sequence[SourceColumn], prefix: str) -> str:
-    return ", ".join(f"count({prefix}{column.name})" for column in columns)
+def _counts(columns: Sequence[SourceColumn], prefix: str, condition: str = "") -> str:
+    return ", ".join(f"count({prefix}{column.name}){condition}" for column in columns)
 
 
 def _stored(connection: Connection, stream: str, field: str, tenant_id: str) -> int:

@@ -201,10 +201,11 @@ def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -
     columns = data_columns(model)
     connection.execute(sql("stored", stream=batch.stream, columns=", ".join(columns)), tenant)
     strays = set_aside(connection, model, _landed_rows(batch), _files(batch))
-    fields.fill_absent(connection, model, staged.shapes)
+    before = fields.known(connection, model)
+    fields.fill_absent(connection, model, staged.shapes, before)
     connection.execute(sql("delta", stored=listed(columns, "stored."), staged=listed(columns, "staged.")))
     if batch.observed:
-        fields.record(connection, model, staged.shapes, stamp)
+        fields.record(connection, model, staged.shapes, before, stamp)
     _write_delta(connection, model, staged.counts, stamp)
     return strays
 
