@@ -201,6 +201,7 @@ ROWS: list[tuple[str, bytes | Callable[[bytes], bytes], str]] = [
     ("query", edit(done=False), "nextRecordsUrl is no path below /services/data/"),
     ("query", records({}), "a record of User without Id"),
     ("query", records(FULL | {"Id": 5}), "a record of User whose Id is no varchar"),
+    ("query", records(FULL | {"Id": "0035g0000000001AAA"}), "a record of User with the id of another object"),
     ("query", records(FULL | {"SystemModstamp": None}), "a record of User without SystemModstamp"),
     ("query", records(FULL | {"SystemModstamp": "soon"}), "SystemModstamp is no timestamptz"),
     ("query", records(FULL | {"IsActive": "maybe"}), "IsActive is no boolean"),

@@ -38,6 +38,10 @@ _FITS: dict[str, Callable[[object], bool]] = {
 _NEEDED = frozenset({"Id", "SystemModstamp"})
 
 
+# An id begins with three characters that name its object. A lookup to people refuses the id of anything else.
+KEY_PREFIXES = {"User": "005", "Contact": "003"}
+
+
 @dataclass(frozen=True, slots=True)
 class Readable:
     """An object and its table in the schema `salesforce`.
@@ -71,6 +75,9 @@ class Readable:
             kind = SQL_TYPES.get(column, "VARCHAR")
             if value is not None and column != "fields" and not _FITS[kind](value):
                 return f"a record of {self.object} whose {column} is no {kind.lower()}"
+        prefix = KEY_PREFIXES.get(self.object, "")
+        if not str(record.get("Id", prefix)).startswith(prefix):
+            return f"a record of {self.object} with the id of another object"
         key = record.get(self.target.key) if self.target else None
         return "" if key is None or isinstance(key, str) else f"a record of {self.object} whose key is no text"
 
