@@ -229,7 +229,7 @@ def test_a_pull_of_changed_answers_loses_nothing_in_silence(stage: Stage, change
 
 @pytest.mark.soak
 @settings(
-    max_examples=examples(30), derandomize=True, phases=[Phase.explicit, Phase.generate],
+    max_examples=examples(10), derandomize=True, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(change=CHANGES)
