@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from connector.warehouse.database import Warehouse
 MARK = b'"@@"'
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(@.*)?"
 LONGEST_SECONDS = 60
+MOST_KILOBYTES = 1_500_000  # the portal is in this process too
 # What a value is spelled as: JSON of another type, JSON that few readers take, and no JSON.
 VALUES = [
     b"null", b"true", b"0", b"-1", b"1e400", b"-0.0", b"NaN", b"1" * 5_000, b"0." + b"1" * 5_000, b"[]", b"{}",
@@ -158,6 +161,15 @@ def script_of(change: Change) -> Script:
     return script
 
 
+@pytest.fixture(autouse=True, scope="module")
+def peak_of_earlier_tests() -> Iterator[None]:
+    """Tests of this process before these may have taken more memory than these may."""
+    with pytest.MonkeyPatch.context() as patch:
+        most = max(MOST_KILOBYTES, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 1)
+        patch.setattr(sys.modules[__name__], "MOST_KILOBYTES", most)
+        yield
+
+
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     portal = Portal()
@@ -175,6 +187,7 @@ def ended(stage: Stage, settings: Settings, run: str) -> PullReport | None:
         return None
     finally:
         assert time.monotonic() - started < LONGEST_SECONDS
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST_KILOBYTES
         assert len(stage.calls) < 2_000
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -150,6 +151,15 @@ def test_results_that_cannot_be_read_are_asked_for_again_and_no_row_is_sent_twic
 
 
 # -- generated ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True, scope="module")
+def peak_of_earlier_tests() -> Iterator[None]:
+    """Tests of this process before these may have taken more memory than these may."""
+    with pytest.MonkeyPatch.context() as patch:
+        most = max(MOST_KILOBYTES, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 1)
+        patch.setattr(sys.modules[__name__], "MOST_KILOBYTES", most)
+        yield
 
 
 @pytest.fixture(scope="module")
