@@ -56,13 +56,13 @@ def count(connection: Connection, statement: str, values: object = None) -> int:
 
 
 def roll_back(connection: Connection) -> None:
-    """End the transaction where what broke off did not end it already.
+    """End the transaction where what broke off did not end it already; also of a connection that is closed.
 
     A statement that the handler of a signal broke off still runs in DuckDB's own threads, and what comes next on its
     connection waits for it: it is interrupted first.
     """
-    connection.interrupt()
     with suppress(duckdb.Error):
+        connection.interrupt()
         connection.execute("ROLLBACK")
 
 

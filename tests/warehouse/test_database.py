@@ -16,7 +16,7 @@ from support import query
 
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.settings import Settings, load_settings
-from connector.warehouse.database import Warehouse, available, migrate
+from connector.warehouse.database import Warehouse, available, migrate, roll_back
 from connector.warehouse.engine import Engine
 from connector.warehouse.publish import publish
 from connector.warehouse.statements import fill
@@ -178,6 +178,14 @@ def test_a_transaction_keeps_all_or_nothing(tmp_path: Path) -> None:
         [connection.execute(statement) for statement in statements]
     assert query(warehouse, "FROM kept") == []
     assert query(warehouse, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lost'") == [(0,)]
+
+
+def test_a_roll_back_of_what_is_over_is_none(tmp_path: Path) -> None:
+    """A signal may come between two statements of a clean-up, which is then done late."""
+    with Warehouse(tmp_path / "warehouse.duckdb").connect() as connection:
+        roll_back(connection)
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
+    roll_back(connection)
 
 
 def test_a_connection_is_closed_after_use_so_that_others_may_open_the_file(tmp_path: Path) -> None:
