@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.peak import peak_megabytes
 
 out = Console(highlight=False)
 CONCURRENCY = 8
@@ -80,8 +81,7 @@ def _run(part: str, folder: Path, options: argparse.Namespace) -> dict[str, floa
 
 
 def _report(rows: int, requests: int, seconds: float) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"rows": rows, "requests": requests, "seconds": seconds, "peak_mb": peak}))
+    print(json.dumps({"rows": rows, "requests": requests, "seconds": seconds, "peak_mb": peak_megabytes()}))
 
 
 def floor(folder: Path) -> None:

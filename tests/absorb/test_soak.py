@@ -390,14 +390,14 @@ def test_every_history_of_changes_faults_and_deaths_converges_exactly(
 
 PULL = """
 import json
-import resource
 import time
+from benchmarks.peak import peak_megabytes
 from connector.absorb.pull.pull import pull
 from connector.settings import load_settings
 
 began = time.monotonic()
 report = pull(load_settings(), "large")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = peak_megabytes()
 stream = report.streams["enrollments"]
 print(json.dumps({"complete": report.complete, "failures": {**stream.failures}, "peak": peak,
                   "requests": sum(s.requests for s in report.streams.values()),
