@@ -72,6 +72,11 @@ def explain(failure: BaseException, beside: Path | None = None) -> LearnsyncErro
     return ResourceError(f"{where}{failure.strerror}.", remedy=REMEDIES[failure.errno])
 
 
+def remedy_of(failure: OSError, otherwise: str) -> str:
+    """What helps where a path that a setting names could not be used; `otherwise` where the path is wrong."""
+    return REMEDIES[failure.errno] if failure.errno in WITHOUT_PATH else otherwise
+
+
 def remedy_in(text: str, numbers: Container[int] = SCARCE) -> str:
     """What helps against the refusal that a text of DuckDB names, one of these `numbers`; empty where it names none."""
     if TEMPORARY in text:

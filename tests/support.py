@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from _pytest.mark.structures import ParameterSet
+from starlette.types import ASGIApp, Message, Receive, Scope
 
 from connector.streams import STREAMS
 from connector.times import utc_now
@@ -37,6 +38,22 @@ def first(count: int, table: Mapping[str, Any]) -> list[ParameterSet]:
         pytest.param(*values, id=key, marks=[] if place < count else [pytest.mark.soak])
         for place, (key, values) in enumerate(cells)
     ]
+
+
+async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+    """What an application answers to a call: the message that starts the answer, and the body."""
+    head: Message = {}
+    body = b""
+
+    async def keep(message: Message) -> None:
+        nonlocal head, body
+        if message["type"] == "http.response.start":
+            head = message
+        else:
+            body += message.get("body", b"")
+
+    await app(scope, receive, keep)
+    return head, body
 
 
 def new_id() -> str:

@@ -35,15 +35,15 @@ class Guard:
 
     def look(self, connection: Connection, watch: Watch, key: Mapping[str, Any], report: TargetReport) -> None:
         """Set `report.hold`, or note the plan as passed. Call in its transaction, while `pushable` is the target's."""
-        last, told = self._last(connection, watch, key)
+        last, by_earlier = self._last(connection, watch, key)
         now = last_build(connection, self.settings)
         comparison = Comparison(connection, self.settings, self.maps, watch, key)
         percent = self.settings.salesforce.max_change_percent
-        of_statuses = self._percent_of_statuses(last, now, told)
+        of_statuses = self._percent_of_statuses(last, now, by_earlier)
         changes, holds = comparison.changes(last.as_of, of_statuses), HoldTable(connection, key)
         parts = changes.too_many(percent, of_statuses)
         if parts:
-            reason = " ".join([f"{'; '.join(parts)}.", self._limit(of_statuses), *_map_changes(last, now, told)])
+            reason = " ".join([f"{'; '.join(parts)}.", self._limit(of_statuses), *_map_changes(last, now, by_earlier)])
             hold = Hold("", report.object, reason, _counts(changes, report), comparison.plan_hash(), utc_now())
             report.hold = self._held(holds, hold)
         if changes.unknown:
@@ -55,13 +55,12 @@ class Guard:
                 values = {"as_of": now.as_of, "maps": json.dumps(now.maps), "run_id": self.run_id}
                 connection.execute(sql("plan_put"), {**key, **values})
 
-    def _last(self, connection: Connection, watch: Watch, key: Mapping[str, Any]) -> tuple[Built, str]:
-        """What the statuses of the last push were of, and what to say where its maps are not known."""
+    def _last(self, connection: Connection, watch: Watch, key: Mapping[str, Any]) -> tuple[Built, bool]:
+        """What the statuses of the last push were of, and whether it was of a version that noted no maps."""
         copies = watch.copies or "salesforce.lms_courses"
         found = connection.execute(sql("last_plan", copies=copies), key).fetchone()
         as_of, maps, source = found or (None, None, "")
-        told = BY_EARLIER_VERSION if source == "build" else BY_ANOTHER_WAREHOUSE
-        return Built(as_of, json.loads(maps) if maps else None), told
+        return Built(as_of, json.loads(maps) if maps else None), source == "build"
 
     def _held(self, holds: HoldTable, hold: Hold) -> Hold | None:
         """The hold to report: the one that waits with this plan, or a new one; None where it is approved."""
@@ -76,12 +75,12 @@ class Guard:
             holds.put(hold)
         return hold.told(holds.named(self.options.approve))
 
-    def _percent_of_statuses(self, last: Built, now: Built, told: str) -> float:
+    def _percent_of_statuses(self, last: Built, now: Built, by_earlier: bool) -> float:
         """What share of the statuses may change: none where the rules that decide them changed since the last push."""
         percent = self.settings.salesforce.max_change_percent
         if percent >= NEVER_PERCENT:
             return percent
-        by_other_rules = told == BY_EARLIER_VERSION if last.maps is None else bool(_changed(last, now) & set(DECIDING))
+        by_other_rules = by_earlier if last.maps is None else bool(_changed(last, now) & set(DECIDING))
         return 0 if by_other_rules else percent
 
     def _limit(self, of_statuses: float) -> str:
@@ -97,9 +96,9 @@ def _changed(last: Built, now: Built) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _map_changes(last: Built, now: Built, unknown: str) -> list[str]:
+def _map_changes(last: Built, now: Built, by_earlier: bool) -> list[str]:
     if last.maps is None or now.maps is None:
-        return [unknown]
+        return [BY_EARLIER_VERSION if by_earlier else BY_ANOTHER_WAREHOUSE]
     changed = sorted(_changed(last, now))
     return [f"The map changed since the last push: {', '.join(changed)}."] if changed else []
 

@@ -16,6 +16,7 @@ from connector.warehouse.statements import literal
 from connector.warehouse.trouble import PATH_VARIABLE
 
 ENDING = "new"
+ANOTHER_PLACE = "Point the variable at a file in a folder that this user may write to."
 
 
 def require_place(path: Path) -> None:
@@ -32,9 +33,7 @@ def no_folder(path: Path, failure: OSError) -> WarehouseError:
     """What to say where the folder of the warehouse refused to take a file."""
     return WarehouseError(
         f"{PATH_VARIABLE} = {path}: the folder cannot be used ({failure.strerror or failure}).",
-        remedy=machine.REMEDIES[number]
-        if (number := failure.errno) in machine.WITHOUT_PATH
-        else "Point the variable at a file in a folder that this user may write to.",
+        remedy=machine.remedy_of(failure, ANOTHER_PLACE),
     )
 
 

@@ -135,11 +135,11 @@ def _begin(connection: Connection, model: type[AbsorbRow], stamp: Stamp) -> None
     columns = source_columns(model)
     held = f"SELECT count(*), {_counts(columns, '')} FROM absorb.{model.stream} WHERE tenant_id = $tenant_id"
     rows, *carried = connection.execute(held, {"tenant_id": stamp.tenant_id}).fetchall()[0]
-    known = [
+    served = [
         Seen(column.keys[0], rows, found, *[0] * 6) for column, found in zip(columns, carried, strict=True) if found
     ]
-    if known:
-        before = {**values, "run_id": "", "seen": rows_param(known)}
+    if served:
+        before = {**values, "run_id": "", "seen": rows_param(served)}
         connection.execute(sql("fields_carried", seen=sql("fields_seen")), before)
 
 

@@ -15,6 +15,7 @@ from connector.errors import WarehouseError
 from connector.files import PRIVATE_FOLDER, make_folder, set_mode
 from connector.settings import Settings
 from connector.warehouse import published, runs
+from connector.warehouse.creation import ANOTHER_PLACE
 from connector.warehouse.database import Connection, Warehouse, roll_back
 from connector.warehouse.drafts import clear_drafts
 from connector.warehouse.room import copy_bytes, require_room
@@ -86,9 +87,7 @@ def _draft_of(settings: Settings) -> Iterator[Path]:
     except OSError as failure:
         raise WarehouseError(
             f"{PUBLISH_VARIABLE} = {target}: cannot be written ({failure.strerror or failure}).",
-            remedy=machine.REMEDIES[number]
-            if (number := failure.errno) in machine.WITHOUT_PATH
-            else "Point the variable at a file in a folder that this user may write to.",
+            remedy=machine.remedy_of(failure, ANOTHER_PLACE),
         ) from None
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):

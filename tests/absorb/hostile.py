@@ -19,6 +19,7 @@ import httpx
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from support import answered
 
 from connector.sandbox.kit.faults import BREAKS
 from connector.sandbox.portal import Portal
@@ -104,17 +105,7 @@ def spelled(change: Callable[[bytes], bytes]) -> Fault:
     """Make the call and change the bytes of a success."""
 
     async def fault(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        head: Message = {}
-        body = b""
-
-        async def keep(message: Message) -> None:
-            nonlocal head, body
-            if message["type"] == "http.response.start":
-                head = message
-            else:
-                body += message.get("body", b"")
-
-        await app(scope, receive, keep)
+        head, body = await answered(app, scope, receive)
         if head["status"] == 200:
             body = change(body)
         await Response(body, head["status"], media_type="application/json")(scope, receive, send)

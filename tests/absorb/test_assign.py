@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from hostile import KEY_REFUSED, ROLE_REFUSED, SEMANTIC, Call, Fault, Stage, quiet, reply, reset, staged, truncated
+from hostile import KEY_REFUSED, ROLE_REFUSED, SEMANTIC, Call, Fault, Stage, quiet, reply, reset, truncated
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from started import Start, catch_up, portal_of, started
 from support import Row, query, records
 from typer.testing import CliRunner
 
@@ -36,7 +37,7 @@ from connector.sandbox.org import Org
 from connector.sandbox.portal import Portal
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_assign, run_build, run_pull, run_readback, run_reconcile
+from connector.sync import run_assign, run_pull, run_readback, run_reconcile
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -60,39 +61,20 @@ FREE = """
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]], Path]:
-    """What a portal holds, and a warehouse that has pulled it, built it and read an org back."""
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=120, courses=4, rate_limit=0)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        run_pull(load_settings())
-        run_build(load_settings())
-        run_readback(load_settings())
-        rows = {stream: box.portal.rows(stream) for stream in STREAMS}
-    return rows, folder / "warehouse.duckdb"
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """As elsewhere, with an org that is read back."""
 
+    def work(settings: Settings) -> None:
+        catch_up(settings)
+        run_readback(settings)
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Stage]:
-    with staged(Portal()) as running:
-        yield running
+    return started(tmp_path_factory.mktemp("start"), scale=120, courses=4, salesforce=True, work=work)
 
 
 @pytest.fixture
-def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
+def sandbox(start: Start) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and the org that goes with it."""
-    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
-    for stream, rows in start[0].items():
-        box.portal.load(stream, rows)
-    with box as running:
+    with portal_of(start, salesforce="agreeing") as running:
         yield running
 
 
@@ -111,11 +93,9 @@ def stage(serving: Stage, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def ready(
-    start: tuple[dict[str, list[Row]], Path], stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
+def ready(start: Start, stage: Stage, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Turned on, and everything read."""
-    shutil.copy(start[1], settings.warehouse.path)
+    shutil.copy(start.warehouse, settings.warehouse.path)
     login = stage.absorb
     for name, value in (("BASE_URL", stage.url), ("API_KEY", login.api_key), ("PASSWORD", login.password)):
         monkeypatch.setenv(f"LEARNSYNC_ABSORB__{name}", value)

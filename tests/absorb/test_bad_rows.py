@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import Call, Fault, Row, Script, Stage, altered, quiet, spelled, staged
+from hostile import Call, Fault, Row, Script, Stage, altered, quiet, spelled
 from support import query, records
 from test_pull import assert_truth, counts, fitting, held
 
@@ -27,12 +26,6 @@ from connector.warehouse.database import Warehouse
 
 MARK = "@@"
 PENDING = "SELECT source_id, raw, reason FROM ops.quarantine WHERE resolved_at IS NULL ORDER BY ALL"
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Stage]:
-    with staged(Portal()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hostile import SEMANTIC, Call, Fault, Stage, reply, staged
+from hostile import SEMANTIC, Call, Fault, Stage, reply
 from support import query
 from test_pull import NOTHING_NEW, assert_truth, counts
 
@@ -25,12 +24,6 @@ from connector.warehouse.database import Warehouse
 
 LISTS = ["courses", "departments", "enrollments", "users"]
 FILTER = "dateEdited"
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Stage]:
-    with staged(Portal()) as running:
-        yield running
 
 
 @pytest.fixture

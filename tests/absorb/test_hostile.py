@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -32,7 +32,6 @@ from hostile import (
     quiet,
     reply,
     reset,
-    staged,
     times,
     truncated,
 )
@@ -62,12 +61,6 @@ from connector.settings import Settings
 from connector.warehouse.database import Warehouse
 
 PAGE_SIZE = 10
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Stage]:
-    with staged(Portal()) as running:
-        yield running
 
 
 @pytest.fixture

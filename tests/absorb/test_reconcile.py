@@ -7,12 +7,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import ROLE_REFUSED, Call, Fault, Row, Stage, altered, reply, staged, times
+from hostile import ROLE_REFUSED, Call, Fault, Row, Stage, altered, reply, times
 from support import USER, enrollment, first, new_id, query, records
 
 from connector import redact
@@ -34,12 +34,6 @@ COURSES = [f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3
 SIZES = (60, 30, 10)
 STAMP = "2026-01-05T10:00:00"
 WIDE = ReconcileOptions(max_removed_percent=100)
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Stage]:
-    with staged(Portal()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from started import started
 from support import Row, query, records
 from typer.testing import CliRunner
 
@@ -31,7 +32,6 @@ from connector.push.reports import Pauses, PushOptions, PushReport, TargetReport
 from connector.sandbox.records import app as records_app
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_pull
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -45,21 +45,7 @@ QUICK = Pauses(between_tries=0)
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse that has pulled and built a small portal."""
-    folder = tmp_path_factory.mktemp("built")
-    with (
-        Sandbox(SandboxOptions(scale=60, courses=4, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        settings = load_settings()
-        run_pull(settings)
-        run_build(settings)
-    return folder / "warehouse.duckdb"
+    return started(tmp_path_factory.mktemp("built"), scale=60, courses=4).warehouse
 
 
 @pytest.fixture

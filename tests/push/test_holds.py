@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from started import Start, catch_up, portal_of, started
 from support import Row, records
 from typer.testing import CliRunner
 
@@ -21,7 +22,7 @@ from connector.push.changes import exceeds
 from connector.push.reports import PushOptions, PushReport
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_check, run_pull, run_push
+from connector.sync import run_build, run_check, run_push
 from connector.warehouse.database import Warehouse
 from mappings import PACKAGED
 
@@ -29,51 +30,29 @@ ENROLLMENT = "LMS_Enrollment__c"
 AS_OF = "2027-06-01T12:00:00Z"
 
 
-def catch_up() -> None:
-    run_pull(load_settings())
-    run_build(load_settings())
-
-
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]], Path]:
-    """What a portal holds, and a warehouse that has pulled and built it."""
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=240, courses=5, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        patch.setenv("LEARNSYNC_MAPPING__AS_OF", AS_OF)
-        # Everybody is on the way, with time left until a day that is the same for all, and after each one's start.
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    def all_on_the_way(box: Sandbox) -> None:
+        """Everybody has time left until a day that is the same for all, and after each one's start."""
         open_ = {"status": 1, "isActive": True, "dateCompleted": None, "progress": 99.0}
         open_ |= {"dateAdded": "2026-01-01T10:00:00", "accessDate": None}
         keys = [row["id"] for row in box.portal.rows("enrollments")]
         box.portal.edit(keys, changes={**open_, "dateDue": "2027-06-30T00:00:00"})
-        catch_up()
-        rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
-    return rows, folder / "warehouse.duckdb"
+
+    folder, today = tmp_path_factory.mktemp("start"), {"LEARNSYNC_MAPPING__AS_OF": AS_OF}
+    return started(folder, scale=240, courses=5, variables=today, before=all_on_the_way)
 
 
 @pytest.fixture
-def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
-    box = Sandbox(SandboxOptions(rate_limit=0))
-    for stream, rows in start[0].items():
-        box.portal.load(stream, rows)
-    with box as running:
+def sandbox(start: Start) -> Iterator[Sandbox]:
+    with portal_of(start) as running:
         yield running
 
 
 @pytest.fixture
-def pushed(
-    start: tuple[dict[str, list[Row]], Path], sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
+def pushed(start: Start, sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Pulled, built and pushed for the first time, which is never held."""
-    shutil.copy(start[1], settings.warehouse.path)
+    shutil.copy(start.warehouse, settings.warehouse.path)
     settings.warehouse.landing.mkdir()
     monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", AS_OF)
     first = run_push(load_settings())
@@ -114,7 +93,7 @@ def test_many_changes_at_once_are_held_until_exactly_that_plan_is_approved(sandb
     chosen = some(sandbox, 150)
     sandbox.portal.edit(chosen, changes={"status": 6, "dateDue": None})
     sandbox.portal.patch("courses", sandbox.portal.rows("courses")[0]["id"], {"name": "Renamed"})
-    catch_up()
+    catch_up(load_settings())
     dry = run_push(pushed, PushOptions(dry_run=True))
     assert (enrollments(dry).hold.id, dry.complete, held_rows(pushed)) == ("", False, [])
 
@@ -134,7 +113,7 @@ def test_many_changes_at_once_are_held_until_exactly_that_plan_is_approved(sandb
     assert enrollments(run_push(pushed, PushOptions(dry_run=True))).hold.id == hold.id
 
     sandbox.portal.edit(some(sandbox, 151)[150:], changes={"score": 12.0})
-    catch_up()
+    catch_up(load_settings())
     changed = run_push(pushed, PushOptions(approve=[hold.id]))
     anew = enrollments(changed).hold
     assert (enrollments(changed).sent, anew.id != hold.id, hold.id in anew.message) == (0, True, True)
@@ -152,7 +131,7 @@ def test_many_changes_at_once_are_held_until_exactly_that_plan_is_approved(sandb
 
 def test_the_commands_show_a_hold_and_approve_it(sandbox: Sandbox, pushed: Settings) -> None:
     sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
-    catch_up()
+    catch_up(load_settings())
     code, report = command("push")
     hold = report["targets"]["lms_enrollment"]["hold"]
     assert (code, report["complete"], hold["object"]) == (1, False, ENROLLMENT)
@@ -183,13 +162,13 @@ def test_what_is_mended_at_the_source_is_held_no_more(
 ) -> None:
     chosen = some(sandbox, 150)
     sandbox.portal.edit(chosen, changes={"status": 6})
-    catch_up()
+    catch_up(load_settings())
     assert enrollments(run_push(pushed)).hold
     with monkeypatch.context() as never:
         never.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "100")
         assert run_push(load_settings(), PushOptions(dry_run=True)).complete
     sandbox.portal.edit(chosen, changes={"status": 1})
-    catch_up()
+    catch_up(load_settings())
     report = run_push(pushed)
     assert (report.complete, enrollments(report).sent) == (True, 0)
     assert [row["resolved_at"] is None for row in held_rows(pushed)] == [False]
@@ -197,7 +176,7 @@ def test_what_is_mended_at_the_source_is_held_no_more(
 
 def test_what_a_failure_leaves_of_an_approved_plan_is_not_held_again(sandbox: Sandbox, pushed: Settings) -> None:
     sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
-    catch_up()
+    catch_up(load_settings())
     hold = enrollments(run_push(pushed)).hold
     part = run_push(pushed, PushOptions(approve=[hold.id], limit=60))
     assert (enrollments(part).accepted, part.complete) == (60, False)
@@ -212,7 +191,7 @@ def test_when_nobody_matches_any_more_and_when_all_is_removed_the_push_is_held(
     """A role that lost its view of people: no payload changes, for a record keeps its lookup."""
     for row in sandbox.portal.rows("users"):
         sandbox.portal.patch("users", row["id"], {"externalId": None, "emailAddress": None})
-    catch_up()
+    catch_up(load_settings())
     report = run_push(pushed)
     hold, there = enrollments(report).hold, len(sandbox.org.records(ENROLLMENT))
     assert (report.complete, enrollments(report).update) == (False, 0)
@@ -244,11 +223,11 @@ def test_a_catalogue_that_loses_a_field_is_held_object_by_object(
             monkeypatch.setenv(name, value)
         for row in box.portal.rows("courses"):
             box.portal.patch("courses", row["id"], {"description": "What it is about.", "vendor": "Acme"})
-        catch_up()
+        catch_up(load_settings())
         assert run_push(load_settings()).complete
         for row in box.portal.rows("courses"):
             box.portal.patch("courses", row["id"], {"description": None, "vendor": None})
-        catch_up()
+        catch_up(load_settings())
         report = run_push(load_settings())
         holds = {name: target.hold and target.hold.counts["blank"] for name, target in report.targets.items()}
         assert holds == {"lms_course": {"Vendor__c": 12}, "lms_enrollment": None, "learning": {"description": 12}}
@@ -284,7 +263,7 @@ def test_a_changed_map_is_held_below_the_percentage_too(
 ) -> None:
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "95")
     sandbox.portal.edit(some(sandbox, 150), changes={"status": 5})
-    catch_up()
+    catch_up(load_settings())
     edits = run_push(load_settings())
     assert (edits.complete, enrollments(edits).accepted) == (True, 150), "edits of the portal, by the same map"
     text = (PACKAGED / "progress_status.csv").read_text("utf-8")
@@ -371,11 +350,11 @@ def test_a_warehouse_that_was_lost_compares_with_what_the_org_has(
 ) -> None:
     monkeypatch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(tmp_path / "new.duckdb"))
     monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
-    catch_up()
+    catch_up(load_settings())
     dry = enrollments(run_push(load_settings(), PushOptions(dry_run=True)))
     assert (dry.hold, dry.create, dry.update) == (None, 0, len(sandbox.org.records(ENROLLMENT))), "the calendar alone"
     sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
-    catch_up()
+    catch_up(load_settings())
     hold = enrollments(run_push(load_settings())).hold
     assert hold.counts["status"] == 150
     assert enrollments(run_push(load_settings())).hold == hold
@@ -387,7 +366,7 @@ def test_mistakes_are_held_on_the_day_of_a_due_date_too(
 ) -> None:
     sandbox.portal.edit(some(sandbox, 150), changes={"dateDue": "2027-05-01T00:00:00"})
     monkeypatch.setenv("LEARNSYNC_MAPPING__AS_OF", "2027-07-01T00:00:01Z")
-    catch_up()
+    catch_up(load_settings())
     counts = enrollments(run_push(load_settings())).hold.counts
     assert (counts["status"], counts["calendar"]) == (150, counts["records"] - 150)
 
@@ -398,7 +377,7 @@ def test_changes_of_a_day_a_comment_and_a_new_field_are_not_held(
     monkeypatch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "80")
     own_map(tmp_path / "maps", monkeypatch, "progress_status.csv", "rule,", "# Read with the training team.\nrule,")
     sandbox.portal.edit(some(sandbox, 150), changes={"status": 6})
-    catch_up()
+    catch_up(load_settings())
     day = run_push(load_settings())
     assert (enrollments(day).hold, enrollments(day).accepted, day.complete) == (None, 150, True)
     field = "LMS_Enrollment__c,Completed_Percent__c,completed_percent,number,yes,\n"

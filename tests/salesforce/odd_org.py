@@ -6,7 +6,8 @@ import gzip
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from support import answered
 
 from connector.sandbox.server import Sandbox
 
@@ -51,20 +52,10 @@ class _Altering:
     org: OddOrg
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head: Message = {}
-        body = b""
-
-        async def keep(message: Message) -> None:
-            nonlocal head, body
-            if message["type"] == "http.response.start":
-                head = message
-            else:
-                body += message.get("body", b"")
-
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, keep)
+        head, body = await answered(self.app, scope, receive)
         headers = {name.decode(): value.decode() for name, value in head["headers"]}
         if headers.pop("content-encoding", "") == "gzip":
             body = gzip.decompress(body)

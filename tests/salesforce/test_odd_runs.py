@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import sys
@@ -19,13 +18,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from odd import odd_csv, odd_json
 from odd_org import OddOrg, Said, quiet
-from support import Row
-from test_push import COURSE, ENROLLMENT, assert_org_is_the_map, catch_up, enrollments, ledger
+from started import Start, portal_of, started
+from test_push import COURSE, ENROLLMENT, assert_org_is_the_map, enrollments, ledger
 
 from connector.errors import IncompleteError, LearnsyncError, LimitError, ProtocolError
 from connector.push.reports import Pauses, PushOptions, PushReport
 from connector.salesforce.readback.readback import ReadbackOptions
-from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.sandbox.server import SandboxOptions
 from connector.settings import load_settings
 from connector.sync import run_build, run_push, run_readback
 from connector.warehouse.database import Warehouse
@@ -35,34 +34,18 @@ MOST_KILOBYTES = 1_500_000  # portal, org and warehouse are in this process too
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]], Path]:
-    """What a portal holds, and a warehouse that has pulled and built it."""
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=60, courses=3, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        catch_up(load_settings())
-        rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
-    return rows, folder / "warehouse.duckdb"
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    return started(tmp_path_factory.mktemp("start"), scale=60, courses=3)
 
 
 class Scene:
     """An org of its own, and a warehouse with everything due for it."""
 
-    def __init__(self, start: tuple[dict[str, list[Row]], Path], folder: Path) -> None:
-        rows, warehouse = start
+    def __init__(self, start: Start, folder: Path) -> None:
         self.box = OddOrg(SandboxOptions(rate_limit=0))
-        for stream, some in rows.items():
-            self.box.portal.load(stream, some)
+        portal_of(start, self.box)
         self.path = folder / "warehouse.duckdb"
-        shutil.copy(warehouse, self.path)
+        shutil.copy(start.warehouse, self.path)
 
     @property
     def settings(self) -> Any:
@@ -83,7 +66,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(start: tuple[dict[str, list[Row]], Path], tmp_path: Path) -> Iterator[Scene]:
+def scene(start: Start, tmp_path: Path) -> Iterator[Scene]:
     found = Scene(start, tmp_path)
     with found.box:
         yield found
@@ -163,9 +146,7 @@ def peak_of_earlier_tests() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def script_of_a_day(
-    start: tuple[dict[str, list[Row]], Path], tmp_path_factory: pytest.TempPathFactory
-) -> list[tuple[int, bytes]]:
+def script_of_a_day(start: Start, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, bytes]]:
     """The answers of an org to a push and a read-back, in their order."""
     folder = tmp_path_factory.mktemp("day")
     with pytest.MonkeyPatch.context() as patch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from started import Start, portal_of, started
 from support import Row, query, records
 
 from connector.canonical.match import match, match_learners
@@ -22,9 +22,9 @@ from connector.salesforce.readback import people
 from connector.salesforce.readback.readback import ReadbackOptions
 from connector.sandbox.org.rows.ids import to_18
 from connector.sandbox.org.schema.model import FieldSchema
-from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
-from connector.sync import run_build, run_match, run_publish, run_pull, run_push
+from connector.sync import run_match, run_publish, run_pull, run_push
 from connector.warehouse.database import Connection, Warehouse
 from mappings import Mapping, load_mapping
 
@@ -182,42 +182,24 @@ def test_a_collision_leaves_the_records_in_the_org_as_they_are_and_nobody_takes_
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]], Path]:
-    """What a portal holds, and a warehouse that has pulled and built it."""
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=120, courses=3, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        run_pull(load_settings())
-        run_build(load_settings())
-        rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
-    return rows, folder / "warehouse.duckdb"
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    return started(tmp_path_factory.mktemp("start"), scale=120, courses=3)
 
 
 @pytest.fixture
-def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
+def sandbox(start: Start) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and an org of this test's own."""
-    box = Sandbox(SandboxOptions(rate_limit=0))
-    for stream, rows in start[0].items():
-        box.portal.load(stream, rows)
-    with box as running:
+    with portal_of(start) as running:
         yield running
 
 
 @pytest.fixture
 def ready(
-    start: tuple[dict[str, list[Row]], Path], sandbox: Sandbox, settings: Settings, tmp_path: Path,
+    start: Start, sandbox: Sandbox, settings: Settings, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:  # fmt: skip
     """Pulled and built, nothing pushed yet; the maps may be overridden in the folder `maps`."""
-    shutil.copy(start[1], settings.warehouse.path)
+    shutil.copy(start.warehouse, settings.warehouse.path)
     (tmp_path / "maps").mkdir()
     monkeypatch.setenv("LEARNSYNC_MAPPING__DIR", str(tmp_path / "maps"))
     return load_settings()

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from started import Start, catch_up, portal_of, started
 from support import Row, query, records
 
 import mappings
@@ -23,9 +23,9 @@ from connector.progress import Silent
 from connector.push import outcomes, values
 from connector.push.reports import PushOptions, PushReport
 from connector.salesforce.push import collections as collections_push
-from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
-from connector.sync import run_adopt, run_build, run_pull, run_push
+from connector.sync import run_adopt, run_build, run_push
 from connector.warehouse.database import Warehouse
 
 REPO = Path(__file__).resolve().parents[2]
@@ -61,30 +61,9 @@ class AtStage(Silent):
             self._deed()
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where each test begins: what a portal holds, and a warehouse that has pulled and built it."""
-
-    rows: dict[str, list[Row]]
-    warehouse: Path
-
-
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=600, courses=8, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        catch_up(load_settings())
-        rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
-    return Start(rows, folder / "warehouse.duckdb")
+    return started(tmp_path_factory.mktemp("start"), scale=600, courses=8)
 
 
 @pytest.fixture
@@ -94,24 +73,12 @@ def sandbox(start: Start) -> Iterator[Sandbox]:
         yield running
 
 
-def portal_of(start: Start) -> Sandbox:
-    box = Sandbox(SandboxOptions(rate_limit=0))
-    for stream, rows in start.rows.items():
-        box.portal.load(stream, rows)
-    return box
-
-
 @pytest.fixture
 def ready(start: Start, sandbox: Sandbox, settings: Settings) -> Settings:
     """Pulled and built, nothing pushed yet."""
     shutil.copy(start.warehouse, settings.warehouse.path)
     settings.warehouse.landing.mkdir()
     return settings
-
-
-def catch_up(settings: Settings) -> None:
-    run_pull(settings)
-    run_build(settings)
 
 
 def totals(report: PushReport) -> dict[str, tuple[int, int, int, int]]:

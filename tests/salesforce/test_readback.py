@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
+from started import Start, portal_of, started
 from support import Row, query, records
 
 from connector.errors import LearnsyncError, ServerFaultError, WarehouseError
@@ -21,7 +21,7 @@ from connector.salesforce.readback import store as readback_store
 from connector.salesforce.readback.read import Reading
 from connector.salesforce.readback.readback import Part, ReadbackOptions, ReadbackReport, readback
 from connector.salesforce.readback.store import ObjectReport
-from connector.sandbox.server import Sandbox, SandboxOptions
+from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
 from connector.sync import run_build, run_check, run_match, run_pull, run_push, run_readback, run_sync
 from connector.warehouse.database import Connection, Warehouse
@@ -32,39 +32,21 @@ MATCHES = "SELECT * EXCLUDE (last_user_id, last_contact_id) FROM salesforce.lear
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[Row]], Path]:
-    """What a portal holds, and a warehouse that has pulled and built it."""
-    folder = tmp_path_factory.mktemp("start")
-    with (
-        Sandbox(SandboxOptions(scale=160, courses=5, rate_limit=0, salesforce=False)) as box,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        for name in [name for name in os.environ if name.startswith("LEARNSYNC_")]:
-            patch.delenv(name)
-        patch.chdir(folder)
-        for name, value in box.settings().items():
-            patch.setenv(name, value)
-        patch.setenv("LEARNSYNC_WAREHOUSE__PATH", str(folder / "warehouse.duckdb"))
-        run_pull(load_settings())
-        run_build(load_settings())
-        rows = {stream: box.portal.rows(stream) for stream in ("departments", "users", "courses", "enrollments")}
-    return rows, folder / "warehouse.duckdb"
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    return started(tmp_path_factory.mktemp("start"), scale=160, courses=5)
 
 
 @pytest.fixture
-def sandbox(start: tuple[dict[str, list[Row]], Path]) -> Iterator[Sandbox]:
+def sandbox(start: Start) -> Iterator[Sandbox]:
     """A portal with the rows of `start`, and an org of this test's own."""
-    box = Sandbox(SandboxOptions(rate_limit=0, salesforce="agreeing"))
-    for stream, rows in start[0].items():
-        box.portal.load(stream, rows)
-    with box as running:
+    with portal_of(start, salesforce="agreeing") as running:
         yield running
 
 
 @pytest.fixture
-def ready(start: tuple[dict[str, list[Row]], Path], sandbox: Sandbox, settings: Settings) -> Settings:
+def ready(start: Start, sandbox: Sandbox, settings: Settings) -> Settings:
     """Pulled and built, nothing pushed yet."""
-    shutil.copy(start[1], settings.warehouse.path)
+    shutil.copy(start.warehouse, settings.warehouse.path)
     return settings
 
 

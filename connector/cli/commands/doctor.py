@@ -28,7 +28,7 @@ from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
 from connector.warehouse import fields
 from connector.warehouse.creation import require_place
-from connector.warehouse.database import Warehouse, count, is_there
+from connector.warehouse.database import Connection, Warehouse, count, is_there
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.exposed import exposed
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
@@ -76,9 +76,7 @@ def examine() -> list[Finding]:
         _guard("warehouse", lambda: _warehouse(settings, noted)),
         _guard("room", lambda: _room(settings)),
         _guard("changes", lambda: _changes(settings)),
-        *_fields(settings),
-        *_holds(settings),
-        *_collisions(settings),
+        *_waiting(settings),
         *asyncio.run(_ask(settings, noted)),
     ]
 
@@ -162,43 +160,39 @@ def _changes(settings: Settings) -> Found:
     return text
 
 
-def _fields(settings: Settings) -> list[Finding]:
-    """What pulls found to be missing from the portal's answers; nothing on an ordinary day."""
+def _waiting(settings: Settings) -> list[Finding]:
+    """Warnings of what waits for somebody; nothing where there is no warehouse, or its own check says why it fails."""
     if not is_there(settings):
         return []
-    try:
-        with Warehouse.of(settings).connect() as connection:
-            vanished = fields.vanished(connection, settings.tenant_id)
-            emptied = fields.emptied(connection, settings.tenant_id)
-    except LearnsyncError:
-        return []  # the check of the warehouse says why
-    texts = [f"{one}: the portal serves it no more; stored values stay" for one in vanished]
-    texts += [f"{one}: far more nulls than before" for one in emptied]
+    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
+        looks = (_fields, _holds, _collisions)
+        return [finding for look in looks for finding in look(connection, settings.tenant_id)]
+    return []
+
+
+def _fields(connection: Connection, tenant_id: str) -> list[Finding]:
+    """What pulls found to be missing from the portal's answers."""
+    texts = [
+        f"{one}: the portal serves it no more; stored values stay" for one in fields.vanished(connection, tenant_id)
+    ]
+    texts += [f"{one}: far more nulls than before" for one in fields.emptied(connection, tenant_id)]
     remedy = "Look at the role of the Absorb account and at the portal; docs/operators.md, A field vanished."
     return [Finding("fields", "warn", text, remedy) for text in texts]
 
 
-def _holds(settings: Settings) -> list[Finding]:
-    """A warning for each push that is held; nothing where there is no warehouse, or its own check failed."""
-    if not is_there(settings):
-        return []
-    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
-        held = open_holds(connection, settings.tenant_id)
-        return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
-    return []
+def _holds(connection: Connection, tenant_id: str) -> list[Finding]:
+    """Pushes that are held."""
+    held = open_holds(connection, tenant_id)
+    return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
 
 
-def _collisions(settings: Settings) -> list[Finding]:
-    """A warning where learners share a person of Salesforce; nothing where there is no readable warehouse."""
+def _collisions(connection: Connection, tenant_id: str) -> list[Finding]:
+    """Learners who share a person of Salesforce."""
     query = "SELECT count(*) FROM salesforce.learner_matches WHERE tenant_id = $tenant_id AND outcome = 'collision'"
-    if not is_there(settings):
-        return []
-    with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
-        shared = count(connection, query, {"tenant_id": settings.tenant_id})
-        text = f"{shared:,} learners match a person whom another learner matches; their new records wait"
-        remedy = 'salesforce.learner_matches names them: docs/operators.md, "Two learners, one person".'
-        return [Finding("learners", "warn", text, remedy)] if shared else []
-    return []
+    shared = count(connection, query, {"tenant_id": tenant_id})
+    text = f"{shared:,} learners match a person whom another learner matches; their new records wait"
+    remedy = 'salesforce.learner_matches names them: docs/operators.md, "Two learners, one person".'
+    return [Finding("learners", "warn", text, remedy)] if shared else []
 
 
 async def _absorb(settings: Settings, noted: Noted) -> list[Finding]:

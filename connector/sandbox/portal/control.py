@@ -67,9 +67,7 @@ def _keep_dates(call: Call) -> Response:
 
 def _put_rows(call: Call) -> Response:
     body = _body(call)
-    stream = str(body.get("stream", "enrollments"))
-    if stream not in STREAMS:
-        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    stream = _stream(body)
     rows = body.get("rows")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise _refusal("rows must be an array of objects")
@@ -90,9 +88,7 @@ def _rival(call: Call) -> Response:
 def _alter(call: Call) -> Response:
     """`{"stream": "enrollments", "leave_out": ["dateDue"], "empty": ["score"]}`: what lists serve from now on."""
     body = _body(call)
-    stream = str(body.get("stream", "enrollments"))
-    if stream not in STREAMS:
-        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    stream = _stream(body)
     named = {act: [str(name) for name in body.get(act, [])] for act in ("leave_out", "empty")}
     if unknown := {name for names in named.values() for name in names} - set(STREAMS[stream].blank):
         raise _refusal(f"{stream} has no field {', '.join(sorted(unknown))}")
@@ -123,6 +119,13 @@ def _refuse(call: Call) -> Response:
         raise _refusal("course_id must be text, times and status whole numbers")
     call.house.portal.refuse(course_id, times, status)
     return json_response({"course_id": course_id, "times": times, "status": status})
+
+
+def _stream(body: dict[str, Any]) -> str:
+    stream = str(body.get("stream", "enrollments"))
+    if stream not in STREAMS:
+        raise _refusal(f"stream must be one of {', '.join(STREAMS)}")
+    return stream
 
 
 def _body(call: Call) -> dict[str, Any]:
