@@ -110,7 +110,7 @@ def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -
         wait = min(wait, 1.0)
     with (
         suppress(WarehouseError, ResourceError, KeyboardInterrupt),  # the failure itself is what to tell
-        Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
+        Warehouse.of(settings, lock_timeout_seconds=wait).connect() as connection,
     ):
         runs.finish(connection, run, outcome, message)
 
