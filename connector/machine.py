@@ -11,7 +11,10 @@ from pathlib import Path
 from connector.errors import LearnsyncError, ResourceError
 
 NO_ROOM = "Make room there, then run it again: what was committed stays, and the rest is still due."
-NO_MEMORY = "Give the process more memory (`ulimit -v`, the limit of its container), or end others, then run it again."
+NO_MEMORY = (
+    "Give the process more memory (`ulimit -v`, the limit of its container), or end others; where DuckDB's own limit"
+    " was reached, raise LEARNSYNC_WAREHOUSE__MEMORY_LIMIT_MB. Then run it again."
+)
 NO_FILES = "Raise how many files a process may open (`ulimit -n 1024`), then run it again."
 NO_RIGHT = "Let this user write there, or let the setting name another place."
 BROKEN = "Look at the disk and at the system's log: it refuses to read or write."

@@ -4,23 +4,20 @@ A sync: a sweep for deletions where one is due → pull → match (read people a
 readback (check our own records) → publish.
 """
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from connector import machine, stopping
 from connector.absorb.pull.options import PullOptions, PullReport
 from connector.absorb.pull.pull import pull
 from connector.absorb.pull.reconcile import DueSweep, ReconcileOptions, ReconcileReport, reconcile, sweep_is_due
 from connector.adopt import AdoptReport, adopt, refuse_other_org
 from connector.assignments import AssignOptions, AssignReport, assign, require_assignments
-from connector.canonical.build import TABLES, BuildReport, build
+from connector.canonical.build import BuildReport
 from connector.errors import (
     ApiBudgetError,
     ApiError,
@@ -32,10 +29,10 @@ from connector.errors import (
     ResourceError,
     SettingsError,
     ThrottledError,
-    WarehouseError,
 )
 from connector.learning_records.target import TARGET as LEARNING_RECORDS
 from connector.learning_records.target import LearningRecords
+from connector.local import run_build, run_publish
 from connector.progress import Progress
 from connector.push.engine import Destination, Run, push
 from connector.push.holds import objects_of
@@ -50,74 +47,19 @@ from connector.salesforce.readback.readback import READ_CHANGES, ReadbackOptions
 from connector.salesforce.readback.retrieve import Retrieved, retrieve
 from connector.salesforce.targets import ALL_TARGETS, TARGETS
 from connector.settings import Settings, require_absorb, require_learning_records, require_salesforce
+from connector.stage import Look, Report, stage
 from connector.times import utc_now
 from connector.warehouse import runs
-from connector.warehouse.database import Connection, Warehouse, is_there
-from connector.warehouse.publish import PublishReport, publish
+from connector.warehouse.database import Warehouse
+from connector.warehouse.publish import PublishReport
 from connector.warehouse.runs import Closing
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    pass
 
 log = logging.getLogger(__name__)
 
-Report = TypeVar("Report", bound="DataclassInstance")
-# Reads what an orchestrator shows of a stage, in the opening of the warehouse that ends the stage.
-Look = Callable[[Connection], None]
-FILLING = ("pull", "reconcile")  # whose reports say that they made the warehouse
 TARGET_NAMES = (*ALL_TARGETS, LEARNINGS, LEARNING_RECORDS)  # in the order they are pushed to
-
-
-def stage(settings: Settings, command: str, work: Callable[[str, Closing], Report], look: Look | None = None) -> Report:
-    """Do the work of a stage, whatever way it ends recorded in ops.runs.
-
-    `work` gets the run id, and what it may call in its last opening of the warehouse to save another one.
-    """
-    run, is_new = runs.begin(settings.tenant_id, command), not is_there(settings)
-    close = partial(_close, run, look)
-    try:
-        report = work(run.run_id, close)
-    except BaseException as failure:
-        told = machine.explain(failure, beside=settings.warehouse.path) or failure
-        if runs.is_open(run):
-            _record_failure(settings, run, told)
-        if told is failure:
-            raise
-        raise told from failure
-    if runs.is_open(run):
-        with Warehouse.of(settings).connect() as connection:
-            close(connection, report)
-    if is_new and command not in FILLING:
-        log.warning("there was no warehouse: a new, empty one was made at %s", settings.warehouse.path)
-    return report
-
-
-def _close(run: runs.Run, look: Look | None, connection: Connection, report: "DataclassInstance") -> None:
-    stats = as_stats(report)
-    runs.finish(connection, run, "complete" if stats["complete"] else "incomplete", stats=stats)
-    if look:
-        look(connection)
-
-
-def _record_failure(settings: Settings, run: runs.Run, failure: BaseException) -> None:
-    outcome, message = "failed", str(failure) if isinstance(failure, LearnsyncError) else type(failure).__name__
-    if stopping.requested():
-        outcome, message = "interrupted", "a signal ended it"
-    if not is_there(settings):
-        return  # a failure makes no warehouse
-    wait = settings.warehouse.lock_timeout_seconds
-    if isinstance(failure, WarehouseError) or stopping.requested():  # it was waited for already, or nobody waits
-        wait = min(wait, 1.0)
-    with (
-        suppress(WarehouseError, ResourceError, KeyboardInterrupt),  # the failure itself is what to tell
-        Warehouse(settings.warehouse.path, lock_timeout_seconds=wait).connect() as connection,
-    ):
-        runs.finish(connection, run, outcome, message)
-
-
-def as_stats(report: "DataclassInstance") -> dict[str, Any]:
-    """A report as plain values for JSON; `complete` is true for one that cannot be incomplete."""
-    return {**dataclasses.asdict(report), "complete": bool(getattr(report, "complete", True))}
 
 
 def run_pull(
@@ -156,12 +98,6 @@ def run_due_sweep(settings: Settings, begun_at: datetime, progress: Progress | N
             raise
         log.warning("the sweep for deletions broke off: %s", failure)
         return DueSweep(error=str(failure))
-
-
-def run_build(settings: Settings, table: str | None = None, look: Look | None = None) -> BuildReport:
-    """Warehouse → canonical tables; `table` restricts it to learning_record or learning_item_progress."""
-    tables = TABLES if table is None else (table,)
-    return stage(settings, "build", lambda run_id, close: build(settings, run_id, tables, close), look)
 
 
 def configured(settings: Settings) -> list[str]:
@@ -270,11 +206,6 @@ def run_adopt(settings: Settings) -> AdoptReport:
     require_absorb(settings)
     Warehouse.existing(settings)  # before a run is recorded, which would make one
     return stage(settings, "adopt", lambda run_id, _: adopt(settings, run_id))
-
-
-def run_publish(settings: Settings, look: Look | None = None) -> PublishReport:
-    """Replace the analysts' file."""
-    return stage(settings, "publish", lambda run_id, close: publish(settings, run_id, close), look)
 
 
 @dataclass(slots=True)

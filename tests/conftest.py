@@ -64,12 +64,12 @@ def attached(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ne
     kept: dict[Path, Any] = {}
     really = Engine.open
 
-    def open_(path: Path) -> Any:
+    def open_(path: Path, *means: Any) -> Any:
         if path not in kept:
-            kept[path] = really(path)
-        return really(path)
+            kept[path] = really(path, *means)
+        return really(path, *means)
 
-    def create(path: Path, fill: object) -> bool:
+    def create(path: Path, *_: object) -> bool:
         shutil.copy(new_warehouse, path)
         return True
 

@@ -91,6 +91,8 @@ FLOORS = {
     "connector.streams": 2,
     "connector.warehouse": 3,
     "connector.canonical": 4,
+    "connector.stage": 4,
+    "connector.local": 5,
     "connector.absorb": 5,
     "connector.push": 5,
     "connector.salesforce": 6,

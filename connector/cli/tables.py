@@ -11,7 +11,8 @@ from rich.text import Text
 
 from connector.cli.command import Outcome
 from connector.cli.console import out
-from connector.sync import as_stats
+from connector.push.holds import Hold
+from connector.stage import as_stats
 from connector.times import utc_now
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 sql = statements(__package__)
 Report = TypeVar("Report", bound="DataclassInstance")
 
+MOST_STATUSES = 5
 _DRIFT = {
     "status": "learner(s) whose native ProgressStatus is not ours",
     "percent": "learner(s) whose native CompletedPercent is not ours",
@@ -100,6 +102,14 @@ def show_notes(notes: Iterable[str]) -> None:
     """Learners and lines of learner_crosswalk.csv that somebody should look at."""
     for note in notes:
         out.print(f"  [yellow]note[/] {escape(note)}", soft_wrap=True)
+
+
+def show_hold(hold: Hold | None) -> None:
+    """What is held, why, and how to approve it."""
+    if hold:
+        out.print(f"  [red]held[/] {escape(hold.message)}", soft_wrap=True)
+        for change, rows in list(hold.counts["statuses"].items())[:MOST_STATUSES]:
+            out.print(f"    {rows:,} {change}")
 
 
 def show_drift(drift: dict[str, int]) -> None:

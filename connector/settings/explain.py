@@ -19,6 +19,10 @@ _COMPLAINT = "setting"
 # Where pydantic's own words do not say what to write.
 _HINTS: dict[tuple[int | str, ...], str] = {
     ("absorb", "page_size"): "Absorb serves at most 1000 rows a page: use a whole number from 1 to 1000.",
+    (
+        "warehouse",
+        "memory_limit_mb",
+    ): "Use a whole number of megabytes, 100 or more, or leave it unset (README.md).",
     ("salesforce", "api_version"): "Use a version such as 67.0.",
     ("assignments", "learner_field"): "Use a field of the query, such as AssigneeId or Person__r.Absorb_Id__c.",
     ("assignments", "course_field"): "Use a field of the query, such as LearningItemId or Course__r.Absorb__c.",

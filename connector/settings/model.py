@@ -176,6 +176,10 @@ class WarehouseSettings(_Section):
     keep_landing: bool = False
     # A pull needs room for the pages on their way, the log and the rows; 0: it begins however little is left.
     min_free_mb: int = Field(100, ge=0, le=10_000_000)
+    # What DuckDB may take; unset: a quarter of the machine or container, at most 2 GB (connector/warehouse/memory.py).
+    memory_limit_mb: int | None = Field(None, ge=100, le=10_000_000)
+    # Where DuckDB puts what does not fit into memory; unset: beside the writer's file.
+    temp_folder: Path | None = None
 
     @field_validator("publish_mode", mode="before")
     @classmethod

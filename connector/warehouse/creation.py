@@ -12,6 +12,7 @@ import duckdb
 from connector import files, machine
 from connector.errors import WarehouseError
 from connector.warehouse.drafts import clear_drafts
+from connector.warehouse.memory import Means
 from connector.warehouse.statements import literal
 from connector.warehouse.trouble import PATH_VARIABLE
 
@@ -37,7 +38,7 @@ def no_folder(path: Path, failure: OSError) -> WarehouseError:
     )
 
 
-def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], object]) -> bool:
+def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], object], means: Means | None = None) -> bool:
     """Make the DuckDB file and have `fill` write into it; False where another process put one there meanwhile.
 
     `fill` gets a connection in which the file is the database `warehouse`. Raises OSError and duckdb.Error, after which
@@ -49,7 +50,7 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], object]) -> b
     clear_drafts(path, ENDING)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}.{ENDING}")
     try:
-        with duckdb.connect(":memory:") as base:
+        with duckdb.connect(":memory:", config=(means or Means.usual()).config(path)) as base:
             base.execute(f"ATTACH {literal(draft)} AS warehouse (TYPE duckdb)")
             fill(base)
             base.execute("CHECKPOINT warehouse")

@@ -25,6 +25,7 @@ from connector.settings import Settings, variable
 from connector.warehouse.creation import create, no_folder
 from connector.warehouse.engine import Engine, beside
 from connector.warehouse.foreign import refuse_foreign
+from connector.warehouse.memory import Means
 from connector.warehouse.trouble import PATH_VARIABLE, explain, first_line, told
 
 Connection = duckdb.DuckDBPyConnection
@@ -153,17 +154,20 @@ class Warehouse:
     `is_new` is true once this object has made the file.
     """
 
-    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0) -> None:
+    def __init__(self, path: Path, *, lock_timeout_seconds: float = 60.0, means: Means | None = None) -> None:
         self.path = path
+        self._means = means or Means.usual()
         self.is_new = False
         self._lock_timeout = lock_timeout_seconds
         self._migrated = False
         self._guards: list[Callable[[Connection], None]] = []
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The warehouse these settings name."""
-        return cls(settings.warehouse.path, lock_timeout_seconds=settings.warehouse.lock_timeout_seconds)
+    def of(cls, settings: Settings, *, lock_timeout_seconds: float | None = None) -> Self:
+        """The warehouse these settings name; they also say how long its lock is waited for, unless told otherwise."""
+        place = settings.warehouse
+        wait = place.lock_timeout_seconds if lock_timeout_seconds is None else lock_timeout_seconds
+        return cls(place.path, lock_timeout_seconds=wait, means=Means.of(settings))
 
     @classmethod
     def existing(cls, settings: Settings) -> Self:
@@ -221,8 +225,9 @@ class Warehouse:
         try:
             if not self.path.exists():
                 make_folder(self.path.parent)
-                self.is_new = create(self.path, lambda connection: _fill(connection, self.path)) or self.is_new
-            return retrying(Engine.open, self.path)
+                made = create(self.path, lambda connection: _fill(connection, self.path), self._means)
+                self.is_new = made or self.is_new
+            return retrying(Engine.open, self.path, self._means)
         except (duckdb.Error, MemoryError) as failure:
             if stopping.requested():
                 raise KeyboardInterrupt from failure

@@ -10,6 +10,7 @@ import duckdb
 
 from connector import files, machine
 from connector.warehouse.foreign import look_before_replay
+from connector.warehouse.memory import Means
 from connector.warehouse.statements import literal
 
 log = logging.getLogger(__name__)
@@ -28,26 +29,32 @@ class Engine:
     most_kept = 8
     guard = threading.Lock()
 
-    def __init__(self, key: tuple[int, Path]) -> None:
-        # Where a query spills what does not fit into memory: beside the file, never in the working directory.
-        self._base = duckdb.connect(":memory:", config={"temp_directory": f"{key[1]}.tmp"})
+    def __init__(self, key: tuple[int, Path], means: Means) -> None:
+        self._base = duckdb.connect(":memory:", config=means.config(key[1]))
         self._key = key
+        self._means = means
         self._users = 0
 
     @classmethod
-    def open(cls, path: Path) -> tuple[Self, Connection]:
-        """Attach the file where it is not. Raises duckdb.Error and WarehouseError, after which nothing is held."""
-        key = (os.getpid(), path.resolve())
+    def open(cls, path: Path, means: Means | None = None) -> tuple[Self, Connection]:
+        """Attach the file where it is not. Raises duckdb.Error and WarehouseError, after which nothing is held.
+
+        Other `means` than before count from the next opening on that finds nobody else using the file.
+        """
+        key, means = (os.getpid(), path.resolve()), means or Means.usual()
         files.deny_others_by_default()
         with cls.guard:
+            known = cls.kept.get(key)
+            if known and not known._users and known._means != means:
+                cls.kept.pop(key)._base.close()  # DuckDB takes no other folder to spill to once it has used one
             if key not in cls.kept:
                 idle = [other for other, engine in cls.kept.items() if other[0] == key[0] and not engine._users]
                 for other in idle[: -cls.most_kept]:
                     cls.kept.pop(other)._base.close()
-                cls.kept[key] = cls(key)
+                cls.kept[key] = cls(key, means)
             engine = cls.kept[key]
             if not engine._users:
-                look_before_replay(path)
+                look_before_replay(path, means)
                 engine._base.execute(f"ATTACH {literal(key[1])} AS warehouse (TYPE duckdb)")
             engine._users += 1
             return engine, engine._base.cursor()

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from connector.errors import WarehouseError
+from connector.warehouse.memory import Means
 from connector.warehouse.statements import literal, statements
 from connector.warehouse.trouble import PATH_VARIABLE
 
@@ -28,13 +29,13 @@ def refuse_foreign(connection: duckdb.DuckDBPyConnection, path: Path, database: 
         )
 
 
-def look_before_replay(path: Path) -> None:
+def look_before_replay(path: Path, means: Means) -> None:
     """Refuse a foreign file with a write-ahead log beside it: attaching it for writing would replay the log into it.
 
     Raises WarehouseError, and duckdb.Error where the file cannot be opened.
     """
     if not path.is_file() or not path.with_name(path.name + ".wal").is_file():
         return
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config=means.config(path)) as connection:
         connection.execute(f"ATTACH {literal(path)} AS looked_at (TYPE duckdb, READ_ONLY)")
         refuse_foreign(connection, path, "looked_at")

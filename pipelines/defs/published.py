@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 
 from connector.sync import run_publish
+from connector.warehouse.memory import Means
 from pipelines import checks
 from pipelines.conventions import FRESH, POOL, RETRY_LATER
 from pipelines.defs import canonical, catalogue, matches, readback, salesforce
@@ -37,7 +38,7 @@ def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     with learnsync.session() as settings:
         look = Look(settings, "progress_rows")
         report = run_publish(settings, look)
-        tables, rows = _read_copy(report.path)
+        tables, rows = _read_copy(report.path, Means.of(settings))
     [(expected,)] = look.rows["progress_rows"]
     metadata: Metadata = {
         "path": dg.MetadataValue.path(report.path.resolve()),
@@ -50,8 +51,8 @@ def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=metadata, check_results=[agrees])
 
 
-def _read_copy(path: Path) -> tuple[list[Row], int]:
+def _read_copy(path: Path, means: Means) -> tuple[list[Row], int]:
     """(its tables with their sizes, rows of learning_item_progress), read as an analyst would."""
-    with duckdb.connect(str(path), read_only=True) as copy:
+    with duckdb.connect(str(path), read_only=True, config={"memory_limit": means.limit}) as copy:
         [(rows,)] = copy.execute(sql("progress_rows")).fetchall()
         return copy.execute(sql("published_tables")).fetchall(), rows

@@ -4,7 +4,7 @@ from connector.canonical.build import BuildReport
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import bars, reported, table
-from connector.sync import run_build
+from connector.local import run_build
 
 
 @command()

@@ -32,6 +32,7 @@ from connector.warehouse.database import Connection, Warehouse, count, is_there
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.exposed import exposed
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
+from connector.warehouse.memory import memory
 from connector.warehouse.room import room
 from mappings import Mapping
 
@@ -75,6 +76,7 @@ def examine() -> list[Finding]:
         _guard("mapping", lambda: _mapping(settings)),
         _guard("warehouse", lambda: _warehouse(settings, noted)),
         _guard("room", lambda: _room(settings)),
+        _guard("memory", lambda: memory(settings)),
         _guard("changes", lambda: _changes(settings)),
         *_waiting(settings),
         *asyncio.run(_ask(settings, noted)),

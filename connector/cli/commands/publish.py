@@ -3,7 +3,7 @@
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
 from connector.cli.tables import reported
-from connector.sync import run_publish
+from connector.local import run_publish
 from connector.warehouse.publish import PublishReport
 
 

@@ -5,18 +5,15 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.text import Text
 
 from connector.cli.command import Outcome, Run, command
 from connector.cli.console import out
-from connector.cli.tables import reported, show_notes, table
-from connector.push.holds import Hold
+from connector.cli.tables import reported, show_hold, show_notes, table
 from connector.push.reports import SAMPLE_ROWS, PushOptions, PushReport, TargetReport
 from connector.sync import TARGET_NAMES, run_push
 
 FIGURES = ("create", "update", "unchanged", "blocked", "accepted", "rejected", "deferred", "held back", "outdated")
-MOST_STATUSES = 5
 REASONS = {
     "unmatched": "no Salesforce person matches the learner",
     "ambiguous": "several persons match the learner",
@@ -75,14 +72,6 @@ def show_push(report: PushReport) -> None:
         out.print(f"  {report.calls} API calls; the org has used {report.api_used:,} of {report.api_allowed:,} today")
     if report.dry_run:
         show_samples(report)
-
-
-def show_hold(hold: Hold | None) -> None:
-    """What is held, why, and how to approve it."""
-    if hold:
-        out.print(f"  [red]held[/] {escape(hold.message)}", soft_wrap=True)
-        for change, rows in list(hold.counts["statuses"].items())[:MOST_STATUSES]:
-            out.print(f"    {rows:,} {change}")
 
 
 def _figures(target: TargetReport) -> tuple[int, ...]:

@@ -21,8 +21,8 @@ from connector.cli.console import new_app, out
 from connector.cli.tables import ago, records, reported, sql, table
 from connector.errors import SettingsError
 from connector.settings import Settings
+from connector.stage import stage
 from connector.streams import MODELS
-from connector.sync import stage
 from connector.times import utc_now
 from connector.warehouse import fields
 from connector.warehouse.database import Connection, Stamp, Warehouse, count

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.cli.command import Outcome, Run, command
-from connector.cli.commands.push import show_hold
 from connector.cli.console import out
-from connector.cli.tables import ago, records, reported, show_drift, show_fields, sql, table
+from connector.cli.tables import ago, records, reported, show_drift, show_fields, show_hold, sql, table
 from connector.push.holds import Hold, open_holds
 from connector.settings import Settings
 from connector.warehouse import fields
