@@ -43,3 +43,9 @@ def hard(
         description=description or None,
         metadata=metadata,
     )
+
+
+def keys_unique(repeated: int, table: str) -> dg.AssetCheckResult:
+    """No index refuses a second row of a key, so the rows are counted by key."""
+    said = f"Keys that stand in more than one row of {table}: {repeated}; see `learnsync doctor`." if repeated else ""
+    return hard("keys_unique", passed=not repeated, description=said, repeated=repeated)

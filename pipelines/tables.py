@@ -8,6 +8,7 @@ import dagster as dg
 
 from connector.settings import Settings
 from connector.warehouse.database import Connection
+from connector.warehouse.keys import key_of, repeated
 from connector.warehouse.statements import statements
 from connector.warehouse.watermarks import StreamLag, watermark_lag
 from mappings import FieldMap
@@ -33,8 +34,9 @@ class Look:
         """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`."""
         self._values = {"tenant_id": settings.tenant_id, **values}
         self._queries, self._tables = queries, tuple(tables)
-        self._described: dict[str, tuple[list[Row], list[str], int]] = {}
+        self._described: dict[str, tuple[list[Row], Sequence[str], int]] = {}
         self.rows: dict[str, list[Row]] = {}
+        self.repeated: dict[str, int] = {}
         self.lag: dict[str, StreamLag] = {}
 
     def __call__(self, connection: Connection) -> None:
@@ -43,13 +45,14 @@ class Look:
         self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
         self.lag = watermark_lag(connection, self._values["tenant_id"])
 
-    def _describe(self, connection: Connection, table: str) -> tuple[list[Row], list[str], int]:
+    def _describe(self, connection: Connection, table: str) -> tuple[list[Row], Sequence[str], int]:
         schema, _, name = table.rpartition(".")
         where = {"schema": schema or "main", "table": name}
-        key = connection.execute(sql("primary_key"), where).fetchone()
+        key = key_of(table)
+        self.repeated[table] = repeated(connection, table) if key else 0
         count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
         [(rows,)] = _run(connection, count, self._values)
-        return connection.execute(sql("columns"), where).fetchall(), key[0] if key else [], rows
+        return connection.execute(sql("columns"), where).fetchall(), key, rows
 
     def table(self, table: str, notes: Mapping[str, str]) -> Metadata:
         """Name, the tenant's row count, and columns of `schema.table` as they were then, each with its note."""

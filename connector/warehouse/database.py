@@ -22,6 +22,7 @@ from connector import stopping
 from connector.errors import WarehouseError, WarehouseLockedError
 from connector.files import make_folder, tighten_tree
 from connector.settings import Settings, variable
+from connector.warehouse import unindexed
 from connector.warehouse.creation import create, no_folder
 from connector.warehouse.engine import Engine, beside
 from connector.warehouse.foreign import refuse_foreign
@@ -121,6 +122,8 @@ def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path)
     version, name, text = step
     try:
         connection.execute(text)
+        if version == unindexed.VERSION:
+            unindexed.drop_key_indexes(connection)
         connection.execute("INSERT INTO ops.migrations VALUES (?, ?, now())", [version, name])
     except duckdb.Error as failure:
         raise explain(failure, path) or WarehouseError(

@@ -50,6 +50,7 @@ def _stream_asset(
             checks.spec(asset, "no_field_vanished", "The portal still serves every field that it served before."),
             checks.spec(asset, "values_as_before", "No field has far more nulls than before, in rows known before."),
             checks.spec(asset, "every_list_read", "Every list was read to its end, so its watermark moved."),
+            checks.spec(asset, "keys_unique", "No two rows have the same tenant and id."),
             *more_checks,
         ],
     )
@@ -195,6 +196,7 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
             failed=len(failures),
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
+        checks.keys_unique(look.repeated[f"absorb.{stream}"], f"absorb.{stream}"),
     ]
     return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
 

@@ -23,6 +23,7 @@ from pipelines.tables import Look, Metadata, counts_table, timed
     check_specs=[
         checks.spec("learning_record", "one_per_enrollment", "One record for each row of absorb.enrollments."),
         checks.spec("learning_record", "scores_in_range", "Every score that Absorb serves is from 0 to 100."),
+        checks.spec("learning_record", "keys_unique", "No two records have the same id."),
     ],
 )
 def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
@@ -40,7 +41,8 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
         description=f"Scores outside 0-100: {odd}; null here, as served in absorb.enrollments." if odd else "",
         out_of_range=odd,
     )
-    return dg.MaterializeResult(metadata=metadata, check_results=[complete, in_range])
+    unique = checks.keys_unique(look.repeated["learning_record"], "learning_record")
+    return dg.MaterializeResult(metadata=metadata, check_results=[complete, in_range, unique])
 
 
 @dg.asset(
@@ -56,6 +58,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
             "learning_item_progress", "every_status_mapped", "A rule of the status map decides every enrollment."
         ),
         checks.spec("learning_item_progress", "rows_add_up", "Rows here + unmapped rows = rows of absorb.enrollments."),
+        checks.spec("learning_item_progress", "keys_unique", "No two rows have the same tenant and enrollment."),
     ],
 )
 def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult:
@@ -71,6 +74,7 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
     [(enrolled, _, rows)] = look.rows["sizes"]
     results = _check(report, enrolled, rows, dict(look.rows["unmapped"]))
+    results.append(checks.keys_unique(look.repeated["learning_item_progress"], "learning_item_progress"))
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 

@@ -32,6 +32,7 @@ from connector.warehouse.database import Connection, Warehouse, count, is_there
 from connector.warehouse.dialects import read_dialects
 from connector.warehouse.exposed import exposed
 from connector.warehouse.identity import SYSTEMS, Identity, known, refuse_other
+from connector.warehouse.keys import all_repeated
 from connector.warehouse.memory import memory
 from connector.warehouse.room import room
 from mappings import Mapping
@@ -163,11 +164,11 @@ def _changes(settings: Settings) -> Found:
 
 
 def _waiting(settings: Settings) -> list[Finding]:
-    """Warnings of what waits for somebody; nothing where there is no warehouse, or its own check says why it fails."""
+    """What waits for somebody, and rows that stand twice; nothing without a warehouse, or where its own check fails."""
     if not is_there(settings):
         return []
     with suppress(LearnsyncError), Warehouse.of(settings).connect() as connection:
-        looks = (_fields, _holds, _collisions)
+        looks = (_fields, _holds, _collisions, _keys)
         return [finding for look in looks for finding in look(connection, settings.tenant_id)]
     return []
 
@@ -186,6 +187,13 @@ def _holds(connection: Connection, tenant_id: str) -> list[Finding]:
     """Pushes that are held."""
     held = open_holds(connection, tenant_id)
     return [Finding("push", "warn", hold.message, f"learnsync push --approve {hold.id}") for hold in held]
+
+
+def _keys(connection: Connection, _tenant_id: str) -> list[Finding]:
+    """Tables in which a key stands more than once, which no statement of learnsync does."""
+    found = ", ".join(f"{table} ({keys:,})" for table, keys in all_repeated(connection).items())
+    remedy = "Another program may have written to the file: put a backup back (docs/operators.md, A damaged file)."
+    return [Finding("keys", "fail", f"keys that stand in more than one row: {found}", remedy)] if found else []
 
 
 def _collisions(connection: Connection, tenant_id: str) -> list[Finding]:

@@ -3,5 +3,5 @@
 INSERT INTO ops.details_due
 SELECT tenant_id, id, user_id, course_id, date_edited, $noted_at
 FROM absorb.enrollments
-WHERE tenant_id = $tenant_id AND _removed_at IS NULL
-ON CONFLICT DO NOTHING;
+ANTI JOIN (SELECT enrollment_id FROM ops.details_due WHERE tenant_id = $tenant_id) AS due ON due.enrollment_id = id
+WHERE tenant_id = $tenant_id AND _removed_at IS NULL;
