@@ -14,7 +14,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 from starlette.types import ASGIApp, Message, Receive, Scope
 
-from connector.streams import STREAMS
+from connector.streams import MODELS
 from connector.times import utc_now
 from connector.warehouse.database import Stamp, Warehouse
 from connector.warehouse.load import Batch, LoadCounts, load_batch
@@ -101,7 +101,7 @@ def land(folder: Path, stream: str, pages: Sequence[Sequence[Any] | str]) -> lis
     for number, rows in enumerate(pages, 1):
         text = rows if isinstance(rows, str) else json.dumps(list(rows))
         path = folder / f"{number:010d}.json"
-        path.write_text(f'{{"totalItems": 1, "{STREAMS[stream].collection}": {text}}}', "utf-8")
+        path.write_text(f'{{"totalItems": 1, "{MODELS[stream].collection}": {text}}}', "utf-8")
         found.append(path)
     return found
 

@@ -12,7 +12,7 @@ from connector.canonical import load_maps
 from connector.canonical.built import note_build
 from connector.settings import Settings
 from connector.times import utc_now
-from connector.warehouse import runs
+from connector.warehouse import changed, runs
 from connector.warehouse.apply import TableCounts, apply_computed
 from connector.warehouse.database import Connection, Warehouse, committed, count
 from connector.warehouse.quarantine import pending_quarantine
@@ -69,7 +69,9 @@ def _learning_record(connection: Connection, settings: Settings, maps: mappings.
     """Fill learning_record; `updated_at` moves only when another column does."""
     tenant_id, stamps = settings.tenant_id, {"created_at": False, "updated_at": True}
     connection.execute(maps.sql("learning_record"), {"tenant_id": tenant_id, "provider": settings.provider})
-    return apply_computed(connection, "learning_record", "id", tenant_id, stamps=stamps)
+    counts = apply_computed(connection, "learning_record", "id", tenant_id, stamps=stamps)
+    changed.note(connection, tenant_id, "learning_record", "SELECT id FROM changes")
+    return counts
 
 
 def progress_at(connection: Connection, settings: Settings, maps: mappings.Mapping, as_of: datetime) -> None:
@@ -88,6 +90,7 @@ def _learning_item_progress(
     progress_at(connection, settings, maps, report.as_of)
     note_build(connection, settings, report.as_of)
     counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
+    changed.note(connection, settings.tenant_id, "learning_item_progress", "SELECT enrollment_id AS id FROM changes")
     report.moves = _history(connection, {**tenant, "as_of": report.as_of})
     seen = {**tenant, "seen_at": utc_now()}
     known = ", ".join(map(str, maps.statuses))

@@ -6,6 +6,7 @@ mappings/learner_crosswalk.csv. Nothing else writes the two tables, but for the 
 
 from dataclasses import dataclass, field
 
+from connector.warehouse import changed
 from connector.warehouse.apply import apply_computed
 from connector.warehouse.database import Connection
 from connector.warehouse.statements import statements
@@ -56,4 +57,5 @@ def _recompute(connection: Connection, query: str, table: str, key: str, tenant_
     tenant = {"tenant_id": tenant_id}
     connection.execute(query, tenant)
     apply_computed(connection, f"salesforce.{table}", key, tenant_id)
+    changed.note(connection, tenant_id, f"salesforce.{table}", f"SELECT {key} AS id FROM changes")
     return dict(connection.execute(sql(f"{table}_by_outcome"), tenant).fetchall())

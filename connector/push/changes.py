@@ -9,7 +9,7 @@ from connector.canonical.build import progress_at
 from connector.push.watch import Watch
 from connector.settings import Settings
 from connector.warehouse.database import Connection, count
-from connector.warehouse.statements import statements
+from connector.warehouse.statements import literal, statements
 from mappings import Mapping as Maps
 
 sql = statements(__package__)
@@ -63,28 +63,44 @@ def exceeds(changed: int, records: int, percent: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares `pushable` (connector/push/sql/pushable.sql) with what the org has, for the ledger rows of `key`."""
+    """Compares `pushable` (connector/push/sql/pushable.sql) with what the org has, for the ledger rows of `key`.
+
+    `whole` says that the difference looked at every record, and not at those in the temp table looked_at alone.
+    """
 
     connection: Connection
     settings: Settings
     maps: Maps
     watch: Watch
     key: Key
+    whole: bool = True
 
     def changes(self, last_as_of: datetime | None, percent_of_statuses: float) -> Changes:
-        """Fill the temp tables hold_*, and count. `last_as_of`: of which instant the statuses of the last push were."""
+        """Make the temp tables and views hold_*, and count.
+
+        `last_as_of`: of which instant the statuses of the last push were.
+        """
         connection, watch = self.connection, self.watch
         connection.execute(sql("hold_next", **watch.parts("payload")))
-        people = {"tenant_id": self.key["tenant_id"], "enrollments": watch.enrollments}
-        connection.execute(sql("hold_people"), people)
+        connection.execute(sql("hold_people", **self._people()))
         if not count(connection, sql("hold_records"), self.key):
             return NOTHING  # a first push
         if watch.copies:
-            connection.execute(sql("hold_seed", copies=watch.copies, **watch.parts("r.fields")), self.key)
+            seed = {"looked_at": self._looked_at("l.external_id", "external_id"), **watch.parts("r.fields")}
+            connection.execute(sql("hold_seed", copies=watch.copies, **seed), self.key)
         connection.execute(sql("hold_changes", blankable=watch.blankable), self.key)
         if watch.enrollments:
             self._set_calendar_aside(last_as_of, percent_of_statuses)
         return self._count()
+
+    def _people(self) -> dict[str, str]:
+        """The `{{parts}}` of a view, which takes no parameters."""
+        tenant, enrollments = literal(self.key["tenant_id"]), str(self.watch.enrollments)
+        looked_at = self._looked_at("p.enrollment_id", "TRY_CAST(external_id AS UUID)")
+        return {"tenant_id": tenant, "enrollments": enrollments, "looked_at": looked_at}
+
+    def _looked_at(self, column: str, found: str) -> str:
+        return "true" if self.whole else f"{column} IN (SELECT {found} FROM looked_at)"
 
     def _set_calendar_aside(self, last_as_of: datetime | None, percent: float) -> None:
         """Mark status changes that the calendar alone explains, for as long as there are too many changes."""

@@ -1,4 +1,8 @@
-"""The temp table `pushable`: every record of a target as it should be, and what the ledger says of it."""
+"""`pushable`: the records of a target as they should be, and what the ledger says of each.
+
+A temp table, or, where a target may have a million records, a view of a file: payloads are written as they are made and
+never lie in memory together.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +20,9 @@ from connector.warehouse.database import Connection
 from connector.warehouse.statements import literal, statements
 
 sql = statements(__package__)
+
+
+_TABLE = "CREATE OR REPLACE TEMP TABLE pushable AS "
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +52,26 @@ class Item:
     prior_code: str | None = None
 
 
-def compute(connection: Connection, source: Source, key: Mapping[str, Any], *, full: bool = False) -> None:
-    """Fill `pushable` (connector/push/sql/pushable.sql) for the ledger rows that `key` names; `full` makes all due.
-
-    Raises MappingError when query and payload do not fit together.
-    """
+def statement(source: Source) -> str:
+    """The query of `pushable` (connector/push/sql/pushable.sql), which says all that payloads are made of."""
     removed = "removed" if source.create_only else "false"
+    return sql("pushable", query=source.query, payload=f"CAST({source.payload} AS VARCHAR)", removed=removed)
+
+
+def compute(
+    connection: Connection, source: Source, key: Mapping[str, Any], *, full: bool = False, file: Path | None = None
+) -> None:
+    """Make `pushable` for the ledger rows that `key` names; `full` makes all due.
+
+    With `file` it is a view of that file, which has no payloads of unchanged records. A connection makes tables or
+    views, not both. Raises MappingError when query and payload do not fit together.
+    """
     values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
+    made = sql("pushable_file", query=statement(source), file=literal(file)) if file else _TABLE + statement(source)
     try:
-        payload = f"CAST({source.payload} AS VARCHAR)"
-        query = sql("pushable", query=source.query, payload=payload, removed=removed)
-        connection.execute(query, {**key, **source.values, **values})
+        connection.execute(made, {**key, **source.values, **values})
+        if file:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW pushable AS FROM read_parquet({literal(file)})")
     except (duckdb.BinderException, duckdb.ParserException) as failure:
         raise MappingError(
             f"{source.files} cannot be used: {str(failure).splitlines()[0]}",
@@ -79,11 +95,17 @@ def report(connection: Connection, target: str, object_name: str, samples: int) 
     """What `pushable` says: records by action, and up to `samples` of each."""
     counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
     known = {action: counts.pop(action, 0) for action in ("create", "update", "unchanged", "held")}
-    shown = [
+    return TargetReport(target, object_name, **known, blocked=counts, samples=_samples(connection, samples))
+
+
+def _samples(connection: Connection, most: int) -> list[dict[str, Any]]:
+    if not most:
+        return []
+    found = connection.execute(sql("samples"), {"most": most}).fetchall()
+    return [
         {"action": action, "external_id": external_id, "payload": json.loads(payload)}
-        for action, external_id, payload in connection.execute(sql("samples"), {"most": samples}).fetchall()
+        for action, external_id, payload in found
     ]
-    return TargetReport(target, object_name, **known, blocked=counts, samples=shown)
 
 
 def spool(connection: Connection, path: Path, limit: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.push.reports import TargetReport
 from connector.times import utc_now
-from connector.warehouse.database import Connection, Warehouse
+from connector.warehouse.database import Connection, Warehouse, count
 from connector.warehouse.statements import rows_param, statements
 
 sql = statements(__package__)
@@ -53,6 +53,10 @@ class Ledger:
     def remote_ids(self, connection: Connection) -> dict[str, str | None]:
         """External id of every record in the ledger → the id that the target gave it, None where there is none yet."""
         return dict(connection.execute(sql("ledger_ids"), self.key).fetchall())
+
+    def size(self, connection: Connection) -> int:
+        """How many records of the object the ledger knows."""
+        return count(connection, sql("ledger_size"), self.key)
 
     def count(self, connection: Connection, report: TargetReport) -> None:
         """Add to a report what became of the records that this run sent, each counted once."""

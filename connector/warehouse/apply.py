@@ -30,6 +30,7 @@ def apply_computed(
 ) -> TableCounts:
     """Make `table` equal to the temp table `computed` for one tenant. Call inside a transaction.
 
+    The temp table `changes` has the keys of rows that were new, differed, or are gone, and `is_new`: true, false, null.
     With `keep`, rows that `computed` does not have stay. `stamps`: columns that take the time of the write; True where
     an update moves them too, False for inserts only.
     """
@@ -37,7 +38,9 @@ def apply_computed(
     parts = {"table": table, "key": identifier(key)}
     rows_differ = {"held_row": listed(columns, "held."), "computed_row": listed(columns, "computed.")}
     connection.execute(sql("apply_changes", **rows_differ, **parts))
-    deleted = 0 if keep else count(connection, sql("apply_delete", **parts), {"tenant_id": tenant_id})
+    deleted = 0 if keep else count(connection, sql("apply_gone", **parts), {"tenant_id": tenant_id})
+    if deleted:
+        connection.execute(sql("apply_delete", **parts), {"tenant_id": tenant_id})
     [(rows, new, changed)] = connection.execute(sql("apply_counts")).fetchall()
     now = {"now": utc_now()} if stamps else {}
     if new:

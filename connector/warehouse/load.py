@@ -3,11 +3,11 @@
 DuckDB parses and casts; pydantic is asked only about rows that do not fit, to say why.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 
@@ -15,7 +15,7 @@ from connector.errors import ProtocolError
 from connector.settings import variable
 from connector.streams import MODELS
 from connector.streams.rows import AbsorbRow
-from connector.warehouse import drift, fields, shapes
+from connector.warehouse import changed, drift, fields, shapes
 from connector.warehouse.apply import listed
 from connector.warehouse.database import Connection, Stamp, Warehouse, committed
 from connector.warehouse.quarantine import Reject, explain_unfit, put_rejects, resolve_rejects
@@ -131,14 +131,19 @@ def _apply(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -
     if batch.tombstones:
         missing = {"ids": rows_param(batch.tombstones), "now": stamp.now}
         connection.execute(sql("courses_missing_note"), stamp.names | missing)
-        connection.execute(sql("courses_tombstone"), tenant | missing | {"begun_at": batch.begun_at or stamp.now})
+        _mark_courses(connection, "courses_tombstone", tenant | missing | {"begun_at": batch.begun_at or stamp.now})
     finished = [mark.scope_id for mark in batch.watermarks]
     if finished and batch.stream == "enrollments":
         # A course whose list was read to its end is not gone (any more).
-        connection.execute(sql("courses_revive"), tenant | {"scopes": rows_param(finished)})
+        _mark_courses(connection, "courses_revive", tenant | {"scopes": rows_param(finished)})
         connection.execute(sql("courses_found"), tenant | {"scopes": rows_param(finished)})
     put_watermarks(connection, batch.watermarks, stamp)
     put_resume_points(connection, batch.stream, batch.resume_points, finished, stamp)
+
+
+def _mark_courses(connection: Connection, statement: str, values: Mapping[str, Any]) -> None:
+    marked = connection.execute(sql(statement), values).fetchall()
+    changed.note_ids(connection, values["tenant_id"], "courses", (course_id for (course_id,) in marked))
 
 
 def _stage(connection: Connection, batch: Batch, tenant_id: str) -> Staged:
@@ -207,6 +212,7 @@ def _merge(connection: Connection, batch: Batch, staged: Staged, stamp: Stamp) -
     if batch.observed:
         fields.record(connection, model, staged.shapes, before, stamp)
     _write_delta(connection, model, staged.counts, stamp)
+    changed.note_delta(connection, stamp.tenant_id, batch.stream)
     return strays
 
 

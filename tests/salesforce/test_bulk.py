@@ -36,7 +36,7 @@ from connector.push.reports import Pauses, PushOptions, PushReport
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push.bulk_files import Part
 from connector.salesforce.push.bulk_jobs import BulkJobs
-from connector.salesforce.push.bulk_ledger import BulkLedger
+from connector.salesforce.push.bulk_ledger import Again, BulkLedger
 from connector.salesforce.push.bulk_results import extract
 from connector.sandbox.server import Sandbox
 from connector.settings import Settings, load_settings
@@ -278,7 +278,7 @@ def test_each_row_of_a_job_gets_the_verdict_that_the_policy_has_for_its_answer(
     found = BulkLedger(Warehouse.of(ready), "default", "org", ENROLLMENT, "run")
     found.enter("job", spooled, Part(0, tmp_path / "x", len(rows)))
     files = {name: extract(file, KEY) for name, file in files.items()}
-    settled = found.settle("job", files, rules, unprocessed="nothing said", again=(spooled, again))
+    settled = found.settle("job", files, rules, unprocessed="nothing said", again=Again(spooled, spooled, again))
     wanted = {}
     for key, prior in rows[:-1]:
         outcome = classify(RowResult.refused(*keys[key]), rules)

@@ -22,6 +22,7 @@ from connector.absorb.pull.options import Context, StreamReport
 from connector.errors import ApiError, LearnsyncError, WrongPathError
 from connector.streams import DETAIL_STREAMS
 from connector.times import utc_now
+from connector.warehouse import changed
 from connector.warehouse.database import Connection, Stamp, count
 from connector.warehouse.load import Batch, load_together
 from connector.warehouse.statements import rows_param, statements
@@ -180,9 +181,13 @@ class DetailLoader:
                     "empty": rows_param(empty),
                     "served": rows_param(row_id for _, whole in lists for row_id in whole.ids),
                 }
-                connection.execute(sql("details_removed", stream=stream), {**names, **values})
+                gone = connection.execute(sql("details_removed", stream=stream), {**names, **values}).fetchall()
+                if stream in changed.DETAILS:
+                    changed.note_ids(connection, stamp.tenant_id, "enrollments", {parent for (parent,) in gone})
         attempted = [lesson for one in served for lesson in one.attempted]
         if attempted:
             kept = rows_param(row_id for lesson in attempted for row_id in lesson.ids)
             values = {"answered": rows_param(attempted), "served": kept}
-            connection.execute(sql("attempts_removed"), {**names, **values})
+            if count(connection, sql("attempts_removed"), {**names, **values}):
+                parents = {lesson.enrollment_id for lesson in attempted}
+                changed.note_ids(connection, stamp.tenant_id, "enrollments", parents)

@@ -17,6 +17,7 @@ from connector.absorb.pull.pull import pull_lock, run
 from connector.progress import Progress
 from connector.settings import Settings
 from connector.times import utc_now
+from connector.warehouse import changed
 from connector.warehouse.database import Connection, Stamp, Warehouse, is_there
 from connector.warehouse.room import require_room_to_pull
 from connector.warehouse.statements import statements
@@ -160,6 +161,8 @@ def _remove(connection: Connection, report: ReconcileReport, stamp: Stamp) -> No
         if lost.vanished:
             values = {"now": stamp.now, "stream": stream, **stamp.names}
             connection.execute(sql("sweep_apply", stream=stream), values)
+            gone = "SELECT id FROM vanished WHERE stream = $vanished_from"
+            changed.note(connection, stamp.tenant_id, stream, gone, {"vanished_from": stream})
             lost.removed = lost.vanished
 
 

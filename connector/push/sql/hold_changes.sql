@@ -1,9 +1,15 @@
 -- Records that the org has and that this push would change, and what it would change of them. Records of a plan that was
 -- approved and not sent to its end yet are left out.
 CREATE OR REPLACE TEMP TABLE hold_changes AS
-WITH records AS (
+WITH candidates AS (
+  SELECT external_id FROM hold_next
+  UNION
+  SELECT external_id FROM hold_people WHERE NOT matched
+),
+records AS (
   SELECT l.external_id, s.* EXCLUDE (tenant_id, org_id, target_object, external_id)
   FROM salesforce.push_ledger AS l
+  SEMI JOIN candidates AS c ON c.external_id = l.external_id
   LEFT JOIN salesforce.push_state AS s
     ON s.tenant_id = l.tenant_id AND s.org_id = l.org_id AND s.target_object = l.target_object
     AND s.external_id = l.external_id AND s.payload_hash = coalesce(l.accepted_hash, '')

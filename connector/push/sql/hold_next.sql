@@ -1,5 +1,5 @@
--- What is watched of each record that is due.
-CREATE OR REPLACE TEMP TABLE hold_next AS
+-- What is watched of each record that is due. A view: payloads are read where they are compared, and kept nowhere.
+CREATE OR REPLACE TEMP VIEW hold_next AS
 WITH due AS (
   SELECT external_id, payload_hash, {{cells}} AS cells FROM pushable WHERE action IN ('create', 'update')
 )

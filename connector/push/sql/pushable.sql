@@ -1,7 +1,7 @@
--- Every record of one target: its payload, the payload's hash, and what the ledger says should happen to it.
+-- Every record of one target, or those in `looked_at`: its payload, the payload's hash, and what the ledger says should
+-- happen to it.
 -- $full: whatever may be sent is sent, unchanged and held records too.
 -- $update_only: the target makes its records itself. $create_only: it can neither update nor delete.
-CREATE OR REPLACE TEMP TABLE pushable AS
 WITH source AS ({{query}}),
 payloads AS (SELECT external_id, sort_key, blocked, {{removed}} AS removed, {{payload}} AS payload FROM source),
 hashed AS (SELECT *, sha256(payload) AS payload_hash FROM payloads)
@@ -32,4 +32,4 @@ SELECT
   CASE WHEN l.state = 'deferred' AND l.payload_hash = h.payload_hash THEN l.error_code END AS prior_code
 FROM hashed AS h
 LEFT JOIN salesforce.push_ledger AS l
-  ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id;
+  ON l.tenant_id = $tenant_id AND l.org_id = $org_id AND l.target_object = $object AND l.external_id = h.external_id

@@ -16,7 +16,7 @@ from connector.salesforce.answers import JobInfo
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push.bulk_files import BulkSpool, Part
 from connector.salesforce.push.bulk_jobs import BulkJobs
-from connector.salesforce.push.bulk_ledger import BulkLedger, OpenJob, Settled
+from connector.salesforce.push.bulk_ledger import Again, BulkLedger, OpenJob, Settled
 from connector.salesforce.targets import OrgObject
 from connector.times import utc_now
 
@@ -74,7 +74,7 @@ class BulkPush:
         if info is None:
             self.ledger.release(job_id, "PURGED", "the org no longer knows the job")
             raise IncompleteError(f"The org no longer knows bulk job {job_id}, which it was just given.")
-        settled = await self._settle(info, (spool.rows, self.again(job_id)))
+        settled = await self._settle(info, Again(spool.rows, spool.payloads, self.again(job_id)))
         self._check(info, settled)
         return job_id, settled.again
 
@@ -110,7 +110,7 @@ class BulkPush:
         if info.state == "Aborted":
             self.ledger.release(job.id, "ABORTED", "the upload failed")
 
-    async def _settle(self, info: JobInfo, again: tuple[Path, Path] | None = None) -> Settled:
+    async def _settle(self, info: JobInfo, again: Again | None = None) -> Settled:
         """Results into the ledger. A job that failed keeps what it had processed, so its results count too."""
         files = await self.jobs.download(info, self.run.folder, self.target.key)
         said = f": {info.message}" if info.message else ""

@@ -26,16 +26,28 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class BulkSpool:
-    """All jobs of one target; `rows` is a parquet file that tells which row is in which part."""
+    """All jobs of one target.
+
+    Of two parquet files `rows` tells which row is in which part, and `payloads` what is sent of it.
+    """
 
     rows: Path
+    payloads: Path
     parts: tuple[Part, ...]
 
 
 def write(
-    connection: Connection, folder: Path, target: OrgObject, fields: tuple[FieldMap, ...], limit: int | None
+    connection: Connection,
+    folder: Path,
+    target: OrgObject,
+    fields: tuple[FieldMap, ...],
+    payloads: Path,
+    limit: int | None,
 ) -> BulkSpool:
-    """Write what `pushable` says is due, sorted by parent across the files so that jobs do not fight for locks."""
+    """Write what `pushable` says is due, sorted by parent across the files so that jobs do not fight for locks.
+
+    `payloads` is the file that `pushable` is a view of.
+    """
     names = [field.field for field in fields]
     columns = ", ".join(
         # An empty text would read as "leave the field alone"; the org keeps no empty text, only null.
@@ -43,14 +55,15 @@ def write(
         for number, name in enumerate(names, 1)
     )
     header = len(",".join(names).encode()) + 1
-    rows = sql("bulk_rows", limit=as_limit(limit), paths=", ".join(map(json_path, fields)))
+    paths = ", ".join(map(json_path, fields))
+    rows = sql("bulk_rows", limit=as_limit(limit), paths=paths)
     connection.execute(rows, {"max_bytes": MAX_FILE_BYTES - header})
     kept = folder / f"{target.name}.parquet"
     connection.execute(sql("bulk_keep", path=literal(kept)))
     parts = []
     for number, size in connection.execute("SELECT part, count(*) FROM bulk_rows GROUP BY ALL ORDER BY 1").fetchall():
         file = folder / f"{target.name}-{number:06d}.csv"
-        connection.execute(sql("bulk_csv", columns=columns, part=str(number), path=literal(file)))
+        connection.execute(sql("bulk_csv", columns=columns, paths=paths, part=str(number), path=literal(file)))
         parts.append(Part(number, file, size))
     connection.execute("DROP TABLE bulk_rows")
-    return BulkSpool(kept, tuple(parts))
+    return BulkSpool(kept, payloads, tuple(parts))

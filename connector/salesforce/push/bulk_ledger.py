@@ -1,6 +1,6 @@
 """Bulk jobs in the push ledger: entered before the upload, settled from the result files, taken up after a kill."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,20 @@ class Settled:
     accepted: int
     unprocessed: int
     stop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Where rows worth another try come from (BulkSpool), and the spool that they are written to."""
+
+    rows: Path
+    payloads: Path
+    path: Path
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The `{{parts}}` of bulk_again.sql."""
+        return {name: literal(path) for name, path in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +77,16 @@ class BulkLedger(Ledger):
         rules: tuple[ErrorRule, ...],
         *,
         unprocessed: str,
-        again: tuple[Path, Path] | None = None,
+        again: Again | None = None,
     ) -> Settled:
-        """Merge the results in `files`; `unprocessed` is the text for rows in none of them.
-
-        `again` is (rows file, spool): where rows worth another try come from and are spooled to.
-        """
+        """Merge the results in `files`; `unprocessed` is the text for rows in none of them."""
         parts = {name: sql("bulk_result_file", file=literal(file)) for name, file in files.items()}
         with self.warehouse.transaction() as connection:
             connection.execute(sql("bulk_results", **parts), self.key | {"job_id": job_id, "unprocessed": unprocessed})
             connection.execute(sql("bulk_outcomes"), {"verdicts": rows_param(_verdicts(connection, rules))})
             settled = Settled(*connection.execute(sql("bulk_settled")).fetchone() or (0, 0, 0, None))
             if again and settled.again:
-                connection.execute(sql("bulk_again", rows=literal(again[0]), path=literal(again[1])))
+                connection.execute(sql("bulk_again", **again.paths))
             self.write(connection, "ledger_put", "FROM bulk_outcomes")
             connection.execute("DROP TABLE bulk_outcomes")
             connection.execute("DROP TABLE bulk_results")

@@ -128,7 +128,7 @@ class OrgObjects(OrgDestination):
                 report.learners, report.notes = matches.learners, matches.notes
             for target, reading in own:
                 if target in self._lost:
-                    target.taken_over = take_over(connection, target.ledger, reading, target.source)
+                    target.taken_over = take_over(connection, target.ledger, reading, target.source, target.file)
                 else:
                     store(connection, reading, tenant, run.run_id)
 
@@ -170,6 +170,7 @@ class ObjectTarget:
         self._bulk = BulkPush.of(run, client, org_id, spec)
         self.ledger: Ledger = self._bulk.ledger
         self._spool: Path = run.folder / f"{spec.name}.ndjson"
+        self.file = run.folder / f"{spec.name}-pushable.parquet"
         self._jobs: BulkSpool | None = None
         self.taken_over = 0  # records of an empty ledger that the org has
 
@@ -181,7 +182,7 @@ class ObjectTarget:
     def plan(self, connection: Connection) -> TargetReport:
         """The difference, and the records that are due in a spool file or in those of bulk jobs."""
         run = self._run
-        difference.compute(connection, self.source, self.ledger.key, full=run.options.full)
+        difference.compute(connection, self.source, self.ledger.key, full=run.options.full, file=self.file)
         report = difference.report(connection, self.name, self.object, run.options.samples)
         if self.taken_over:
             report.notes.append(f"{self.taken_over:,} records were in the org already: {EMPTY_LEDGER}")
@@ -201,7 +202,7 @@ class ObjectTarget:
     def _keep(self, connection: Connection, method: str) -> None:
         limit = self._run.options.limit
         if method == "bulk":
-            self._jobs = bulk_files.write(connection, self._run.folder, self.spec, self.fields, limit)
+            self._jobs = bulk_files.write(connection, self._run.folder, self.spec, self.fields, self.file, limit)
         elif method == "collections":
             difference.spool(connection, self._spool, limit)
 

@@ -4,6 +4,8 @@ A warehouse that was lost and made anew looks so, and an org that is a copy of a
 field by field with what would be sent: an equal record counts as accepted, any other as accepted with other content.
 """
 
+from pathlib import Path
+
 from connector.push import difference
 from connector.push.difference import Source
 from connector.push.ledger import Ledger
@@ -21,7 +23,7 @@ READABLE = {readable.object: readable for readable in OWN}
 
 def is_lost(connection: Connection, ledger: Ledger) -> bool:
     """Whether the ledger knows no record of an object of ours in this org: nothing was pushed, or it was lost."""
-    return ledger.key["object"] in READABLE and not ledger.remote_ids(connection)
+    return ledger.key["object"] in READABLE and not ledger.size(connection)
 
 
 def is_unseen(connection: Connection, ledger: Ledger) -> bool:
@@ -29,22 +31,22 @@ def is_unseen(connection: Connection, ledger: Ledger) -> bool:
 
     A version that kept no states made the ledger (migration 12 brought them), and never read its records back.
     """
-    if ledger.key["object"] not in READABLE or not ledger.remote_ids(connection):
+    if ledger.key["object"] not in READABLE or not ledger.size(connection):
         return False
     copies = f"salesforce.{READABLE[ledger.key['object']].table}"
     return not count(connection, sql("records_seen", copies=copies), ledger.key)
 
 
-def take_over(connection: Connection, ledger: Ledger, reading: Reading, source: Source) -> int:
+def take_over(connection: Connection, ledger: Ledger, reading: Reading, source: Source, file: Path) -> int:
     """Store what was read of our records, and fill the ledger from it; returns how many records it knows now.
 
-    Call in the transaction of the difference, after learners were matched.
+    Call in the transaction of the difference, after learners were matched; `file` is for `pushable`.
     """
     if not reading.rows:
         return 0
     store(connection, reading, ledger.key["tenant_id"], ledger.run_id)
-    difference.compute(connection, source, ledger.key)
+    difference.compute(connection, source, ledger.key, file=file)
     equal = " AND ".join("{} IS NOT DISTINCT FROM {}".format(*sides(field)) for field in reading.mapped)
     query = sql("ledger_taken_over", table=f"salesforce.{reading.readable.table}", equal=equal)
     ledger.write(connection, "ledger_found", query)
-    return len(ledger.remote_ids(connection))
+    return ledger.size(connection)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from connector import files
 from connector.salesforce.readback.read import Reading
-from connector.warehouse.database import Connection
+from connector.warehouse import changed
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import literal, statements
 from mappings import Mapping
 from mappings.learner_crosswalk import manual_sql
@@ -33,14 +34,16 @@ def narrow(connection: Connection, reading: Reading, tenant_id: str) -> None:
     """Leave in `computed` what is to be stored; take deleted contacts out of what records in the org keep."""
     tenant = {"tenant_id": tenant_id}
     connection.execute(sql("contact_keys_asked"), {"file": str(reading.keys)})
-    connection.execute(sql("contacts_deleted"), tenant | {"gone": list(reading.gone)})
+    unlinked = connection.execute(sql("contacts_deleted"), tenant | {"gone": list(reading.gone)}).fetchall()
+    changed.note_ids(connection, tenant_id, "salesforce.learner_matches", (user_id for (user_id,) in unlinked))
     connection.execute(sql("contacts_narrow", matchable=_matchable(reading)), tenant)
 
 
 def forget(connection: Connection, reading: Reading, tenant_id: str) -> None:
     """Drop the contacts that no learner can match, and note the keys that were asked for."""
     tenant = {"tenant_id": tenant_id}
-    connection.execute(sql("contacts_forget", matchable=_matchable(reading)), tenant)
+    if count(connection, sql("contacts_forget", matchable=_matchable(reading)), tenant):
+        changed.note_everything(connection, tenant_id, "salesforce.contacts")
     connection.execute(sql("contact_keys_drop"), tenant)
     connection.execute(sql("contact_keys_put"), tenant)
     connection.execute("DROP TABLE asked")
@@ -51,7 +54,8 @@ def forget_unneeded(connection: Connection, maps: Mapping, tenant_id: str) -> No
     rules = any(rule.salesforce_object == "Contact" for rule in maps.learner_rules)
     if not rules and not any(match.salesforce_object == "Contact" for match in maps.manual):
         tenant = {"tenant_id": tenant_id}
-        connection.execute("DELETE FROM salesforce.contacts WHERE tenant_id = $tenant_id", tenant)
+        if count(connection, "DELETE FROM salesforce.contacts WHERE tenant_id = $tenant_id", tenant):
+            changed.note_everything(connection, tenant_id, "salesforce.contacts")
         connection.execute("DELETE FROM salesforce.contact_keys WHERE tenant_id = $tenant_id", tenant)
         connection.execute(
             "DELETE FROM salesforce.checkpoints WHERE tenant_id = $tenant_id AND object = 'Contact'", tenant

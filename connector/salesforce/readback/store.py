@@ -6,6 +6,7 @@ from connector.salesforce.readback import contacts
 from connector.salesforce.readback.objects import SQL_TYPES
 from connector.salesforce.readback.read import Checkpoint, Reading
 from connector.times import utc_now
+from connector.warehouse import changed
 from connector.warehouse.apply import apply_computed
 from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import identifier, literal, rows_param, statements
@@ -51,6 +52,7 @@ def store(connection: Connection, reading: Reading, tenant_id: str, run_id: str)
         contacts.narrow(connection, reading, tenant_id)
     removed = count(connection, sql("readback_removed", table=table), {"tenant_id": tenant_id})
     counts = apply_computed(connection, table, "Id", tenant_id, keep=same_org)
+    changed.note(connection, tenant_id, table, 'SELECT "Id" AS id FROM changes')
     if reading.keys is not None:
         contacts.forget(connection, reading, tenant_id)
     connection.execute("DROP TABLE staged")

@@ -1,3 +1,3 @@
 DELETE FROM {{table}} AS held
-WHERE held.tenant_id = $tenant_id
-  AND NOT EXISTS (SELECT 1 FROM computed WHERE computed.{{key}} = held.{{key}})
+USING (SELECT {{key}} FROM changes WHERE is_new IS NULL) AS gone
+WHERE held.tenant_id = $tenant_id AND held.{{key}} = gone.{{key}}

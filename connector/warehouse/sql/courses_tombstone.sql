@@ -5,3 +5,4 @@ WHERE tenant_id = $tenant_id AND _removed_at IS NULL
   AND id IN (
     SELECT course_id FROM ops.courses_missing WHERE tenant_id = $tenant_id AND first_met_at < $begun_at
   )
+RETURNING id

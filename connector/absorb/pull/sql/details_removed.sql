@@ -14,4 +14,5 @@ WHERE held.tenant_id = $tenant_id
     ) AS answered USING (user_id, course_id)
     WHERE current.tenant_id = $tenant_id AND current.is_active
   )
-  AND held.id NOT IN (SELECT unnest(from_json(CAST($served AS JSON), '["UUID"]')));
+  AND held.id NOT IN (SELECT unnest(from_json(CAST($served AS JSON), '["UUID"]')))
+RETURNING held.course_enrollment_id;

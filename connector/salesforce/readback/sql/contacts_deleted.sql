@@ -6,3 +6,4 @@ WHERE tenant_id = $tenant_id
     UNION ALL
     SELECT id FROM (SELECT unnest(CAST($gone AS VARCHAR[])) AS id) WHERE id NOT IN (SELECT "Id" FROM staged)
   )
+RETURNING user_id

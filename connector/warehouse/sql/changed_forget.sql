@@ -1,0 +1,1 @@
+DELETE FROM ops.changed WHERE tenant_id = $tenant_id AND consumer = $consumer
