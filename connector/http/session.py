@@ -21,6 +21,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__, files
+from connector.absent import skip_if_absent
 from connector.errors import SettingsError, UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
@@ -29,6 +30,7 @@ from connector.http.ratelimit import Gate
 from connector.settings.limits import LimitSettings
 
 log = logging.getLogger(__name__)
+skip_if_absent("sniffio")
 
 # A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)

@@ -9,10 +9,12 @@ from typing import ClassVar, Self
 import duckdb
 
 from connector import files, machine
+from connector.absent import skip_if_absent
 from connector.warehouse.foreign import look_before_replay
 from connector.warehouse.statements import literal
 
 log = logging.getLogger(__name__)
+skip_if_absent("pandas")
 
 Connection = duckdb.DuckDBPyConnection
 
