@@ -78,6 +78,7 @@ FLOORS = {
     "mappings": 0,
     "connector": 0,
     "connector.errors": 0,
+    "connector.absent": 0,
     "connector.files": 0,
     "connector.locks": 0,
     "connector.machine": 0,

@@ -11,7 +11,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,13 +21,15 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from connector import __version__, files
+from connector.absent import skip_if_absent
 from connector.errors import SettingsError, UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
-from connector.http.limits import ACCEPTED_ENCODINGS, ENCODINGS, CallLimit, DefaultLimits, Limits, beginning
+from connector.http.limits import ACCEPTED_ENCODINGS, ENCODINGS, PLAIN, CallLimit, DefaultLimits, Limits, beginning
 from connector.http.ratelimit import Gate
 
 log = logging.getLogger(__name__)
+skip_if_absent("sniffio")
 
 # A page of 1,000 rows may take the gateway's whole 29 s (docs/facts/absorb.md section 3); reads get twice that.
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=None)
@@ -99,7 +101,9 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         self._setting = setting
         self._limits = limits or DefaultLimits()
         self._answered = False
-        self._client = _connected(self.base_url, headers or {})
+        self._client = _connected(self.base_url)
+        self._headers = {**self._client.headers, **(headers or {})}
+        self._patience = {"timeout": TIMEOUT.as_dict()}
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
@@ -143,9 +147,10 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
             ) from None
         self._answered = True
         log.debug("%s %s -> %d in %.0f ms", method, path, answer.status, (time.perf_counter() - started) * 1000)
-        within_reason = answer.retry_after is None or answer.retry_after <= retry.LONGEST_RETRY_AFTER_SECONDS
-        self._gate.note(answer.status, answer.retry_after if within_reason else None)
-        verdict = retry.decide(number, answer.status, answer.retry_after)
+        after = answer.retry_after
+        within_reason = after is None or after <= retry.LONGEST_RETRY_AFTER_SECONDS
+        self._gate.note(answer.status, after if within_reason else None)
+        verdict = retry.decide(number, answer.status, after)
         if isinstance(verdict, retry.Wait) and (repeatable or answer.status == 429):
             raise _TryAgainError(verdict, f"{method} {path} answered {answer.status}")
         return answer
@@ -154,8 +159,9 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         sink, where = request.get("sink"), f"{method} {self.base_url}{path}"
         kinds = {"sends_file": bool(request.get("upload")), "fetches_file": sink is not None}
         limit = CallLimit.of(self._limits, where, self._setting, **kinds)
-        async with limit.in_time(), self._client.stream(method, path, **_sent(request)) as response:
-            chunks, body = limit.in_size(_decoded(response)), b""
+        async with limit.in_time(), self._answer(method, path, request) as response:
+            headers = _plain(response)
+            chunks, body = limit.in_size(_decoded(response, headers)), b""
             if not response.is_success:
                 body = await beginning(chunks)
             elif sink is None:
@@ -164,7 +170,22 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
                 with files.open_bytes(sink) as file:
                     async for chunk in chunks:
                         file.write(chunk)
-            return Answer(method, path, response.status_code, response.headers, body)
+            return Answer(method, path, response.status_code, headers, body)
+
+    @asynccontextmanager
+    async def _answer(self, method: str, path: str, request: Request) -> AsyncIterator[httpx.Response]:
+        """What the host answers, its body not read yet.
+
+        The request is made here, since the client would read its URL and the host's three times to put them together.
+        """
+        sent = _sent(request)
+        headers = self._headers | {name.lower(): value for name, value in sent.pop("headers").items()}
+        made = httpx.Request(method, self.base_url + path, headers=headers, extensions=self._patience, **sent)
+        response = await self._client.send(made, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     def _no_answer(self, method: str, path: str, failure: Exception, number: int, *, again: bool) -> Exception:
         said = ": ".join(filter(None, (type(failure).__name__, str(failure).strip())))
@@ -177,7 +198,7 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         )
 
 
-def _connected(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
+def _connected(base_url: str) -> httpx.AsyncClient:
     """The client of one host, which follows no redirect: that would take the credentials elsewhere."""
     standard = {"user-agent": f"learnsync/{__version__}", "accept-encoding": ACCEPTED_ENCODINGS}
     return httpx.AsyncClient(
@@ -187,16 +208,25 @@ def _connected(base_url: str, headers: Mapping[str, str]) -> httpx.AsyncClient:
         follow_redirects=False,
         trust_env=True,
         limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-        headers={**standard, **headers},
+        headers=standard,
     )
 
 
-def _decoded(response: httpx.Response) -> AsyncIterator[bytes]:
+def _plain(response: httpx.Response) -> dict[str, str]:
+    """The headers by their lower-cased names: those of httpx work out their encoding each time one is read."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _decoded(response: httpx.Response, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
     """The body, decompressed. Raises DecodingError for more than one layer of compression, or one not asked for."""
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise httpx.DecodingError(f"the body is compressed in a way that was not asked for: {encoding[:40]!r}")
-    return response.aiter_bytes(CHUNK_BYTES)
+    return response.aiter_raw() if encoding in PLAIN else response.aiter_bytes()
 
 
 TRUST_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -9,11 +9,13 @@ from typing import ClassVar, Self
 import duckdb
 
 from connector import files, machine
+from connector.absent import skip_if_absent
 from connector.warehouse.foreign import look_before_replay
 from connector.warehouse.memory import Means
 from connector.warehouse.statements import literal
 
 log = logging.getLogger(__name__)
+skip_if_absent("pandas")
 
 Connection = duckdb.DuckDBPyConnection
 

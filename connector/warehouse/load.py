@@ -73,6 +73,7 @@ class Batch:
     resume_points: dict[str, ResumePoint] = field(default_factory=dict)
     begun_at: datetime | None = None
     observed: bool = True
+    largest: int = 0  # bytes of the largest page; 0 where no file holds more than one
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ def _stage_typed(connection: Connection, batch: Batch, drifted: Sequence[str]) -
 
 def _landed_rows(batch: Batch) -> str:
     # Twice the largest page: DuckDB's buffer must hold a whole page, and its default is enough for most.
-    largest = max(DEFAULT_OBJECT_SIZE, 2 * max(path.stat().st_size for path in batch.files))
+    largest = max(DEFAULT_OBJECT_SIZE, 2 * (batch.largest or max(path.stat().st_size for path in batch.files)))
     return sql("landed_rows", collection=MODELS[batch.stream].collection, largest=str(largest))
 
 

@@ -1,34 +1,60 @@
 """Pages on their way into the warehouse: landed as received, then loaded group by group, in order.
 
-Loading happens in one thread at a time while fetching goes on. A bounded queue keeps the two together, so memory does
-not grow with a stream.
+Loading happens in one thread at a time while the next group is fetched. A group that is full waits for the one before
+it, and those who fetch wait for room, so neither memory nor the landing folder grows with a stream.
 """
 
 import asyncio
 import itertools
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Self
 
 from connector import files
 from connector.absorb.bodies import Body
-from connector.absorb.pull.options import Context, StreamReport
+from connector.absorb.pull.options import Context, Limits, StreamReport
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse.database import Stamp
+from connector.warehouse.landed import PageFiles
 from connector.warehouse.load import Batch, load_batch
 
 
+class _Group:
+    """What the next load takes: its batch, how large it is, and since when it has been waiting."""
+
+    def __init__(self, stream: str) -> None:
+        self.batch = Batch(stream)
+        self.bytes = 0
+        self.lists = 0
+        self.since: float | None = None
+
+    def add(self, part: Batch, size: int = 0) -> None:
+        _add(self.batch, part)
+        self.bytes += size
+        self.lists += bool(part.rows) + len(part.watermarks)
+        self.since = self.since or time.monotonic()
+
+    def is_full(self, limits: Limits) -> bool:
+        return (
+            self.batch.rows >= limits.group_rows or self.bytes >= limits.group_bytes or self.lists >= limits.group_lists
+        )
+
+
 class Landing:
-    """One stream's queue. Use as an async context manager: leaving it waits until everything is loaded."""
+    """One stream's pages. Use as an async context manager: leaving it waits until everything is loaded."""
 
     def __init__(self, context: Context, report: StreamReport) -> None:
         self._context = context
         self._report = report
         self._limits = context.options.limits
         self._folder = context.folder / report.stream
-        self._queue: asyncio.Queue[Batch | None] = asyncio.Queue(self._limits.queue_pages)
+        self._files = PageFiles(self._folder, apart=context.settings.warehouse.keep_landing)
         self._numbers = itertools.count(1)
+        self._group = _Group(report.stream)
+        self._patience = self._limits.group_seconds
+        self._ended = False
+        self._news, self._room = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> Self:
         files.make_folder(self._folder)
@@ -36,49 +62,64 @@ class Landing:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # A loader that fails with a full queue takes nothing any more: do not wait for room then.
-        ending = asyncio.create_task(self._queue.put(None))
-        await asyncio.wait({ending, self.loading}, return_when=asyncio.FIRST_COMPLETED)
-        if self.loading.done():
-            ending.cancel()
-        await self.loading
+        self._ended = True
+        self._news.set()
+        try:
+            await self.loading
+        finally:
+            self._files.end()
 
     async def page(self, body: Body) -> None:
         """Land a page as received, but for rows that cannot be read: those go on beside it."""
-        landed = list[Path]()
+        await self._has_room()
+        part = Batch(self._report.stream, rejects=list(body.rejects))
         if body.rows:
-            landed.append(self._folder / f"{next(self._numbers):010d}.json")
-            files.write(landed[0], body.landed)
-        if landed or body.rejects:
-            await self.put(Batch(self._report.stream, landed, body.rows, list(body.rejects)))
+            part.files = self._files.add(next(self._numbers), body.landed)
+            part.rows, part.largest = body.rows, len(body.landed)
+        if body.rows or body.rejects:
+            self._add(part, part.largest)
 
     async def put(self, part: Batch) -> None:
         """Part of a batch: what holds once the pages before it are loaded."""
-        await self._queue.put(part)
+        await self._has_room()
+        self._add(part)
+
+    async def _has_room(self) -> None:
+        """Wait while the group is full. A loader that failed takes nothing any more: nobody waits for it."""
+        while self._group.is_full(self._limits) and not self.loading.done():
+            self._room.clear()
+            await self._room.wait()
+
+    def _add(self, part: Batch, size: int = 0) -> None:
+        first = self._group.since is None
+        self._group.add(part, size)
+        if first or self._group.is_full(self._limits):
+            self._news.set()
 
     async def _load_all(self) -> None:
-        """Take landed pages and finished lists in order, load them group by group until None comes."""
-        more = True
-        while more:
-            batch = Batch(self._report.stream)
-            more = await self._gather(batch)
-            if batch != Batch(self._report.stream):
+        """Load group by group until the last one."""
+        try:
+            while await self._is_due():
+                batch, self._group = self._group.batch, _Group(self._report.stream)
+                self._files.end()
+                self._room.set()
+                began = time.monotonic()
                 await asyncio.to_thread(self._load, batch)
+                self._patience = self._limits.patience(time.monotonic() - began)
+        finally:
+            self._room.set()
 
-    async def _gather(self, batch: Batch) -> bool:
-        """Fill a group until it is old or large enough; False when nothing will follow."""
-        limits, deadline = self._limits, None
-        while batch.rows < limits.group_rows and len(batch.files) + len(batch.watermarks) < limits.group_lists:
-            try:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                part = await asyncio.wait_for(self._queue.get(), left)
-            except TimeoutError:
+    async def _is_due(self) -> bool:
+        """Wait until the group is old or large enough; False when nothing will follow."""
+        while not (self._ended or self._group.is_full(self._limits)):
+            since = self._group.since
+            left = None if since is None else since + self._patience - time.monotonic()
+            if left is not None and left <= 0:
                 break
-            deadline = deadline or time.monotonic() + limits.group_seconds
-            if part is None:
-                return False
-            _add(batch, part)
-        return True
+            self._news.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), left)
+        return self._group.since is not None
 
     def _load(self, batch: Batch) -> None:
         stamp = Stamp(self._context.settings.tenant_id, self._context.run_id, utc_now())
@@ -91,6 +132,7 @@ class Landing:
 def _add(batch: Batch, part: Batch) -> None:
     batch.files += part.files
     batch.rows += part.rows
+    batch.largest = max(batch.largest, part.largest)
     batch.rejects += part.rejects
     batch.watermarks += part.watermarks
     batch.tombstones += part.tombstones

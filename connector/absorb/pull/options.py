@@ -28,16 +28,25 @@ _GUID = re.compile(GUID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is read between two commits (so much is asked for again after a kill), and when a pull gives up."""
+    """How much is read between two commits (so much is asked for again after a kill), and when a pull gives up.
 
-    group_seconds: float = 0.5  # a group of pages is loaded when it is this old, or as large as one of the next two
-    group_rows: int = 50_000
-    group_lists: int = 400
-    queue_pages: int = 32
+    A group of pages is loaded when it is `group_seconds` old, or older where loading takes long: then as old as four
+    loads take, `longest_seconds` at the most. Or sooner, when it is as large as one of the three that follow.
+    """
+
+    group_seconds: float = 2.0
+    longest_seconds: float = 8.0
+    group_rows: int = 125_000  # DuckDB writes so many at once into the file, and fewer twice: into its log first
+    group_bytes: int = 128_000_000
+    group_lists: int = 10_000  # pages, and ends of lists
     detail_pairs: int = 200  # learners and courses whose details are loaded together
     detail_seconds: float = 3600.0  # after so long the details that are left wait for the next pull
     largest_page: int = MAX_LIMIT  # rows that one answer may hold
     failures_in_a_row: int = 20  # lists failing one after the other: an outage then, not a bad list
+
+    def patience(self, load_seconds: float) -> float:
+        """How old a group may become after a load that took so long: then loading is a small part of the time."""
+        return max(self.group_seconds, min(4 * load_seconds, self.longest_seconds))
 
 
 class Sweep(ExitStack):
