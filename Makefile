@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What `make bench` compares learnsync with.
+PEERS := $(VENV)/.peers
 UV := $(shell command -v uv 2>/dev/null)
 # One more than there are processors: a test waits for files and for the sandbox now and then.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
@@ -10,10 +12,10 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test soak lint format metadata plain licences bench clean
+.PHONY: help install demo ui test soak lint format metadata plain licences bench bench-quick clean
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Create .venv and install learnsync with its development tools
 
@@ -60,8 +62,19 @@ licences: $(STAMP) ## Write docs/licences.md anew
 plain: ## Install with a plain `pip install .` into an empty environment, and run demo and web pages there
 	@$(PYTHON) .ci/plain.py
 
-bench: $(STAMP) ## Measure pull and build over 200,000 enrollments in 400 courses, beside their floor
-	@$(BIN)/python -m benchmarks.bench
+bench: $(PEERS) ## Measure everything at a real portal's size, beside its floor and peers (OPTIONS="--help")
+	@$(BIN)/python -m benchmarks $(OPTIONS)
+
+bench-quick: $(STAMP) ## The same in small, once: shows that everything runs
+	@$(BIN)/python -m benchmarks --quick $(OPTIONS)
+
+$(PEERS): $(STAMP) pyproject.toml benchmarks/constraints.txt
+ifdef UV
+	@$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --constraint benchmarks/constraints.txt --group bench
+else
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --constraint benchmarks/constraints.txt --group bench
+endif
+	@touch $@
 
 clean: ## Remove .venv, caches and the demo's files (never your warehouse)
 	@test ! -e data/demo/.learnsync-demo || rm -rf data/demo

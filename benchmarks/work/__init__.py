@@ -1,0 +1,1 @@
+"""What the processes of a measurement do. Each module imports only what its contenders pay for."""
