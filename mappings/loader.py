@@ -35,11 +35,16 @@ class Mapping:
     learnings: tuple[LearningField, ...]
     folder: Path | None
 
-    def sql(self, name: str) -> str:
-        """The text of `sql/<name>.sql` with the compiled maps filled in."""
+    def sql(self, name: str, **filled: str) -> str:
+        """The text of `sql/<name>.sql` with the compiled maps, and the parts given, filled in."""
         text = locate(self.folder, f"sql/{name}.sql").read_text("utf-8")
-        parts = self._parts()
+        parts = {**self._parts(), **filled}
         return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
+
+    def is_packaged(self, name: str) -> bool:
+        """Whether `sql/<name>.sql` says what the packaged file says."""
+        paths = (locate(folder, f"sql/{name}.sql") for folder in (self.folder, None))
+        return len({path.read_bytes() for path in paths}) == 1
 
     def _parts(self) -> dict[str, str]:
         days = self.no_longer_tracking_after_days
@@ -54,6 +59,7 @@ class Mapping:
             "contact_keys": matching.keys_sql(self.learner_rules),
             "learner_crosswalk": learner_crosswalk.manual_sql(self.manual),
             "crosswalk": crosswalk.crosswalk_sql(self.items),
+            "looked_at": "true",
         }
 
     def object_fields(self, name: str) -> tuple[FieldMap, ...]:

@@ -28,6 +28,7 @@ from connector.push.engine import Destination, Run
 from connector.push.outcomes import CONFLICT, RowResult
 from connector.push.reports import TargetReport
 from connector.push.single_calls import SingleCalls
+from connector.push.standing import Standing
 from connector.push.watch import Watch
 from connector.settings import require_learning_records
 from connector.warehouse.database import Connection
@@ -76,6 +77,7 @@ class LearningRecords(Destination):
     name, object = TARGET, OBJECT
     names = (TARGET,)
     watch: Watch | None = None
+    standing: Standing | None = None
 
     def __init__(self, run: Run) -> None:
         self.client: LearningRecordsApi = LearningRecordsApi.of(run.settings)

@@ -5,6 +5,7 @@ never lie in memory together.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -30,7 +31,9 @@ class Source:
     """What the records of a target are made of: a query, the payload as an expression over it, further parameters.
 
     `files` names the maps that both come from. The columns of the query are external_id, sort_key and blocked, and
-    for a target that can only create also `removed`.
+    for a target that can only create also `removed`. `restricted` is the same query for the records in the temp table
+    looked_at alone, and `changed` one of those of which something is noted for the push; empty where every push looks
+    at all of them.
     """
 
     query: str
@@ -39,6 +42,8 @@ class Source:
     values: Mapping[str, Any] = field(default_factory=dict)
     update_only: bool = False
     create_only: bool = False
+    restricted: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +57,31 @@ class Item:
     prior_code: str | None = None
 
 
-def statement(source: Source) -> str:
+def statement(source: Source, *, whole: bool = True) -> str:
     """The query of `pushable` (connector/push/sql/pushable.sql), which says all that payloads are made of."""
     removed = "removed" if source.create_only else "false"
-    return sql("pushable", query=source.query, payload=f"CAST({source.payload} AS VARCHAR)", removed=removed)
+    query = source.query if whole else source.restricted or source.query
+    return sql("pushable", query=query, payload=f"CAST({source.payload} AS VARCHAR)", removed=removed)
 
 
 def compute(
-    connection: Connection, source: Source, key: Mapping[str, Any], *, full: bool = False, file: Path | None = None
+    connection: Connection,
+    source: Source,
+    key: Mapping[str, Any],
+    *,
+    full: bool = False,
+    whole: bool = True,
+    file: Path | None = None,
 ) -> None:
     """Make `pushable` for the ledger rows that `key` names; `full` makes all due.
 
-    With `file` it is a view of that file, which has no payloads of unchanged records. A connection makes tables or
-    views, not both. Raises MappingError when query and payload do not fit together.
+    Without `whole` it need have no more than the records in the temp table looked_at. With `file` it is a view of that
+    file, which has no payloads of unchanged records; a connection makes tables or views, not both. Raises MappingError
+    when query and payload do not fit together.
     """
     values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
-    made = sql("pushable_file", query=statement(source), file=literal(file)) if file else _TABLE + statement(source)
+    query = statement(source, whole=whole)
+    made = sql("pushable_file", query=query, file=literal(file)) if file else _TABLE + query
     try:
         connection.execute(made, {**key, **source.values, **values})
         if file:
@@ -91,11 +105,16 @@ def value_sql(column: str, kind: str, seconds: str = "%S.%gZ") -> str:
     return f"coalesce({column}, false)" if kind == "checkbox" else column
 
 
-def report(connection: Connection, target: str, object_name: str, samples: int) -> TargetReport:
-    """What `pushable` says: records by action, and up to `samples` of each."""
-    counts = dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall())
-    known = {action: counts.pop(action, 0) for action in ("create", "update", "unchanged", "held")}
-    return TargetReport(target, object_name, **known, blocked=counts, samples=_samples(connection, samples))
+def report(
+    connection: Connection, target: str, object_name: str, samples: int, rest: Mapping[str, int] = {}
+) -> TargetReport:
+    """What `pushable` says: records by action, and up to `samples` of each; `rest` are those that it does not have."""
+    counts = Counter(dict(connection.execute("SELECT action, count(*) FROM pushable GROUP BY ALL").fetchall()))
+    compared = counts.total()
+    counts.update(rest)
+    known: dict[str, Any] = {action: counts.pop(action, 0) for action in ("create", "update", "unchanged", "held")}
+    blocked, shown = {reason: records for reason, records in counts.items() if records}, _samples(connection, samples)
+    return TargetReport(target, object_name, **known, compared=compared, blocked=blocked, samples=shown)
 
 
 def _samples(connection: Connection, most: int) -> list[dict[str, Any]]:

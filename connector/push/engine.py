@@ -23,6 +23,7 @@ from connector.push.guard import Guard
 from connector.push.holds import HoldTable
 from connector.push.ledger import Ledger
 from connector.push.reports import PushOptions, PushReport, TargetReport
+from connector.push.standing import Standing
 from connector.push.watch import Watch
 from connector.settings import Settings
 from connector.warehouse import runs
@@ -67,6 +68,8 @@ class Target(Protocol):
     ledger: Ledger
     # What is watched for large mistakes; None where nothing is.
     watch: Watch | None
+    # What `plan` knows of records that it need not look at; None where it looks at all of them.
+    standing: Standing | None
 
     def plan(self, connection: Connection) -> TargetReport:
         """Compute `pushable`, keep what is to be sent, and say what that is."""
@@ -209,7 +212,10 @@ async def _carry_out(run: Run, destination: Destination, report: PushReport) -> 
 def _plan(run: Run, target: Target, connection: Connection) -> TargetReport:
     """What is due of a target, and whether so much of what the org has would change that somebody has to look first."""
     outcome = target.plan(connection)
+    whole = not target.standing or target.standing.whole
     if target.watch:
         guard = Guard(run.settings, run.maps, run.options, run.run_id)
-        guard.look(connection, target.watch, target.ledger.key, outcome)
+        guard.look(connection, target.watch, target.ledger.key, outcome, whole=whole)
+    if target.standing:
+        target.standing.keep(connection, held=outcome.hold is not None)
     return outcome

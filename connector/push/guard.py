@@ -33,11 +33,16 @@ class Guard:
     options: PushOptions
     run_id: str
 
-    def look(self, connection: Connection, watch: Watch, key: Mapping[str, Any], report: TargetReport) -> None:
-        """Set `report.hold`, or note the plan as passed. Call in its transaction, while `pushable` is the target's."""
+    def look(
+        self, connection: Connection, watch: Watch, key: Mapping[str, Any], report: TargetReport, *, whole: bool = True
+    ) -> None:
+        """Set `report.hold`, or note the plan as passed. Call in its transaction, while `pushable` is the target's.
+
+        `whole`: see changes.Comparison.
+        """
         last, by_earlier = self._last(connection, watch, key)
         now = last_build(connection, self.settings)
-        comparison = Comparison(connection, self.settings, self.maps, watch, key)
+        comparison = Comparison(connection, self.settings, self.maps, watch, key, whole)
         percent = self.settings.salesforce.max_change_percent
         of_statuses = self._percent_of_statuses(last, now, by_earlier)
         changes, holds = comparison.changes(last.as_of, of_statuses), HoldTable(connection, key)

@@ -17,7 +17,7 @@ class Pauses:
     """Seconds. Each look at a bulk job is one of the org's calls of the day, and a large job takes many minutes."""
 
     between_tries: float = 1.0  # before the second try; twice as long before each further one
-    first_poll: float = 1.0
+    first_poll: float = 0.5
     longest_poll: float = 30.0
 
     async def before_try(self, number: int) -> None:
@@ -59,6 +59,7 @@ class Planned:
     update: int = 0
     unchanged: int = 0
     held: int = 0
+    compared: int = 0  # how many of them the difference looked at; what it did not is as it was when it last did
     blocked: dict[str, int] = field(default_factory=dict)
     # What differs → records that changed after they were created, where the target cannot update.
     outdated: dict[str, int] = field(default_factory=dict)

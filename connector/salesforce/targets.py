@@ -1,14 +1,16 @@
 """The objects that learnsync writes, in the order their lookups need, and the SQL of their payloads."""
 
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.push.difference import Source, json_object, value_sql
 from connector.push.watch import LEARNER, REMOVED, STATUS, Watch, WatchedField
 from connector.settings import Settings
-from connector.warehouse.statements import literal
+from connector.warehouse.statements import literal, statements
 from mappings import FieldMap, Mapping
+
+sql = statements(__package__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, setti
     query = maps.sql(target.query)
     values = {"push_unmatched": settings.salesforce.push_unmatched} if "$push_unmatched" in query else {}
     files = f"salesforce_fields.csv and sql/{target.query}.sql"
-    return Source(query, payload_sql(fields), files, values, update_only=target.update_only)
+    made = Source(query, payload_sql(fields), files, values, update_only=target.update_only)
+    if target is not ENROLLMENT or not maps.is_packaged(target.query):
+        return made
+    looked_at = "p.enrollment_id IN (SELECT TRY_CAST(external_id AS UUID) FROM looked_at)"
+    return replace(made, restricted=maps.sql(target.query, looked_at=looked_at), changed=sql("changed_enrollments"))
 
 
 def watch(target: OrgObject, fields: tuple[FieldMap, ...]) -> Watch:

@@ -18,6 +18,7 @@ from connector.push.ledger import Ledger
 from connector.push.outcomes import INVALID_PAYLOAD, PREREQUISITE_MISSING, RowResult
 from connector.push.reports import TargetReport
 from connector.push.single_calls import SingleCalls
+from connector.push.standing import Standing
 from connector.push.watch import Watch
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.learnings.api import LearningsGraph
@@ -34,7 +35,7 @@ from connector.salesforce.learnings.plan import (
     watch,
 )
 from connector.salesforce.push.destination import OrgDestination
-from connector.salesforce.push.objects import SHOWN
+from connector.salesforce.push.samples import SHOWN
 from connector.warehouse.database import Connection
 
 # Outcomes are written in groups: a kill between costs a look-up per learning, never a learning twice.
@@ -48,6 +49,7 @@ class Learnings(OrgDestination):
     name, object = TARGET, OBJECT
     names = (TARGET,)
     ledger: Ledger
+    standing: Standing | None = None
 
     def __init__(self, run: Run, client: SalesforceClient) -> None:
         self.client = client

@@ -37,16 +37,11 @@ class BulkSpool:
 
 
 def write(
-    connection: Connection,
-    folder: Path,
-    target: OrgObject,
-    fields: tuple[FieldMap, ...],
-    payloads: Path,
-    limit: int | None,
+    connection: Connection, payloads: Path, target: OrgObject, fields: tuple[FieldMap, ...], limit: int | None
 ) -> BulkSpool:
     """Write what `pushable` says is due, sorted by parent across the files so that jobs do not fight for locks.
 
-    `payloads` is the file that `pushable` is a view of.
+    `payloads` is the file that `pushable` is a view of; the others are made beside it.
     """
     names = [field.field for field in fields]
     columns = ", ".join(
@@ -58,6 +53,7 @@ def write(
     paths = ", ".join(map(json_path, fields))
     rows = sql("bulk_rows", limit=as_limit(limit), paths=paths)
     connection.execute(rows, {"max_bytes": MAX_FILE_BYTES - header})
+    folder = payloads.parent
     kept = folder / f"{target.name}.parquet"
     connection.execute(sql("bulk_keep", path=literal(kept)))
     parts = []

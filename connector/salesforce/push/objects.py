@@ -6,9 +6,8 @@ was written) does no harm.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from connector.canonical.match import match
 from connector.errors import LearnsyncError, LimitError, PreflightError, ProtocolError
@@ -18,9 +17,8 @@ from connector.push.difference import Source
 from connector.push.engine import Run
 from connector.push.ledger import Ledger
 from connector.push.reports import PushReport, TargetReport
-from connector.push.values import in_org
+from connector.push.standing import Standing
 from connector.salesforce import preflight
-from connector.salesforce.answers import has
 from connector.salesforce.client import SalesforceClient
 from connector.salesforce.push import bulk_files
 from connector.salesforce.push.bulk import RETRY_LIMIT, BulkPush
@@ -29,20 +27,18 @@ from connector.salesforce.push.bulk_ledger import OpenJob, open_jobs
 from connector.salesforce.push.collections import CollectionsPush
 from connector.salesforce.push.destination import OrgDestination
 from connector.salesforce.push.rebuild import READABLE, is_lost, is_unseen, take_over
+from connector.salesforce.push.samples import add_changes
 from connector.salesforce.readback.contacts import forget_unneeded, spool_keys
 from connector.salesforce.readback.people import read_people
 from connector.salesforce.readback.read import Checkpoint, Reader, Reading
 from connector.salesforce.readback.store import checkpoints, store
-from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, value_of, watch
+from connector.salesforce.targets import ALL_TARGETS, ENROLLMENT, PROGRESS, OrgObject, source, watch
 from connector.warehouse.database import Connection, is_there
 from mappings import FieldMap
 
 log = logging.getLogger(__name__)
 
-Sample = dict[str, Any]
-SHOWN = ("create", "update")
 EMPTY_LEDGER = "the ledger of this warehouse was empty and is filled from them"
-KEYS_PER_QUERY = 100  # the URI of a query ends at 16,384 bytes (docs/facts/salesforce.md section 5)
 
 
 class OrgObjects(OrgDestination):
@@ -86,6 +82,8 @@ class OrgObjects(OrgDestination):
         self._known = checkpoints(connection, self._run.settings.tenant_id)
         self._lost = [target for target in self.targets if is_lost(connection, target.ledger)]
         self._unseen = [target for target in self.targets if is_unseen(connection, target.ledger)]
+        for target in self._lost:
+            target.lost = True
 
     async def resume(self) -> list[str]:
         """Bring in the results of these jobs. An object whose job has none yet is left out of this push."""
@@ -153,7 +151,7 @@ class OrgObjects(OrgDestination):
     async def preview(self, reports: Sequence[TargetReport]) -> None:
         """The org's own values beside those that would be sent."""
         for target, report in zip(self.targets, reports, strict=True):
-            await target.add_changes(report.samples)
+            await add_changes(self.client, target.spec, target.fields, report.samples)
 
 
 class ObjectTarget:
@@ -172,7 +170,9 @@ class ObjectTarget:
         self._spool: Path = run.folder / f"{spec.name}.ndjson"
         self.file = run.folder / f"{spec.name}-pushable.parquet"
         self._jobs: BulkSpool | None = None
+        self.standing: Standing | None = None
         self.taken_over = 0  # records of an empty ledger that the org has
+        self.lost = False  # the ledger was empty when this push began
 
     @property
     def source(self) -> Source:
@@ -182,8 +182,10 @@ class ObjectTarget:
     def plan(self, connection: Connection) -> TargetReport:
         """The difference, and the records that are due in a spool file or in those of bulk jobs."""
         run = self._run
-        difference.compute(connection, self.source, self.ledger.key, full=run.options.full, file=self.file)
-        report = difference.report(connection, self.name, self.object, run.options.samples)
+        whole, rest = self._begin(connection)
+        source, key = self.source, self.ledger.key
+        difference.compute(connection, source, key, full=run.options.full, whole=whole, file=self.file)
+        report = difference.report(connection, self.name, self.object, run.options.samples, rest)
         if self.taken_over:
             report.notes.append(f"{self.taken_over:,} records were in the org already: {EMPTY_LEDGER}")
         report.method = self._method(run.options.within_limit(report.due))
@@ -191,6 +193,14 @@ class ObjectTarget:
         if not run.options.dry_run:
             self._keep(connection, report.method)
         return report
+
+    def _begin(self, connection: Connection) -> tuple[bool, Mapping[str, int]]:
+        """Whether all records are to be looked at, and what is known of the others. A person who looks sees all."""
+        if self.spec is not ENROLLMENT or self._run.options.dry_run:
+            return True, {}
+        self.standing = Standing(self.ledger, self.source)
+        self.standing.begin(connection, full=self._run.options.full or self.lost)
+        return self.standing.whole, self.standing.rest(connection)
 
     def _method(self, records: int) -> str:
         # Collections cost a call per 200 records, a bulk job about ten calls and some waiting, whatever its size.
@@ -202,7 +212,7 @@ class ObjectTarget:
     def _keep(self, connection: Connection, method: str) -> None:
         limit = self._run.options.limit
         if method == "bulk":
-            self._jobs = bulk_files.write(connection, self._run.folder, self.spec, self.fields, self.file, limit)
+            self._jobs = bulk_files.write(connection, self.file, self.spec, self.fields, limit)
         elif method == "collections":
             difference.spool(connection, self._spool, limit)
 
@@ -221,29 +231,3 @@ class ObjectTarget:
             if rows and sum(again.values()) <= RETRY_LIMIT:
                 self._run.progress.stage(f"{self.object} again", rows)
                 await collections.send(self._bulk.again(job_id), tries=1)
-
-    async def add_changes(self, samples: list[Sample]) -> None:
-        """Add `in_salesforce` and `changes` to the samples that would be sent.
-
-        The old values are read from the org and not from the ledger, so that what somebody changed there shows too.
-        """
-        sent = {sample["external_id"]: sample for sample in samples if sample["action"] in SHOWN}
-        names = ", ".join(sorted({self.spec.key, *(field.field for field in self.fields)}))
-        found: dict[str, dict[str, Any]] = {}
-        keys = [key.replace("\\", "\\\\").replace("'", "\\'") for key in sent]
-        for start in range(0, len(keys), KEYS_PER_QUERY):
-            some = "', '".join(keys[start : start + KEYS_PER_QUERY])
-            query = f"SELECT {names} FROM {self.object} WHERE {self.spec.key} IN ('{some}')"
-            async for page in self._client.query(query, check=has(self.spec.key)):
-                found |= {str(record[self.spec.key]): record for record in page}
-        for key, sample in sent.items():
-            sample["in_salesforce"] = key in found
-            sample["changes"] = list(_changes(self.fields, found.get(key, {}), sample["payload"]))
-
-
-def _changes(fields: Iterable[FieldMap], old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """{field, old, new} for each field that the org would call different."""
-    for field in fields:
-        before, after = value_of(old, field), value_of(new, field)
-        if in_org(before, field.kind) != in_org(after, field.kind):
-            yield {"field": field.field, "old": before, "new": after}
