@@ -5,8 +5,8 @@ from pathlib import Path
 from benchmarks import rows
 from benchmarks.figures import Place
 from benchmarks.shape import Shape, row_id
+from connector.local import run_build
 from connector.settings import load_settings
-from connector.sync import run_build
 from connector.warehouse.database import Connection, Warehouse
 
 _SQL = Path(__file__).with_name("sql")

@@ -1,8 +1,8 @@
 """The connector's stages that no server takes part in."""
 
 from benchmarks.figures import Figures, Place, measured
+from connector.local import run_build, run_publish
 from connector.settings import load_settings
-from connector.sync import run_build, run_publish
 
 
 def build(place: Place) -> Figures:
