@@ -84,6 +84,10 @@ class Means:
         """As DuckDB's `memory_limit` takes it."""
         return f"{self.memory_mb}MB"
 
+    def sparing(self, threads: int) -> str:
+        """Enough to copy tables of any size, a row group of columns for each thread; never more than `limit`."""
+        return f"{min(self.memory_mb, 200 + 100 * threads)}MB"
+
     def spill(self, path: Path) -> Path:
         """Where queries on the file at `path` spill to: a place of this file's own, in a folder that others may share.
 

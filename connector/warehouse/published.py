@@ -5,6 +5,9 @@ a migration adds is left out until a line of `published.csv` decides it, which a
 """
 
 import csv
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from connector import __version__
-from connector.warehouse.database import Connection, available, committed, count
+from connector.warehouse.database import Connection, available, count
 from connector.warehouse.statements import identifier, literal, statements
 
 sql = statements(__package__)
@@ -25,44 +28,107 @@ _CONDITIONS = {"salesforce.contacts": "published_contacts"}
 def decisions() -> dict[str, dict[str, str]]:
     """Table or view → column → yes, no, or empty (the column is there for a view, without values); `*` is all."""
     found: dict[str, dict[str, str]] = {}
-    text = files("connector.warehouse").joinpath("published.csv").read_text("utf-8")
-    for line in csv.DictReader(text.splitlines()):
+    for line in _lines("published.csv"):
         found.setdefault(line["table"], {})[line["column"]] = line["published"]
     return found
 
 
-def fill(connection: Connection, run_id: str) -> None:
-    """Fill the attached database `draft` with what is published of the attached warehouse, as of one instant."""
-    with committed(connection):
-        for name in ("absorb", "ops", "salesforce"):
-            connection.execute(f"CREATE SCHEMA draft.{name}")
-        views = [table for table, columns in decisions().items() if not _copy(connection, table, columns)]
-        connection.execute("USE draft")
-        for (text,) in connection.execute(sql("published_views"), {"views": views}).fetchall():
-            connection.execute(text)
-        made_by = {"version": __version__, "schema_version": available()[-1][0], "run_id": run_id}
-        connection.execute(sql("published_note"), made_by)
-        connection.execute("USE warehouse")
+@lru_cache
+def lingering() -> set[tuple[str, str]]:
+    """(table, column) whose former values may stay, unseen by queries, in the file until it is written whole.
+
+    They say how far somebody got, or nothing of a person. Whatever is not listed is taken to be of a person.
+    """
+    return {(line["table"], line["column"]) for line in _lines("lingering.csv")}
 
 
-def _copy(connection: Connection, table: str, columns: dict[str, str]) -> bool:
-    """Copy the published columns of a table, if it has any; False for what is published whole, which is a view."""
-    if columns == {"*": "yes"}:
-        return False
-    chosen = ", ".join(_select(name, how) for name, how in columns.items() if how != "no")
-    if chosen:
-        schema, name = table.split(".")
-        place = f"{identifier(schema)}.{identifier(name)}"
-        condition = sql(_CONDITIONS[table]) if table in _CONDITIONS else "true"
-        connection.execute(
-            f"CREATE TABLE draft.{place} AS SELECT {chosen} FROM warehouse.{place} AS source WHERE {condition}"
-        )
-    return True
+def _lines(name: str) -> list[dict[str, str]]:
+    text = files("connector.warehouse").joinpath(name).read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of which columns are published, and the SQL that reads it. `columns` is as in `decisions`."""
+
+    name: str
+    columns: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        """Schema and name, quoted."""
+        return ".".join(map(identifier, self.name.split(".")))
+
+    @property
+    def selected(self) -> str:
+        """The published columns, in the order of the file."""
+        return ", ".join(_select(name, how) for name, how in self.columns.items() if how != "no")
+
+    @property
+    def rows(self) -> str:
+        """The rows to publish: what comes after FROM, with a condition that more may be added to."""
+        condition = sql(_CONDITIONS[self.name]) if self.name in _CONDITIONS else "true"
+        return f"warehouse.{self.place} AS source WHERE ({condition})"
+
+    @property
+    def is_partly_published(self) -> bool:
+        """Whether some of its rows are kept back."""
+        return self.name in _CONDITIONS
+
+    @property
+    def hashed_person(self) -> str:
+        """A hash, UBIGINT, of the published values of a row without the columns of `lingering`."""
+        return _hash("0", (name for name in self._published if (self.name, name) not in lingering()))
+
+    @property
+    def hashed(self) -> str:
+        """The same of all published values; equal in warehouse and file."""
+        return _hash(self.hashed_person, (name for name in self._published if (self.name, name) in lingering()))
+
+    @property
+    def _published(self) -> list[str]:
+        return [name for name, how in self.columns.items() if how == "yes"]
+
+
+def _hash(first: str, names: Iterator[str]) -> str:
+    return f"hash({', '.join([first, *map(identifier, names)])})"
 
 
 def _select(name: str, how: str) -> str:
     column = identifier(name)
     return column if how == "yes" else f"CASE WHEN false THEN {column} END AS {column}"
+
+
+def tables() -> list[Table]:
+    """Every table of which something is published."""
+    listed = [Table(name, columns) for name, columns in decisions().items() if "*" not in columns]
+    return [table for table in listed if table.selected]
+
+
+def made_of() -> str:
+    """A digest of all that decides what is published, besides the rows: another one means another file."""
+    parts = (__version__, duckdb.__version__, available()[-1][0], decisions(), sorted(lingering()))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def fill(connection: Connection, run_id: str) -> None:
+    """Fill the attached, empty database `draft` with what is published of the attached warehouse."""
+    for name in ("absorb", "ops", "salesforce"):
+        connection.execute(f"CREATE SCHEMA draft.{name}")
+    for table in tables():
+        connection.execute(f"CREATE TABLE draft.{table.place} AS SELECT {table.selected} FROM {table.rows}")
+    connection.execute("USE draft")
+    views = [name for name, columns in decisions().items() if columns == {"*": "yes"}]
+    for (text,) in connection.execute(sql("published_views"), {"views": views}).fetchall():
+        connection.execute(text)
+    connection.execute("USE warehouse")
+    note(connection, run_id)
+
+
+def note(connection: Connection, run_id: str) -> None:
+    """Write into `draft` when it was made and by what."""
+    made_by = {"version": __version__, "schema_version": available()[-1][0], "run_id": run_id}
+    connection.execute(sql("published_note"), made_by)
 
 
 def is_ours(connection: Connection, path: Path) -> bool:

@@ -26,16 +26,21 @@ def keep_out(target: Path) -> None:
     A session that has the file open may leave one later. DuckDB will refuse that one, unless the file is of a learnsync
     that gave it no id: then WarehouseError is raised. Raises OSError.
     """
-    if _has_no_id(target) and _is_being_written(target):
+    if _has_no_id(target) and is_being_written(target):
         raise WarehouseError(
             f"{PUBLISH_VARIABLE} = {target}: another process has the file open for writing, and was written by an older"
             " learnsync: what that process writes could become part of the new file. The file was not replaced.",
             remedy="Close that session, then publish again; open the file read-only.",
         )
-    left = target.with_name(target.name + ".wal")
+    left = log_of(target)
     if left.exists():
         left.unlink()
         log.warning("removed %s: somebody wrote into the published file, which each publish replaces", left)
+
+
+def log_of(target: Path) -> Path:
+    """Where DuckDB keeps the log of the file."""
+    return target.with_name(target.name + ".wal")
 
 
 def _has_no_id(path: Path) -> bool:
@@ -47,7 +52,7 @@ def _has_no_id(path: Path) -> bool:
     return header[_MAGIC] == b"DUCK" and int.from_bytes(header[_NUMBER], "little") < _STORAGE_NUMBER
 
 
-def _is_being_written(path: Path) -> bool:
+def is_being_written(path: Path) -> bool:
     """Whether another process holds DuckDB's lock for writing. Readers hold another one, and are no matter here."""
     with path.open("rb") as file:
         try:
