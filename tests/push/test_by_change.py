@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from mappings import PACKAGED
 ENROLLMENT, KEY = "LMS_Enrollment__c", "Absorb_Enrollment_Id__c"
 AS_OF = "2027-06-01T12:00:00Z"
 QUICK = Pauses(between_tries=0.001, first_poll=0.001)
-BY_ID = {"status": 1, "isActive": True, "dateCompleted": None, "dateDue": "2027-06-30T00:00:00"}
+OPEN = {"status": 1, "isActive": True, "dateCompleted": None, "dateDue": "2027-06-30T00:00:00"}
 
 
 class Killed(BaseException):
@@ -41,7 +41,11 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
-    return started(tmp_path_factory.mktemp("start"), scale=60, courses=3, variables={"LEARNSYNC_MAPPING__AS_OF": AS_OF})
+    def all_on_the_way(box: Sandbox) -> None:
+        box.portal.edit([row["id"] for row in box.portal.rows("enrollments")], changes=OPEN)
+
+    folder, today = tmp_path_factory.mktemp("start"), {"LEARNSYNC_MAPPING__AS_OF": AS_OF}
+    return started(folder, scale=60, courses=2, variables=today, before=all_on_the_way)
 
 
 @contextmanager
@@ -88,12 +92,18 @@ def some(sandbox: Sandbox, number: int = 1) -> list[str]:
     return sorted(row[KEY] for row in sandbox.org.records(ENROLLMENT))[:number]
 
 
-def edit(sandbox: Sandbox, number: int = 1, **changed: Any) -> list[str]:
-    """Change enrollments that the org has, pull and build."""
-    keys = some(sandbox, number)
-    sandbox.portal.edit(keys, changes={**BY_ID, "progress": 41.5, **changed})
-    catch_up(load_settings())
-    return keys
+def change(keys: list[str], assignments: str) -> None:
+    """Change enrollments as a pull does, and build."""
+    with Warehouse.of(load_settings()).transaction() as connection:
+        update = f"UPDATE absorb.enrollments SET {assignments} WHERE list_contains(?, CAST(id AS VARCHAR))"
+        connection.execute(update, [keys])
+        note_ids(connection, "default", "enrollments", keys)
+    run_build(load_settings())
+
+
+def push(**options: Any) -> Any:
+    """Push without reading people; what the push says of enrollments."""
+    return enrollments(run_push(load_settings(), PushOptions(match=False, pauses=QUICK, **options)))
 
 
 def percent(sandbox: Sandbox, keys: list[str]) -> set[float]:
@@ -105,67 +115,66 @@ def test_what_did_not_change_is_not_looked_at(sandbox: Sandbox, pushed: Settings
     assert enrollments(whole).compared > 50
     assert [enrollments(run_push(pushed)).compared for _ in range(2)] == [0, 0]
     assert totals(run_push(pushed)) == totals(whole)
-    (changed,) = edit(sandbox)
+    keys = sandbox.portal.edit(some(sandbox), changes={**OPEN, "progress": 41.5})
+    catch_up(load_settings())
     report = enrollments(run_push(pushed))
     assert (report.compared, report.update, report.accepted) == (1, 1, 1)
-    assert percent(sandbox, [changed]) == {41.5}
+    assert percent(sandbox, keys) == {41.5}
     assert enrollments(run_push(pushed)).compared == 0, "the org accepted just what it lacked"
 
 
-def lose_the_answers(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    with patch.context() as inside:
-        inside.setattr(Ledger, "put", kill)
-        with pytest.raises(Killed):
-            run_push(pushed)
+def lose_the_answers(_: Sandbox, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "put", kill)
+    with pytest.raises(Killed):
+        push()
 
 
-def die_before_sending(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    with patch.context() as inside:
-        inside.setattr(CollectionsPush, "send", kill)
-        with pytest.raises(Killed):
-            run_push(pushed)
+def die_before_sending(_: Sandbox, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(CollectionsPush, "send", kill)
+    with pytest.raises(Killed):
+        push()
 
 
-def limit(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    assert enrollments(run_push(pushed, PushOptions(limit=1))).sent == 1
+def limit(_: Sandbox, __: pytest.MonkeyPatch) -> None:
+    assert push(limit=1).sent == 1
 
 
-def only_look(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    assert enrollments(run_push(pushed, PushOptions(dry_run=True))).update == 5
+def only_look(_: Sandbox, __: pytest.MonkeyPatch) -> None:
+    assert push(dry_run=True).update == 5
 
 
-def push_courses(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    run_push(pushed, PushOptions(targets=["lms_course"]))
+def push_courses(_: Sandbox, __: pytest.MonkeyPatch) -> None:
+    run_push(load_settings(), PushOptions(targets=["lms_course"]))
 
 
-def be_refused_for_now(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
+def be_refused_for_now(sandbox: Sandbox, _: pytest.MonkeyPatch) -> None:
     for key in some(sandbox, 5):
         sandbox.org.refuse_record(key, "ENTITY_IS_LOCKED")
-    assert enrollments(run_push(pushed)).deferred == 5
+    assert push().deferred == 5
     sandbox.org.forgive()
 
 
-def be_held(sandbox: Sandbox, pushed: Settings, patch: pytest.MonkeyPatch) -> None:
-    with patch.context() as inside:
-        inside.setattr(changes, "LEAST_RECORDS", 3)
-        inside.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "1")
-        first, second = (enrollments(run_push(load_settings())).hold for _ in range(2))
-        assert first == second, "the same plan is the same hold"
-        assert first.counts["blank"] == {"Due_Date__c": 5}
+def be_held(_: Sandbox, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(changes, "LEAST_RECORDS", 3)
+    patch.setenv("LEARNSYNC_SALESFORCE__MAX_CHANGE_PERCENT", "1")
+    first, second = (push().hold for _ in range(2))
+    assert first == second, "the same plan is the same hold"
+    assert first.counts["blank"] == {"Due_Date__c": 5}
 
 
-@pytest.mark.parametrize(
-    "deed", [lose_the_answers, die_before_sending, limit, only_look, push_courses, be_refused_for_now, be_held]
-)
-def test_what_was_due_stays_due(sandbox: Sandbox, pushed: Settings, deed: Callable[..., None]) -> None:
-    edit(sandbox, 5)
-    run_push(pushed)
-    keys = edit(sandbox, 5, progress=43.5, dateDue=None)
-    with pytest.MonkeyPatch.context() as patch:
-        deed(sandbox, pushed, patch)
-    run_push(pushed)
-    assert percent(sandbox, keys) == {43.5}
-    assert [enrollments(run_push(pushed)).compared for _ in range(2)] == [0, 0]
+DEEDS = (lose_the_answers, die_before_sending, limit, only_look, push_courses, be_refused_for_now, be_held)
+
+
+@pytest.mark.usefixtures("pushed")
+def test_what_was_due_stays_due(sandbox: Sandbox) -> None:
+    keys = some(sandbox, 5)
+    for number, deed in enumerate(DEEDS):
+        change(keys, f"progress = {number + 0.25}" + (", date_due = NULL, _due_day = NULL" if deed is be_held else ""))
+        with pytest.MonkeyPatch.context() as patch:
+            deed(sandbox, patch)
+        push()
+        assert percent(sandbox, keys) == {number + 0.25}, deed
+    assert push().compared == 0
 
 
 def test_whose_match_changes_is_looked_at(sandbox: Sandbox, pushed: Settings) -> None:
@@ -256,9 +265,12 @@ class Story:
 
     def edited(self, place: int) -> None:
         """Some go on, or back, and some have an end of theirs taken away."""
-        due_at = "2027-06-30T00:00:00" if place % 3 else None
-        changed = {**BY_ID, "progress": float(place), "dateDue": due_at, "status": place % 4}
-        self.box.portal.edit(self.keys(place, 1 + place % 20), changes=changed)
+        due_at = "TIMESTAMPTZ '2027-06-30T12:00:00Z'" if place % 3 else "NULL"
+        keys = self.keys(place, 1 + place % 20)
+        change(keys, f"progress = {place}, date_due = {due_at}, _due_day = NULL, status = {place % 4}")
+
+    def pulled(self, place: int) -> None:
+        self.box.portal.edit(self.keys(place, 3))
         catch_up(load_settings())
 
     def next_day(self, place: int) -> None:
@@ -267,17 +279,10 @@ class Story:
         run_build(load_settings())
 
     def removed(self, place: int) -> None:
-        marks = "now()" if place % 3 else "NULL"
-        keys = self.keys(place, 2)
-        with Warehouse.of(load_settings()).transaction() as connection:
-            mark = f"UPDATE absorb.enrollments SET _removed_at = {marks} WHERE list_contains(?, CAST(id AS VARCHAR))"
-            connection.execute(mark, [keys])
-            note_ids(connection, "default", "enrollments", keys)
-        run_build(load_settings())
+        change(self.keys(place, 2), f"_removed_at = {'now()' if place % 3 else 'NULL'}")
 
     def unmapped(self, place: int) -> None:
-        self.box.portal.edit(self.keys(place, 1), changes={"status": 99})
-        catch_up(load_settings())
+        change(self.keys(place, 1), "status = 99")
 
     def matched_otherwise(self, place: int) -> None:
         people = sorted(self.box.org.records("User"), key=lambda row: str(row["Id"]))
@@ -363,9 +368,9 @@ def due(connection: Connection) -> Counter[tuple[str, str, str]]:
 
 
 EVENTS = (
-    "edited", "edited", "next_day", "removed", "unmapped", "matched_otherwise", "refused", "forgiven", "deleted_in_org",
-    "changed_in_org", "setting", "fields", "bulk", "looked", "limited", "full", "courses_alone", "approved", "killed",
-    "killed", "pushed", "pushed", "pushed",
+    "edited", "edited", "pulled", "next_day", "removed", "unmapped", "matched_otherwise", "refused", "forgiven",
+    "deleted_in_org", "changed_in_org", "setting", "fields", "bulk", "looked", "limited", "full", "courses_alone",
+    "approved", "killed", "killed", "pushed", "pushed", "pushed",
 )  # fmt: skip
 
 
