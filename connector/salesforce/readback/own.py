@@ -63,7 +63,8 @@ class LedgerCheck:
         if not count(connection, "SELECT count(*) FROM suspects"):
             return 0
         key = names | {"org_id": self.grant.org_id}
-        difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key)
+        connection.execute("CREATE OR REPLACE TEMP TABLE looked_at AS SELECT external_id FROM suspects")
+        difference.compute(connection, source(readable.target, fields, self.maps, self.settings), key, whole=False)
         connection.execute(sql("readback_foreign", pairs=",\n    ".join(map(_pair, fields))), names)
         return count(connection, sql("foreign_changes_count"), names)
 
