@@ -50,8 +50,7 @@ def content(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Rows, columns, comments and views of everything that the migrations up to the one before made."""
     tables = connection.execute(
         "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()"
-        " WHERE table_name <> 'migrations' AND schema_name || '.' || table_name NOT IN (SELECT unnest(?)) ORDER BY ALL",
-        [["ops.changed"]],
+        " WHERE table_name <> 'migrations' ORDER BY ALL"
     ).fetchall()
     found: dict[str, Any] = {"tables": tables}
     columns = (
@@ -107,8 +106,9 @@ def test_a_file_with_key_indexes_loses_them_and_nothing_else(old: Path) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         after = content(connection)
         assert indexed(connection) == keyed - unindexed.TABLES
-    changed = [name for name in before if name not in {"tables", "columns"} and before[name] != after[name]]
-    assert changed == []
+    for name in before.keys() - {"tables", "columns"}:
+        width = len(before[name][0]) if before[name] else 0  # later migrations add columns at the end
+        assert [row[:width] for row in after[name]] == before[name], name
     assert set(before["tables"]) <= set(after["tables"])
     assert set(before["columns"]) <= set(after["columns"])
     assert len(before["absorb.enrollments"]) == 5

@@ -36,8 +36,8 @@ class Limits:
 
     group_seconds: float = 2.0
     longest_seconds: float = 8.0
-    group_rows: int = 125_000  # DuckDB writes so many at once into the file, and fewer twice: into its log first
-    group_bytes: int = 128_000_000
+    group_rows: int = 125_000
+    group_bytes: int = 48_000_000
     group_lists: int = 10_000  # pages, and ends of lists
     detail_pairs: int = 200  # learners and courses whose details are loaded together
     detail_seconds: float = 3600.0  # after so long the details that are left wait for the next pull
