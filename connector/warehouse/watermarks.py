@@ -13,19 +13,13 @@ sql = statements(__package__)
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """A list that was read to its end: `watermark` covers it, None when nothing may be claimed.
-
-    One that has stood since `settles_at` or longer is settled for overlaps of up to `overlap_minutes`: the list was
-    read again from so far behind it, and so long after it last moved, that nothing up to it can come any more.
-    """
+    """A list that was read to its end: `watermark` covers it, None when nothing may be claimed."""
 
     stream: str
     scope_id: str
     watermark: datetime | None
     rows: int
     completed_at: datetime
-    settles_at: datetime | None = None
-    overlap_minutes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +76,6 @@ def read_watermarks(connection: Connection, tenant_id: str, stream: str) -> dict
     """Scope id → watermark for one stream."""
     query = "SELECT scope_id, watermark FROM ops.watermarks WHERE tenant_id = $tenant_id AND stream = $stream"
     return dict(connection.execute(query, {"tenant_id": tenant_id, "stream": stream}).fetchall())
-
-
-def read_settled(connection: Connection, tenant_id: str, stream: str, overlap_minutes: float) -> set[str]:
-    """Scope ids of the lists whose watermark is settled for this overlap."""
-    query = "SELECT scope_id FROM ops.watermarks WHERE tenant_id = ? AND stream = ? AND settled_minutes >= ?"
-    return {scope for (scope,) in connection.execute(query, [tenant_id, stream, overlap_minutes]).fetchall()}
 
 
 def watermark_lag(connection: Connection, tenant_id: str) -> dict[str, StreamLag]:

@@ -20,7 +20,6 @@ from connector.errors import AuthenticationError, LearnsyncError, SettingsError,
 from connector.sandbox.server import Sandbox, SandboxOptions
 from connector.settings import Settings, load_settings
 from connector.streams import STREAMS
-from connector.times import to_absorb
 from connector.warehouse.database import Warehouse
 from connector.warehouse.schema import data_columns, source_columns
 from connector.warehouse.watermarks import read_watermarks
@@ -333,39 +332,6 @@ def test_a_row_without_an_id_is_quarantined_and_holds_up_nobody(sandbox: Sandbox
     report = pull(settings, "first")
     assert (report.complete, report.pending) == (False, 1)
     assert_truth(settings, sandbox)
-
-
-def test_newest_rows_are_read_again_until_the_list_has_stood_for_the_overlap(
-    sandbox: Sandbox, settings: Settings
-) -> None:
-    """Else each pull would read again whatever was last edited together, be it half the portal."""
-
-    def read_by(run_id: str) -> int:
-        report = pull(settings, run_id)
-        assert report.complete
-        assert_truth(settings, sandbox)
-        return report.streams["enrollments"].counts.read
-
-    def an_hour_later() -> None:
-        query(Warehouse.of(settings), "UPDATE ops.watermarks SET moved_at = moved_at - INTERVAL 1 HOUR")
-
-    assert read_by("first") == 600
-    assert read_by("second") >= 8, "a late row could still come"
-    an_hour_later()
-    course, mark = next((scope, mark) for scope, mark in watermarks(settings).items() if mark)
-    listed = [row for row in sandbox.portal.rows("enrollments") if row["courseId"].lower() == course]
-    late = min(listed, key=lambda row: row["dateEdited"]) | {"dateEdited": to_absorb(mark - timedelta(minutes=5))}
-    sandbox.portal.put_row("enrollments", late)
-    assert read_by("third") >= 8, "the reading that finds what was late"
-    assert read_by("fourth") == 0
-    assert query(Warehouse.of(settings), "SELECT DISTINCT _run_id FROM absorb.enrollments ORDER BY 1") == [
-        ("first",), ("third",)
-    ]  # fmt: skip
-    wider = settings.model_copy(update={"absorb": settings.absorb.model_copy(update={"overlap_minutes": 600.0})})
-    assert pull(wider, "fifth").streams["enrollments"].counts.read >= 8, "it settled for a shorter overlap"
-    sandbox.portal.edit(1)
-    assert read_by("sixth") == 1
-    assert read_by("seventh") >= 1, "the list whose watermark has moved is read with its overlap again"
 
 
 # -- refusals --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from connector.absorb.faults import concerns_every_call
@@ -87,7 +87,7 @@ class FanOut:
     async def _walk(self, scope: str) -> None:
         stream, start = self._report.stream, self._starts.of(scope)
         walk = Walk(start.since, self._context.settings.absorb.page_size, self._context.options.limits.largest_page)
-        rows, ceiling, verified, begun = 0, None, None, utc_now()
+        rows, ceiling, verified = 0, None, None
         async for served in self._pages(walk, scope):
             # Nothing edited after the walk began may be claimed.
             ceiling = ceiling or served.asked_at
@@ -102,9 +102,7 @@ class FanOut:
                 verified = walk.verified
                 point = ResumePoint(scope, verified, ceiling)
                 await self._landing.put(Batch(stream, resume_points={scope: point}))
-        minutes = self._context.settings.absorb.overlap_minutes
-        settles_at = begun - timedelta(minutes=minutes) if start.settles and start.covers else None
-        mark = Watermark(stream, scope, _claim(start, walk, ceiling), rows, utc_now(), settles_at, minutes)
+        mark = Watermark(stream, scope, _claim(start, walk, ceiling), rows, utc_now())
         await self._landing.put(Batch(stream, watermarks=[mark]))
         self._report.repeated_walks += walk.state.passes - 1
         if self._sweep:

@@ -6,21 +6,20 @@ it has been quiet, and never so late that it is unread for longer than the bound
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from connector.absorb.dialects import Dialect, Dialects
 from connector.absorb.pull.options import ALL, Context, PullOptions, StreamReport
-from connector.absorb.walk.pages import MILLISECOND
 from connector.errors import IncompleteError
 from connector.times import utc_now
 from connector.warehouse import runs
 from connector.warehouse.database import Connection, count
 from connector.warehouse.dialects import KeptDialect, forget_dialects, put_dialect, read_dialects
 from connector.warehouse.statements import statements
-from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_settled, read_watermarks
+from connector.warehouse.watermarks import ResumePoint, read_resume_points, read_watermarks
 
 sql = statements(__package__)
 
@@ -34,24 +33,16 @@ ASK_AGAIN_AFTER = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a walk begins; `floor` is what the warehouse holds already, `covers` whether its end may be claimed.
-
-    `settles`: it begins the whole overlap behind the watermark, so that it may settle it (see Starts).
-    """
+    """Where a walk begins; `floor` is what the warehouse holds already, `covers` whether its end may be claimed."""
 
     since: datetime | None
     floor: datetime | None = None
     covers: bool = True
-    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Starts:
     """The starts of one stream's walks: from the watermark less the overlap, or from where a killed walk was.
-
-    The overlap is for rows that become visible late. Once a list was read again so long after its watermark had moved,
-    and that had not moved further, none can come any more up to it: from then on the `settled` list is read from the
-    watermark itself, until it moves. Else every pull would read again what was last edited together, however much.
 
     `new`: the warehouse holds no row of the stream yet, so none can have vanished.
     """
@@ -61,7 +52,6 @@ class Starts:
     marks: Mapping[str, datetime | None]
     points: Mapping[str, ResumePoint]
     new: bool = False
-    settled: Collection[str] = ()
 
     def of(self, scope: str) -> Start:
         """Where the list of `scope` begins; `--since` and `--full` come first."""
@@ -72,7 +62,7 @@ class Starts:
             # A walk that begins later than the list's watermark leaves a gap and may not move it.
             return Start(asked, covers=mark is not None and asked <= mark)
         if self.options.full:
-            return Start(None, settles=True)
+            return Start(None)
         since = mark - self.overlap if mark is not None else None
         point = self.points.get(scope)
         if point is not None and point.key is not None:
@@ -80,10 +70,7 @@ class Starts:
             key = min(point.key, point.ceiling - self.overlap)
             if since is None or key > since:
                 return Start(key, floor=key)
-        if mark is not None and scope in self.settled:
-            # Instants are asked for to the millisecond, cut: rounded up, the newest row itself is not met again.
-            return Start(mark + MILLISECOND - timedelta.resolution)
-        return Start(since, settles=True)
+        return Start(since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +89,11 @@ def plan(context: Context, report: StreamReport) -> tuple[list[str], Starts]:
         runs.end_killed(connection, tenant_id, context.command, context.run_id)
         marks = read_watermarks(connection, tenant_id, report.stream)
         points = read_resume_points(connection, tenant_id, report.stream)
-        minutes = context.settings.absorb.overlap_minutes
-        settled = read_settled(connection, tenant_id, report.stream, minutes)
         context.client.dialects = _dialects(connection, context)
         scopes = _courses(connection, context, report) if report.stream == "enrollments" else [ALL]
         held = f"SELECT count(*) FROM (SELECT 1 FROM absorb.{report.stream} WHERE tenant_id = $tenant_id LIMIT 1)"
         new = not count(connection, held, {"tenant_id": tenant_id})
-    return scopes, Starts(context.options, overlap, marks, points, new, settled)
+    return scopes, Starts(context.options, overlap, marks, points, new)
 
 
 def _dialects(connection: Connection, context: Context) -> Dialects:
