@@ -188,6 +188,44 @@ def test_time_alone_computes_the_rows_whose_time_has_come(portal: Portal) -> Non
 
 
 @pytest.mark.parametrize(
+    ("edit", "last", "change"),
+    [
+        pytest.param({"dateDue": "2026-03-01T12:30:00"}, "2026-03-01T12:30:00.000000", "OnTrack → Overdue", id="due"),
+        pytest.param(
+            {"dateDue": "2026-02-27T12:30:00"}, "2026-03-01T12:30:00.000000", "Overdue → NoLongerTracking", id="tracked"
+        ),
+        # 40 days, of which the tolerance and 15 points are a quarter.
+        pytest.param(
+            {"progress": 15.0, "dateAdded": "2026-02-19T12:30:00", "dateDue": "2026-03-31T12:30:00"},
+            "2026-03-01T12:30:00.000000", "OnTrack → Behind", id="pace",
+        ),
+        # A third of a third: no float says it exactly.
+        pytest.param(
+            {"progress": 100 / 9, "dateAdded": "2026-02-21T12:00:00.000001", "dateDue": "2026-04-03T04:21:07"},
+            None, "OnTrack → Behind", id="pace, odd",
+        ),
+    ],
+)  # fmt: skip
+def test_a_status_changes_with_the_first_microsecond_that_changes_it(
+    portal: Portal, edit: Row, last: str | None, change: str
+) -> None:
+    portal.map = "two days"
+    row = next(iter(portal.rows.values())) | {"progress": 99.0} | edit
+    portal.load(row)
+    if last is None:
+        added, due = (datetime.fromisoformat(row[name]) for name in ("dateAdded", "dateDue"))
+        reached = added + ceil((Fraction(row["progress"]) + 10) / 100 * ((due - added) // MICROSECOND)) * MICROSECOND
+        last = spelled(reached - MICROSECOND)
+    moment = datetime.fromisoformat(last).replace(tzinfo=UTC)
+    portal.as_of = moment - timedelta(minutes=20)
+    portal.build()
+    portal.as_of = moment
+    assert portal.build().moves == {}
+    portal.as_of += 2 * MICROSECOND
+    assert portal.build().moves == {change: 1}
+
+
+@pytest.mark.parametrize(
     "change",
     [
         pytest.param(lambda portal: setattr(portal, "map", "strict"), id="a parameter"),
@@ -333,6 +371,11 @@ class Steps:
     def clock(self) -> None:
         self.portal.as_of = AS_OF + self.draw(some(NEAR), "as_of")
 
+    def tick(self) -> None:
+        """To the next instant at which something changes, and nearly no further."""
+        later = [one for one in borders(self.portal) if one > self.portal.as_of]
+        self.portal.as_of = later[0] + self.draw(some([timedelta(0), MICROSECOND]), "near") if later else AS_OF
+
     def border(self) -> None:
         near = self.draw(some([timedelta(0), MICROSECOND, -MICROSECOND, 2 * MICROSECOND]), "near")
         self.portal.as_of = self.draw(some(borders(self.portal)), "border") + near
@@ -358,8 +401,8 @@ def test_whatever_happens_the_tables_are_those_of_a_computation_of_every_row(
     portal = Portal(warehouse, maps)
     steps = Steps(portal, data)
     steps.edit()
-    for _ in range(data.draw(st.integers(2, 6), "builds")):
+    for _ in range(data.draw(st.integers(2, 8), "builds")):
         portal.build(data.draw(some([TABLES, TABLES, TABLES, TABLES[:1], TABLES[1:]]), "tables"))
-        for kind in data.draw(st.lists(some([*KINDS, "border", "border", "edit"]), max_size=3), "steps"):
+        for kind in data.draw(st.lists(some([*KINDS, *["tick"] * 8, "border", "edit"]), max_size=2), "steps"):
             getattr(steps, kind)()
     portal.build()
