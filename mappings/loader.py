@@ -59,7 +59,7 @@ class Mapping:
             "contact_keys": matching.keys_sql(self.learner_rules),
             "learner_crosswalk": learner_crosswalk.manual_sql(self.manual),
             "crosswalk": crosswalk.crosswalk_sql(self.items),
-            "looked_at": "true",
+            "progress": "learning_item_progress",
         }
 
     def object_fields(self, name: str) -> tuple[FieldMap, ...]:
