@@ -17,6 +17,15 @@ from mappings.statuses import StatusRule
 
 ABSORB_STATUSES = "absorb_statuses.csv"
 PARAMETERS = "parameters.toml"
+# Which enrollments the canonical tables are computed of, all of them unless a build names others; the expression that
+# gives the id of an enrollment's LearningRecord; and what narrows details down where only few enrollments are computed.
+SOURCE = {
+    "enrollments": "absorb.enrollments",
+    "learning_record_id": "learning_record_id(e.tenant_id, 'absorb', e.id, e.date_added)",
+    "of_due_sessions": "",
+    "of_due_attempts": "",
+    "progress": "learning_item_progress",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +44,10 @@ class Mapping:
     learnings: tuple[LearningField, ...]
     folder: Path | None
 
-    def sql(self, name: str, **filled: str) -> str:
-        """The text of `sql/<name>.sql` with the compiled maps, and the parts given, filled in."""
+    def sql(self, name: str, **parts: str) -> str:
+        """The text of `sql/<name>.sql` with the compiled maps filled in; `parts` take the place of those in SOURCE."""
         text = locate(self.folder, f"sql/{name}.sql").read_text("utf-8")
-        parts = {**self._parts(), **filled}
+        parts = {**SOURCE, **self._parts(), **parts}
         return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
 
     def is_packaged(self, name: str) -> bool:
@@ -59,7 +68,6 @@ class Mapping:
             "contact_keys": matching.keys_sql(self.learner_rules),
             "learner_crosswalk": learner_crosswalk.manual_sql(self.manual),
             "crosswalk": crosswalk.crosswalk_sql(self.items),
-            "progress": "learning_item_progress",
         }
 
     def object_fields(self, name: str) -> tuple[FieldMap, ...]:

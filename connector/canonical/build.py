@@ -1,4 +1,8 @@
-"""Warehouse → learning_record and learning_item_progress: every row evaluated, only differences written.
+"""Warehouse → learning_record and learning_item_progress: what changed is computed, and only differences are written.
+
+A row is computed when its enrollment, learner, course, details or match changed (ops.changed), or when its time has
+come (ops.next_changes). All rows are, in parts, where the maps or settings that decide them are others than at the last
+build, where that was of a later instant, and where a table does not have the rows that it should have.
 
 A status that changes leaves a row in learning_item_progress_history, in the same transaction.
 """
@@ -9,11 +13,13 @@ from datetime import datetime
 
 import mappings
 from connector.canonical import load_maps
-from connector.canonical.built import note_build
+from connector.canonical.built import last_build, note_build, note_inputs, stands
+from connector.canonical.due import PROGRESS, RECORD, Plan, all_parts, changed_parts, settle
+from connector.canonical.rows import Rows
 from connector.settings import Settings
 from connector.times import utc_now
 from connector.warehouse import changed, runs
-from connector.warehouse.apply import TableCounts, apply_computed
+from connector.warehouse.apply import TableCounts
 from connector.warehouse.database import Connection, Warehouse, committed, count
 from connector.warehouse.quarantine import pending_quarantine
 from connector.warehouse.runs import Closing
@@ -21,20 +27,21 @@ from connector.warehouse.statements import statements
 
 sql = statements(__package__)
 
-TABLES = ("learning_record", "learning_item_progress")
+TABLES = (RECORD, PROGRESS)
 
 
 @dataclass(slots=True)
 class BuildReport:
     """What a build did; `unmapped` counts enrollments whose status no map knows.
 
-    `moves` counts enrollments by the change of their status, such as "OnTrack → Overdue".
+    `computed` counts the enrollments that it looked at, `moves` changes of status ("OnTrack → Overdue").
     `scores_out_of_range` counts scores outside 0–100, which are null in learning_record; a warning.
     """
 
     tables: dict[str, TableCounts] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     moves: dict[str, int] = field(default_factory=dict)
+    computed: int = 0
     unmapped: int = 0
     scores_out_of_range: int = 0
     as_of: datetime | None = None
@@ -46,32 +53,21 @@ class BuildReport:
 
 
 def build(settings: Settings, run_id: str, tables: Sequence[str] = TABLES, close: Closing | None = None) -> BuildReport:
-    """Recompute the canonical tables, or one of them, in one transaction. Idempotent. Raises MappingError."""
+    """Bring the canonical tables, or one of them, up to date in one transaction. Idempotent. Raises MappingError."""
     maps = load_maps(settings)
     report = BuildReport(as_of=settings.as_of())
     with Warehouse.of(settings).connect() as connection:
         with committed(connection):
             runs.note_begun(connection, run_id)
             connection.execute(maps.sql("macros"))
-            if "learning_record" in tables:
-                report.tables["learning_record"] = _learning_record(connection, settings, maps)
-                odd = count(connection, sql("scores_out_of_range"), {"tenant_id": settings.tenant_id})
-                report.scores_out_of_range = odd
-            if "learning_item_progress" in tables:
-                progress = _learning_item_progress(connection, settings, maps, report, run_id)
-                report.tables["learning_item_progress"] = progress
+            assert report.as_of is not None
+            rows = Rows(connection, settings, maps, tables, report.as_of, run_id, utc_now())
+            _compute(rows)
+            report.tables, report.moves, report.computed = rows.counts, rows.moves_by_number(), rows.computed
+            _count(connection, settings, report, tables)
         if close:
             close(connection, report)
     return report
-
-
-def _learning_record(connection: Connection, settings: Settings, maps: mappings.Mapping) -> TableCounts:
-    """Fill learning_record; `updated_at` moves only when another column does."""
-    tenant_id, stamps = settings.tenant_id, {"created_at": False, "updated_at": True}
-    connection.execute(maps.sql("learning_record"), {"tenant_id": tenant_id, "provider": settings.provider})
-    counts = apply_computed(connection, "learning_record", "id", tenant_id, stamps=stamps)
-    changed.note(connection, tenant_id, "learning_record", "SELECT id FROM changes")
-    return counts
 
 
 def progress_at(connection: Connection, settings: Settings, maps: mappings.Mapping, as_of: datetime) -> None:
@@ -81,31 +77,37 @@ def progress_at(connection: Connection, settings: Settings, maps: mappings.Mappi
     connection.execute(maps.sql("learning_item_progress"), values)
 
 
-def _learning_item_progress(
-    connection: Connection, settings: Settings, maps: mappings.Mapping, report: BuildReport, run_id: str
-) -> TableCounts:
-    """Fill learning_item_progress, its owners and items from the match tables; quarantine what no rule decides."""
+def _compute(rows: Rows) -> None:
+    """What is due; then everything, where a table does not have as many rows as there are enrollments for it."""
+    connection, settings, tables = rows.connection, rows.settings, rows.tables
+    plan = _plan(rows)
+    rows.compute(plan)
+    if not rows.whole() and not plan.everything:
+        rows.compute(all_parts(connection))
+        rows.whole()
+    if PROGRESS in tables:
+        note_build(connection, settings, rows.as_of)
+    for table in tables:
+        if rows.foresees(table):
+            note_inputs(connection, settings, rows.maps, table)
+    settle(connection, settings.tenant_id, tables)
+
+
+def _plan(rows: Rows) -> Plan:
+    connection, settings, tables = rows.connection, rows.settings, rows.tables
+    everything = changed.due(connection, settings.tenant_id, changed.BUILD, *tables).everything
+    everything = everything or not all(stands(connection, settings, rows.maps, table) for table in tables)
+    if PROGRESS in tables:
+        last = last_build(connection, settings).as_of
+        everything = everything or last is None or rows.as_of < last
+    return all_parts(connection) if everything else changed_parts(connection, settings, tables, rows.as_of)
+
+
+def _count(connection: Connection, settings: Settings, report: BuildReport, tables: Sequence[str]) -> None:
+    """The totals of the tables, whatever was computed."""
     tenant = {"tenant_id": settings.tenant_id}
-    assert report.as_of is not None
-    progress_at(connection, settings, maps, report.as_of)
-    note_build(connection, settings, report.as_of)
-    counts = apply_computed(connection, "learning_item_progress", "enrollment_id", settings.tenant_id)
-    changed.note(connection, settings.tenant_id, "learning_item_progress", "SELECT enrollment_id AS id FROM changes")
-    report.moves = _history(connection, {**tenant, "as_of": report.as_of})
-    seen = {**tenant, "seen_at": utc_now()}
-    known = ", ".join(map(str, maps.statuses))
-    connection.execute(sql("unmapped_put", known_statuses=known), seen | {"run_id": run_id})
-    connection.execute(sql("unmapped_resolve"), seen)
-    report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
-    report.statuses = dict(connection.execute(sql("enrollments_by_status"), tenant).fetchall())
-    return counts
-
-
-def _history(connection: Connection, values: dict[str, object]) -> dict[str, int]:
-    """Bring learning_item_progress_history up to learning_item_progress at `as_of`; returns the changes of status."""
-    tenant = {"tenant_id": values["tenant_id"]}
-    moves = dict(connection.execute(sql("history_moves"), tenant).fetchall())
-    connection.execute(sql("history_close"), values)
-    connection.execute(sql("history_follow"), tenant)
-    connection.execute(sql("history_open"), values)
-    return moves
+    if RECORD in tables:
+        report.scores_out_of_range = count(connection, sql("scores_out_of_range"), tenant)
+    if PROGRESS in tables:
+        report.unmapped = pending_quarantine(connection, settings.tenant_id, "map")
+        report.statuses = dict(connection.execute(sql("enrollments_by_status"), tenant).fetchall())

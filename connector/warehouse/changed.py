@@ -23,14 +23,13 @@ ALL = "*"
 # Matching looks at a table as a whole: for it only ALL is ever noted.
 READERS: dict[str, tuple[str, ...]] = {
     "enrollments": (BUILD, PUSH),
-    "users": (BUILD, MATCH, PUSH),
-    "courses": (BUILD, MATCH, PUSH),
+    "users": (BUILD, MATCH),
+    "courses": (BUILD, MATCH),
     "salesforce.users": (MATCH,),
     "salesforce.contacts": (MATCH,),
     "salesforce.learning_items": (MATCH,),
-    "salesforce.learning_item_progress": (PUSH,),
     "salesforce.learner_matches": (BUILD, PUSH),  # ids of learners
-    "salesforce.item_matches": (BUILD, PUSH),  # ids of courses
+    "salesforce.item_matches": (BUILD,),  # ids of courses
     "learning_record": (PUSH,),
     "learning_item_progress": (PUSH,),  # ids of enrollments
 }
@@ -87,12 +86,21 @@ def note_everything(connection: Connection, tenant_id: str, stream: str, consume
     connection.execute(sql("changed_everything"), names)
 
 
-def due(connection: Connection, tenant_id: str, consumer: str) -> Due:
-    """What is noted for a consumer. Read it, and what is due, in the transaction that ends with `dealt_with`."""
-    names = {"tenant_id": tenant_id, "consumer": consumer}
+def due(connection: Connection, tenant_id: str, consumer: str, *parts: str) -> Due:
+    """What is noted for a consumer. Read it, and what is due, in the transaction that ends with `dealt_with`.
+
+    `parts`: names under which notes were put off by `put_off`.
+    """
+    names = {"tenant_id": tenant_id, "consumers": [consumer, *parts]}
     found = dict(connection.execute(sql("changed_due"), names).fetchall())
-    known = count(connection, sql("consumer_known"), names)
+    known = count(connection, sql("consumer_known"), {"tenant_id": tenant_id, "consumer": consumer})
     return Due(everything=not known or any(found.values()), streams=frozenset(found))
+
+
+def put_off(connection: Connection, tenant_id: str, consumer: str, part: str) -> None:
+    """Keep the notes for another part of the consumer's work, under a name of its own. Call before `dealt_with`."""
+    names = {"tenant_id": tenant_id, "consumer": consumer, "part": part}
+    connection.execute(sql("changed_put_off"), names)
 
 
 def dealt_with(connection: Connection, tenant_id: str, consumer: str, *, keeps_ids: bool = True) -> None:

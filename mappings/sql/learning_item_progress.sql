@@ -1,21 +1,24 @@
 -- Where each learner stands at $as_of, in the words of LearningItemProgress (docs/status-map.md).
--- Recomputed for every row on every build: half of the statuses change with the calendar alone.
+-- The last column says until when a row stays as it is where nothing but time passes: half of the statuses change with the
+-- calendar alone. A build computes the rows that changed and those whose time has come.
 CREATE OR REPLACE TEMP TABLE computed AS
-WITH dated AS (
+WITH due_days AS (
+  -- A due date that names a calendar day lasts until that day's last microsecond in the mapping's time zone.
+  SELECT _due_day AS day, timezone($timezone, CAST(_due_day AS TIMESTAMP) + INTERVAL '23:59:59.999999') AS ends_at
+  FROM (SELECT DISTINCT _due_day FROM {{enrollments}} WHERE tenant_id = $tenant_id AND _due_day IS NOT NULL)
+),
+dated AS (
   SELECT
     e.*,
-    -- A due date that names a calendar day lasts until that day's last microsecond in the mapping's time zone.
-    CASE
-      WHEN e._due_day IS NOT NULL
-        THEN timezone($timezone, CAST(e._due_day AS TIMESTAMP) + INTERVAL '23:59:59.999999')
-      ELSE e.date_due
-    END AS due_at,
+    {{learning_record_id}} AS record_id,
+    CASE WHEN e._due_day IS NOT NULL THEN day.ends_at ELSE e.date_due END AS due_at,
     CASE WHEN e.access_date > e.date_added THEN e.access_date ELSE e.date_added END AS start_at,
     e._removed_at IS NOT NULL AS removed,
     -- Only of a learner whom we know; of anybody else nothing is assumed.
     CASE WHEN u.active_status = 1 THEN 'inactive' ELSE 'active' END AS learner
-  FROM absorb.enrollments AS e
-  LEFT JOIN absorb.users AS u ON u.tenant_id = e.tenant_id AND u.id = e.user_id
+  FROM {{enrollments}} AS e
+  LEFT JOIN due_days AS day ON day.day = e._due_day
+  LEFT JOIN (SELECT id, active_status FROM absorb.users WHERE tenant_id = $tenant_id) AS u ON u.id = e.user_id
   WHERE e.tenant_id = $tenant_id AND e.status IN ({{known_statuses}})
 ),
 situation AS (
@@ -41,18 +44,39 @@ situation AS (
     END AS pace
   FROM dated
 ),
+-- When time alone changes something, in microseconds; null where it no longer does.
+timed AS (
+  SELECT
+    *,
+    epoch_us($as_of) AS now_us,
+    epoch_us(date_added) AS added_us,
+    epoch_us(start_at) AS start_us,
+    epoch_us(due_at) AS due_us,
+    -- How long after the start the straight line reaches progress and tolerance, in exact numbers.
+    (coalesce(progress, 0) + {{pace_tolerance}}) / 100.0 * (due_us - start_us) AS kept_up_us,
+    CASE WHEN status <> 3 THEN added_us + (greatest(0, (now_us - added_us) // 86400000000) + 1) * 86400000000 END AS next_day_us,
+    -- What is due is open up to and including that instant.
+    CASE WHEN now_us <= due_us THEN due_us + 1 END AS overdue_us,
+    CASE WHEN now_us <= due_us + {{tracked_days}} * 86400000000 THEN due_us + {{tracked_days}} * 86400000000 + 1 END AS untracked_us,
+    -- A second and a billionth early: the line above is computed in floating point. From then on it is looked at each time.
+    CASE
+      WHEN pace = 'on_track' AND abs(kept_up_us) < 3e17
+        THEN greatest(now_us + 1, start_us + CAST(floor(kept_up_us - abs(kept_up_us) * 1e-9) AS BIGINT) - 1000000)
+    END AS behind_us
+  FROM situation
+),
 decided AS (
   SELECT
     *,
     coalesce(date_started, date_added) AS begun_at,
     CASE WHEN status = 3 THEN date_completed ELSE $as_of END AS until,
     {{rule_case}} AS rule
-  FROM situation
+  FROM timed
 )
 SELECT
   d.tenant_id,
   d.id AS enrollment_id,
-  learning_record_id(d.tenant_id, 'absorb', d.id, d.date_added) AS learning_record_id,
+  d.record_id AS learning_record_id,
   d.user_id,
   d.course_id,
   m.salesforce_user_id AS "OwnerId",
@@ -76,7 +100,12 @@ SELECT
   CAST(d.status AS INTEGER) AS absorb_status,
   d.rule,
   d.due_at,
-  d.is_active AND NOT d.removed AS is_current
+  d.is_active AND NOT d.removed AS is_current,
+  make_timestamptz(least(d.next_day_us, d.overdue_us, d.untracked_us, d.behind_us)) AS next_change_at
 FROM decided AS d
-LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = d.tenant_id AND m.user_id = d.user_id
-LEFT JOIN salesforce.item_matches AS i ON i.tenant_id = d.tenant_id AND i.course_id = d.course_id;
+LEFT JOIN (
+  SELECT user_id, salesforce_user_id FROM salesforce.learner_matches WHERE tenant_id = $tenant_id
+) AS m ON m.user_id = d.user_id
+LEFT JOIN (
+  SELECT course_id, learning_item_id FROM salesforce.item_matches WHERE tenant_id = $tenant_id
+) AS i ON i.course_id = d.course_id;

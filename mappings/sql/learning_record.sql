@@ -8,6 +8,7 @@ cohorts AS (
     course_enrollment_id,
     arg_max(session_id, (coalesce(date_edited, TIMESTAMPTZ '-infinity'), id)) AS session_id
   FROM absorb.session_enrollments
+  {{of_due_sessions}}
   WHERE tenant_id = $tenant_id AND _removed_at IS NULL AND session_id IS NOT NULL
   GROUP BY course_enrollment_id
 ),
@@ -19,6 +20,7 @@ scored AS (
       coalesce(completion_date, TIMESTAMPTZ '-infinity'), coalesce(start_date, TIMESTAMPTZ '-infinity'), id
     ) AS recency
   FROM absorb.attempts
+  {{of_due_attempts}}
   WHERE tenant_id = $tenant_id AND _removed_at IS NULL AND score IS NOT NULL
 ),
 -- A learner who was enrolled again has several enrollments in one course, with the same lessons: an attempt, which
@@ -44,7 +46,7 @@ assessments AS (
   GROUP BY s.id
 )
 SELECT
-  learning_record_id(e.tenant_id, 'absorb', e.id, e.date_added) AS id,
+  {{learning_record_id}} AS id,
   e.tenant_id,
   CAST(NULL AS VARCHAR) AS app_id,
   CAST(NULL AS UUID) AS created_by,
@@ -66,8 +68,8 @@ SELECT
   CAST(e.certificate_id AS VARCHAR) AS certification_ref,
   coalesce(s.session_id, e.course_collection_id) AS linked_cohort_id,
   a.attempt_id AS linked_assessment_id
-FROM absorb.enrollments AS e
-LEFT JOIN absorb.courses AS c ON c.tenant_id = e.tenant_id AND c.id = e.course_id
+FROM {{enrollments}} AS e
+LEFT JOIN (SELECT id, name, vendor FROM absorb.courses WHERE tenant_id = $tenant_id) AS c ON c.id = e.course_id
 LEFT JOIN cohorts AS s ON s.course_enrollment_id = e.id
 LEFT JOIN assessments AS a ON a.enrollment_id = e.id
 WHERE e.tenant_id = $tenant_id;

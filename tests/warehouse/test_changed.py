@@ -35,7 +35,8 @@ WRITERS: dict[str, tuple[str, str] | None] = {
     # `changes` has the keys; noted by each caller: read-back, matching, build.
     "connector/warehouse/sql/apply_new.sql": ("changed.note", READBACK + "/store.py"),
     "connector/warehouse/sql/apply_update.sql": ("changed.note", "connector/canonical/match.py"),
-    "connector/warehouse/sql/apply_delete.sql": ("changed.note", "connector/canonical/build.py"),
+    "connector/warehouse/sql/apply_delete.sql": ("changed.note", "connector/canonical/rows.py"),
+    "connector/canonical/sql/orphans_drop.sql": ("changed.note", "connector/canonical/rows.py"),
     READBACK + "/sql/contacts_deleted.sql": ("changed.note_ids", READBACK + "/contacts.py"),
     READBACK + "/sql/contacts_forget.sql": ("changed.note_everything", READBACK + "/contacts.py"),
     READBACK + "/contacts.py": ("changed.note_everything", READBACK + "/contacts.py"),
@@ -44,6 +45,7 @@ WRITERS: dict[str, tuple[str, str] | None] = {
     READBACK + "/sql/retrieved_put.sql": None,
     # Tables that no consumer reads by change: the history of statuses, the ledger, what holds and read-back keep.
     "connector/canonical/sql/history_close.sql": None,
+    "connector/canonical/sql/history_end.sql": None,
     "connector/canonical/sql/history_follow.sql": None,
     "connector/canonical/sql/history_open.sql": None,
     "connector/learning_records/sql/records_content.sql": None,

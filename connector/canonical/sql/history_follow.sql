@@ -1,9 +1,10 @@
 -- Within one status, rule and percent follow the table.
 UPDATE learning_item_progress_history AS h
-SET rule = p.rule, percent = p."CompletedPercent"
-FROM learning_item_progress AS p
-WHERE h.tenant_id = $tenant_id
-  AND h.valid_to IS NULL
-  AND p.tenant_id = h.tenant_id
-  AND p.enrollment_id = h.enrollment_id
-  AND (p.rule, p."CompletedPercent") IS DISTINCT FROM (h.rule, h.percent)
+SET rule = now.rule, percent = now.percent
+FROM (
+  SELECT held.held_row, now.rule, now.percent
+  FROM history_held AS held
+  JOIN restated AS now USING (enrollment_id)
+  WHERE held.valid_to IS NULL AND held.status = now.status AND (held.rule, held.percent) IS DISTINCT FROM (now.rule, now.percent)
+) AS now
+WHERE h.rowid = now.held_row

@@ -1,11 +1,14 @@
--- A new row for each enrollment that has a status and no open row; never before the end of its last one.
+-- A new row for each enrollment that has no open row of its status; never before the end of its last one.
 INSERT INTO learning_item_progress_history (tenant_id, enrollment_id, valid_from, status, rule, percent)
-SELECT p.tenant_id, p.enrollment_id, greatest($as_of, h.ended_at), p."ProgressStatus", p.rule, p."CompletedPercent"
-FROM learning_item_progress AS p
+SELECT $tenant_id, now.enrollment_id, greatest($as_of, held.ended_at), now.status, now.rule, now.percent
+FROM restated AS now
 LEFT JOIN (
-  SELECT enrollment_id, max(valid_to) AS ended_at, bool_or(valid_to IS NULL) AS is_open
-  FROM learning_item_progress_history
-  WHERE tenant_id = $tenant_id
-  GROUP BY enrollment_id
-) AS h ON h.enrollment_id = p.enrollment_id
-WHERE p.tenant_id = $tenant_id AND h.is_open IS NOT true
+  SELECT
+    held.enrollment_id,
+    max(coalesce(held.valid_to, greatest(held.valid_from, $as_of))) AS ended_at,
+    bool_or(held.valid_to IS NULL AND held.status = restated.status) AS is_open
+  FROM history_held AS held
+  JOIN restated USING (enrollment_id)
+  GROUP BY held.enrollment_id
+) AS held USING (enrollment_id)
+WHERE held.is_open IS NOT true

@@ -4,8 +4,8 @@ INSERT INTO ops.quarantine
 SELECT
   e.tenant_id, 'enrollments', CAST(e.id AS VARCHAR), 'map', to_json(e), 'status', 'unmapped status ' || e.status,
   $seen_at, $seen_at, 1, $run_id, NULL
-FROM absorb.enrollments AS e
-WHERE e.tenant_id = $tenant_id AND e.status NOT IN ({{known_statuses}})
+FROM (SELECT * EXCLUDE (learning_record_id) FROM due_enrollments) AS e
+WHERE e.status NOT IN ({{known_statuses}})
 ON CONFLICT (tenant_id, stream, source_id, stage) DO UPDATE SET
   raw = excluded.raw,
   reason = excluded.reason,

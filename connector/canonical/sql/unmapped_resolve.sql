@@ -1,3 +1,4 @@
--- A row that this build did not meet again has a status that a map knows by now.
+-- A row that this build looked at and did not meet again has a status that a map knows by now.
 UPDATE ops.quarantine SET resolved_at = $seen_at
-WHERE tenant_id = $tenant_id AND stage = 'map' AND resolved_at IS NULL AND last_seen < $seen_at;
+WHERE tenant_id = $tenant_id AND stage = 'map' AND resolved_at IS NULL AND last_seen < $seen_at
+  AND {{among}};

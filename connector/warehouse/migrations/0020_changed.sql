@@ -12,3 +12,18 @@ CREATE TABLE ops.consumers (
   tenant_id VARCHAR NOT NULL,
   consumer VARCHAR NOT NULL
 );
+
+-- By what the rows of each canonical table were computed: maps, parameters, time zone, version. Where it is another one now,
+-- every row is computed.
+CREATE TABLE ops.built (
+  tenant_id VARCHAR NOT NULL,
+  table_name VARCHAR NOT NULL,
+  inputs VARCHAR NOT NULL
+);
+
+-- From when on a row of learning_item_progress is another one though nothing changed but the time; none where it never is.
+CREATE TABLE ops.next_changes (
+  tenant_id VARCHAR NOT NULL,
+  enrollment_id UUID NOT NULL,
+  next_change_at TIMESTAMPTZ NOT NULL
+);

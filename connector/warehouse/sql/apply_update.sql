@@ -1,4 +1,4 @@
 UPDATE {{table}} AS held
 SET {{assignments}}
-FROM (SELECT * FROM computed SEMI JOIN (SELECT {{key}} FROM changes WHERE NOT is_new) AS changed USING ({{key}})) AS changed
-WHERE held.tenant_id = changed.tenant_id AND held.{{key}} = changed.{{key}}
+FROM (SELECT computed.*, changes.held_row FROM computed JOIN changes USING ({{key}}) WHERE NOT is_new) AS changed
+WHERE held.rowid = changed.held_row

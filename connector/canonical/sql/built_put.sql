@@ -1,0 +1,1 @@
+INSERT INTO ops.built VALUES ($tenant_id, $table_name, $inputs)

@@ -1,0 +1,1 @@
+SELECT CAST(id AS UUID) AS id FROM noted WHERE stream = 'enrollments'

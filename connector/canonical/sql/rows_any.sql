@@ -1,0 +1,1 @@
+SELECT count(*) FROM (FROM {{table}} WHERE tenant_id = $tenant_id LIMIT 1)
