@@ -24,6 +24,7 @@ SOURCE = {
     "learning_record_id": "learning_record_id(e.tenant_id, 'absorb', e.id, e.date_added)",
     "of_due_sessions": "",
     "of_due_attempts": "",
+    "progress": "learning_item_progress",
 }
 
 
@@ -67,7 +68,6 @@ class Mapping:
             "contact_keys": matching.keys_sql(self.learner_rules),
             "learner_crosswalk": learner_crosswalk.manual_sql(self.manual),
             "crosswalk": crosswalk.crosswalk_sql(self.items),
-            "looked_at": "true",
         }
 
     def object_fields(self, name: str) -> tuple[FieldMap, ...]:

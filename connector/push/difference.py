@@ -27,13 +27,24 @@ _TABLE = "CREATE OR REPLACE TEMP TABLE pushable AS "
 
 
 @dataclass(frozen=True, slots=True)
+class ByChange:
+    """How some of the records of a target are computed alone.
+
+    `query` is that of the source for the records in the temp table looked_at, after the statement `prepare`; `changed`
+    gives the records (external_id) of which something is noted for the push in ops.changed.
+    """
+
+    query: str
+    prepare: str
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What the records of a target are made of: a query, the payload as an expression over it, further parameters.
 
     `files` names the maps that both come from. The columns of the query are external_id, sort_key and blocked, and
-    for a target that can only create also `removed`. `restricted` is the same query for the records in the temp table
-    looked_at alone, and `changed` one of those of which something is noted for the push; empty where every push looks
-    at all of them.
+    for a target that can only create also `removed`. Without `by_change` every push looks at all records.
     """
 
     query: str
@@ -42,8 +53,7 @@ class Source:
     values: Mapping[str, Any] = field(default_factory=dict)
     update_only: bool = False
     create_only: bool = False
-    restricted: str = ""
-    changed: str = ""
+    by_change: ByChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Item:
 def statement(source: Source, *, whole: bool = True) -> str:
     """The query of `pushable` (connector/push/sql/pushable.sql), which says all that payloads are made of."""
     removed = "removed" if source.create_only else "false"
-    query = source.query if whole else source.restricted or source.query
+    query = source.query if whole or not source.by_change else source.by_change.query
     return sql("pushable", query=query, payload=f"CAST({source.payload} AS VARCHAR)", removed=removed)
 
 
@@ -82,6 +92,8 @@ def compute(
     values = {"full": full, "update_only": source.update_only, "create_only": source.create_only}
     query = statement(source, whole=whole)
     made = sql("pushable_file", query=query, file=literal(file)) if file else _TABLE + query
+    if source.by_change and not whole:
+        connection.execute(source.by_change.prepare, {"tenant_id": key["tenant_id"]})
     try:
         connection.execute(made, {**key, **source.values, **values})
         if file:

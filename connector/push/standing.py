@@ -41,14 +41,14 @@ class Standing:
 
         All is looked at also where the query is not ours, for nobody knows what it depends on.
         """
-        tenant, key = self.ledger.key["tenant_id"], self.ledger.key
+        tenant, key, by_change = self.ledger.key["tenant_id"], self.ledger.key, self.source.by_change
         everything = changed.due(connection, tenant, changed.PUSH).everything
-        self.whole = full or everything or not self.source.changed or not self._is_known(connection)
-        if not self.whole:
+        self.whole = full or everything or not by_change or not self._is_known(connection)
+        if by_change and not self.whole:
             connection.execute(sql("standing_settle"), key)
-            connection.execute(sql("standing_note", changed=self.source.changed), key)
+            connection.execute(sql("standing_note", changed=by_change.changed), key)
             connection.execute(sql("looked_at"), key)
-        changed.dealt_with(connection, tenant, changed.PUSH, keeps_ids=bool(self.source.changed))
+        changed.dealt_with(connection, tenant, changed.PUSH, keeps_ids=bool(by_change))
         connection.execute(sql("compared_elsewhere"), key)  # their share of the notes is gone
 
     def _is_known(self, connection: Connection) -> bool:
@@ -73,7 +73,7 @@ class Standing:
         key, looked_at = self.ledger.key, "true" if self.whole else LOOKED_AT
         connection.execute(sql("standing_clear", looked_at=looked_at), key)
         connection.execute(sql("compared_forget"), key)
-        if self.whole and (held or not self.source.changed):
+        if self.whole and (held or not self.source.by_change):
             return
         connection.execute(sql("standing_held" if held else "standing_put", looked_at=looked_at), key)
         values = {"basis": self.basis, "ledger_rows": self.ledger.size(connection)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.push.difference import Source, json_object, value_sql
+from connector.push.difference import ByChange, Source, json_object, value_sql
 from connector.push.watch import LEARNER, REMOVED, STATUS, Watch, WatchedField
 from connector.settings import Settings
 from connector.warehouse.statements import literal, statements
@@ -57,8 +57,10 @@ def source(target: OrgObject, fields: tuple[FieldMap, ...], maps: Mapping, setti
     made = Source(query, payload_sql(fields), files, values, update_only=target.update_only)
     if target is not ENROLLMENT or not maps.is_packaged(target.query):
         return made
-    looked_at = "p.enrollment_id IN (SELECT TRY_CAST(external_id AS UUID) FROM looked_at)"
-    return replace(made, restricted=maps.sql(target.query, looked_at=looked_at), changed=sql("changed_enrollments"))
+    by_change = ByChange(
+        maps.sql(target.query, progress="looked_at_progress"), sql("looked_at_progress"), sql("changed_enrollments")
+    )
+    return replace(made, by_change=by_change)
 
 
 def watch(target: OrgObject, fields: tuple[FieldMap, ...]) -> Watch:

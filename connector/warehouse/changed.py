@@ -23,14 +23,13 @@ ALL = "*"
 # Matching looks at a table as a whole: for it only ALL is ever noted.
 READERS: dict[str, tuple[str, ...]] = {
     "enrollments": (BUILD, PUSH),
-    "users": (BUILD, MATCH, PUSH),
-    "courses": (BUILD, MATCH, PUSH),
+    "users": (BUILD, MATCH),
+    "courses": (BUILD, MATCH),
     "salesforce.users": (MATCH,),
     "salesforce.contacts": (MATCH,),
     "salesforce.learning_items": (MATCH,),
-    "salesforce.learning_item_progress": (PUSH,),
     "salesforce.learner_matches": (BUILD, PUSH),  # ids of learners
-    "salesforce.item_matches": (BUILD, PUSH),  # ids of courses
+    "salesforce.item_matches": (BUILD,),  # ids of courses
     "learning_record": (PUSH,),
     "learning_item_progress": (PUSH,),  # ids of enrollments
 }

@@ -1,5 +1,6 @@
 -- What an LMS_Enrollment__c record is made of, and why a row is blocked. Rows sorted by course keep parents together.
--- looked_at is true, or restricts the rows to those that may have changed. A query of your own is computed whole each time.
+-- progress is learning_item_progress, or those of its rows that may have changed: a push need not look at the others. A
+-- query of your own is always computed whole.
 SELECT
   CAST(p.enrollment_id AS VARCHAR) AS external_id,
   CAST(p.enrollment_id AS VARCHAR) AS enrollment_id,
@@ -27,8 +28,8 @@ SELECT
     WHEN coalesce(m.outcome, 'unmatched') = 'matched' OR $push_unmatched THEN NULL
     ELSE coalesce(m.outcome, 'unmatched')
   END AS blocked
-FROM learning_item_progress AS p
+FROM {{progress}} AS p
 JOIN learning_record AS r ON r.id = p.learning_record_id
 JOIN absorb.enrollments AS e ON e.tenant_id = p.tenant_id AND e.id = p.enrollment_id
 LEFT JOIN salesforce.learner_matches AS m ON m.tenant_id = p.tenant_id AND m.user_id = p.user_id
-WHERE p.tenant_id = $tenant_id AND {{looked_at}}
+WHERE p.tenant_id = $tenant_id

@@ -123,6 +123,28 @@ def test_what_did_not_change_is_not_looked_at(sandbox: Sandbox, pushed: Settings
     assert enrollments(run_push(pushed)).compared == 0, "the org accepted just what it lacked"
 
 
+def test_a_look_at_every_record_keeps_none_in_memory(
+    sandbox: Sandbox, pushed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No temp table has a row per record, and no payload is kept of a record that is unchanged."""
+    kept = []
+    plan = ObjectTarget.plan
+
+    def looked_at(target: ObjectTarget, connection: Connection) -> Any:
+        outcome = plan(target, connection)
+        payloads = "SELECT action, count(*), count(payload) FROM pushable GROUP BY action ORDER BY action"
+        tables = "SELECT coalesce(max(estimated_size), 0) FROM duckdb_tables() WHERE temporary"
+        kept.append((connection.execute(payloads).fetchall(), connection.execute(tables).fetchall()))
+        return outcome
+
+    monkeypatch.setattr(ObjectTarget, "plan", looked_at)
+    same, sent = push(dry_run=True).unchanged, push(full=True).sent
+    assert same == sent > 40
+    rows = [{action: (records, payloads) for action, records, payloads in found} for found, _ in kept]
+    assert (rows[1]["unchanged"], rows[3]["update"]) == ((same, 0), (sent, sent))
+    assert [tables for _, tables in kept] == [[(0,)]] * len(kept)
+
+
 def lose_the_answers(_: Sandbox, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ledger, "put", kill)
     with pytest.raises(Killed):
