@@ -43,6 +43,8 @@ def published_warehouse(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     metadata: Metadata = {
         "path": dg.MetadataValue.path(report.path.resolve()),
         "bytes": report.bytes,
+        "how": report.how,
+        "rows_replaced": report.rows,
         "duration_seconds": round(report.seconds, 3),
         "tables": table_value(["table", "rows"], tables),
         "dagster/row_count": rows,
