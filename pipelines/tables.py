@@ -1,6 +1,7 @@
 """What a table looks like after a write, in the metadata keys that Dagster's catalog understands."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -39,17 +40,23 @@ class Look:
 
     def __call__(self, connection: Connection) -> None:
         """Read everything."""
-        self._described = {table: self._describe(connection, table) for table in self._tables}
+        if self._tables:
+            self._describe(connection)
         self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
         self.lag = watermark_lag(connection, self._values["tenant_id"])
 
-    def _describe(self, connection: Connection, table: str) -> tuple[list[Row], list[str], int]:
-        schema, _, name = table.rpartition(".")
-        where = {"schema": schema or "main", "table": name}
-        key = connection.execute(sql("primary_key"), where).fetchone()
-        count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
-        [(rows,)] = _run(connection, count, self._values)
-        return connection.execute(sql("columns"), where).fetchall(), key[0] if key else [], rows
+    def _describe(self, connection: Connection) -> None:
+        """Columns and keys of all tables at once: DuckDB's catalog takes as long for one as for ten."""
+        full = {table: table if "." in table else f"main.{table}" for table in self._tables}
+        names = {"tables": list(full.values())}
+        columns = defaultdict[str, list[Row]](list)
+        for name, *column in connection.execute(sql("columns"), names).fetchall():
+            columns[name].append(tuple(column))
+        keys: dict[str, list[str]] = dict(connection.execute(sql("primary_keys"), names).fetchall())
+        for table, name in full.items():
+            count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
+            [(rows,)] = _run(connection, count, self._values)
+            self._described[table] = columns[name], keys.get(name, []), rows
 
     def table(self, table: str, notes: Mapping[str, str]) -> Metadata:
         """Name, the tenant's row count, and columns of `schema.table` as they were then, each with its note."""
