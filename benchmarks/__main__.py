@@ -6,6 +6,7 @@ Nothing is judged: a figure says something only beside another one of the same r
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ def main() -> int:
     if unknown := [name for name in chosen if name not in CONTENDERS]:
         print(f"--only {unknown[0]}: no such contender. --list names them.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with the measurement
     results = Results(options.scale)
     _measure(results, options, chosen)
     terminal = Console(highlight=False)

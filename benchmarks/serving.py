@@ -82,9 +82,14 @@ async def _serve_until_told(portal: Portal) -> None:
 
 def settings(url: str) -> dict[str, str]:
     """The variables that point learnsync at the portal, without a limit of its own on calls."""
-    values = {"base_url": url, "api_key": API_KEY, "username": USERNAME, "password": PASSWORD}
-    values |= {"requests_per_second": "10000", "burst": "10000"}
-    return {f"LEARNSYNC_ABSORB__{name.upper()}": value for name, value in values.items()}
+    return {
+        "LEARNSYNC_ABSORB__BASE_URL": url,
+        "LEARNSYNC_ABSORB__API_KEY": API_KEY,
+        "LEARNSYNC_ABSORB__USERNAME": USERNAME,
+        "LEARNSYNC_ABSORB__PASSWORD": PASSWORD,
+        "LEARNSYNC_ABSORB__REQUESTS_PER_SECOND": "10000",
+        "LEARNSYNC_ABSORB__BURST": "10000",
+    }
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What a table looks like after a write, in the metadata keys that Dagster's catalog understands."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -41,18 +42,23 @@ class Look:
 
     def __call__(self, connection: Connection) -> None:
         """Read everything."""
-        self._described = {table: self._describe(connection, table) for table in self._tables}
+        if self._tables:
+            self._describe(connection)
         self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
         self.lag = watermark_lag(connection, self._values["tenant_id"])
 
-    def _describe(self, connection: Connection, table: str) -> tuple[list[Row], Sequence[str], int]:
-        schema, _, name = table.rpartition(".")
-        where = {"schema": schema or "main", "table": name}
-        key = key_of(table)
-        self.repeated[table] = repeated(connection, table) if key else 0
-        count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
-        [(rows,)] = _run(connection, count, self._values)
-        return connection.execute(sql("columns"), where).fetchall(), key, rows
+    def _describe(self, connection: Connection) -> None:
+        """Columns of all tables at once: DuckDB's catalog takes as long for one as for ten."""
+        full = {table: table if "." in table else f"main.{table}" for table in self._tables}
+        columns = defaultdict[str, list[Row]](list)
+        for name, *column in connection.execute(sql("columns"), {"tables": list(full.values())}).fetchall():
+            columns[name].append(tuple(column))
+        for table, name in full.items():
+            key = key_of(table)
+            self.repeated[table] = repeated(connection, table) if key else 0
+            count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
+            [(rows,)] = _run(connection, count, self._values)
+            self._described[table] = columns[name], key, rows
 
     def table(self, table: str, notes: Mapping[str, str]) -> Metadata:
         """Name, the tenant's row count, and columns of `schema.table` as they were then, each with its note."""

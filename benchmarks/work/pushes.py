@@ -87,8 +87,10 @@ def _flat(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _login() -> dict[str, Any]:
-    prefix = "LEARNSYNC_SALESFORCE__CLIENT_"
-    return {"consumer_key": os.environ[f"{prefix}ID"], "consumer_secret": os.environ[f"{prefix}SECRET"]}
+    return {
+        "consumer_key": os.environ["LEARNSYNC_SALESFORCE__CLIENT_ID"],
+        "consumer_secret": os.environ["LEARNSYNC_SALESFORCE__CLIENT_SECRET"],
+    }
 
 
 def _session() -> Any:

@@ -1,4 +1,5 @@
-SELECT column_name, data_type, is_nullable = 'YES'
-FROM information_schema.columns
-WHERE table_catalog = current_database() AND table_schema = $schema AND table_name = $table
-ORDER BY ordinal_position
+-- The columns of some tables, each named schema.table.
+SELECT schema_name || '.' || table_name, column_name, data_type, is_nullable
+FROM duckdb_columns()
+WHERE database_name = current_database() AND list_contains($tables, schema_name || '.' || table_name)
+ORDER BY schema_name, table_name, column_index

@@ -1,6 +1,8 @@
 -- Enrollments without a known learner, without a known course, and all.
-SELECT count(*) FILTER (WHERE u.id IS NULL), count(*) FILTER (WHERE c.id IS NULL), count(*)
-FROM absorb.enrollments AS e
-LEFT JOIN absorb.users AS u ON u.tenant_id = e.tenant_id AND u.id = e.user_id
-LEFT JOIN absorb.courses AS c ON c.tenant_id = e.tenant_id AND c.id = e.course_id
-WHERE e.tenant_id = $tenant_id
+WITH enrolled AS (SELECT user_id, course_id FROM absorb.enrollments WHERE tenant_id = $tenant_id)
+SELECT
+  (SELECT count(*) FROM enrolled AS e ANTI JOIN (SELECT id FROM absorb.users WHERE tenant_id = $tenant_id) AS u
+    ON u.id = e.user_id),
+  (SELECT count(*) FROM enrolled AS e ANTI JOIN (SELECT id FROM absorb.courses WHERE tenant_id = $tenant_id) AS c
+    ON c.id = e.course_id),
+  (SELECT count(*) FROM enrolled)
