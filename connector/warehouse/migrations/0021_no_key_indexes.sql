@@ -2,6 +2,6 @@
 -- transaction of this migration. The tables and their keys are listed in connector/warehouse/keys.py.
 
 -- Lists whose newest rows need not be read again by every pull (connector/absorb/pull/plan.py).
-ALTER TABLE ops.watermarks ADD COLUMN moved_at TIMESTAMPTZ;      -- when the watermark last moved, or earlier
-ALTER TABLE ops.watermarks ADD COLUMN settled_minutes DOUBLE;    -- so long after that the list was read again, unmoved
+ALTER TABLE ops.watermarks ADD COLUMN IF NOT EXISTS moved_at TIMESTAMPTZ; -- when it last moved, or later
+ALTER TABLE ops.watermarks ADD COLUMN IF NOT EXISTS settled_minutes DOUBLE; -- read again so long after
 UPDATE ops.watermarks SET moved_at = completed_at;
