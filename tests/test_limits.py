@@ -19,7 +19,7 @@ from raw_server import CHUNKED, HEAD, Behaviour, Line, body, raw_server
 from connector.absorb.client import AbsorbClient
 from connector.errors import ApiError, LearnsyncError, LimitError, ProtocolError, UnreachableError
 from connector.http.answers import Answer
-from connector.http.limits import REFUSAL_BYTES
+from connector.http.limits import REFUSAL_BYTES, DefaultLimits
 from connector.http.ratelimit import Gate
 from connector.http.session import HttpSession
 from connector.learning_records.client import LearningRecordsApi
@@ -27,8 +27,8 @@ from connector.salesforce.client import SalesforceClient
 from connector.settings import LimitSettings, Settings, load_settings
 
 REPO = Path(__file__).resolve().parents[1]
-SMALL = LimitSettings(answer_megabytes=0.5, file_megabytes=1.5)
-SHORT = LimitSettings(call_seconds=0.3, file_seconds=0.3)
+SMALL = DefaultLimits(answer_megabytes=0.5, file_megabytes=1.5)
+SHORT = DefaultLimits(call_seconds=0.3, file_seconds=0.3)
 BOMB = gzip.compress(bytes(2_000_000))  # a kilobyte for a megabyte
 CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
@@ -38,7 +38,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connector.http.retry.FIRST_WAIT_SECONDS", 0.001)
 
 
-def get(url: str, limits: LimitSettings = SMALL, **request: Any) -> Answer:
+def get(url: str, limits: DefaultLimits = SMALL, **request: Any) -> Answer:
     async def call() -> Answer:
         async with HttpSession(url, Gate(1000, 1000, 8), setting="LEARNSYNC_ABSORB__BASE_URL", limits=limits) as http:
             return await http.call("GET", "/things", **request)
@@ -99,7 +99,7 @@ def test_an_endless_answer_takes_no_more_memory_than_the_limit() -> None:
         tracemalloc.start()
         try:
             with pytest.raises(LimitError):
-                get(server.url, LimitSettings(answer_megabytes=4))
+                get(server.url, DefaultLimits(answer_megabytes=4))
             assert tracemalloc.get_traced_memory()[1] < 12_000_000
         finally:
             tracemalloc.stop()
@@ -110,7 +110,7 @@ def test_an_answer_of_millions_of_values_is_not_unpacked() -> None:
     with raw_server(body(dense)) as server:
         with pytest.raises(LimitError, match=f"more values than 0.5 MB of rows hold .{ANSWER}."):
             get(server.url)
-        assert len(get(server.url, LimitSettings()).json()) == 100_001
+        assert len(get(server.url, DefaultLimits()).json()) == 100_001
 
 
 def test_of_a_refusal_only_the_beginning_is_read() -> None:
@@ -185,7 +185,7 @@ def test_odd_headers_end_in_an_answer_or_an_error_of_ours(header: bytes) -> None
 
 
 def test_the_defaults_of_the_settings_are_those_of_calls_without_settings() -> None:
-    settings, standard = LimitSettings(), HttpSession("http://127.0.0.1:9", Gate(1, 1, 1), setting="X")._limits
+    settings, standard = LimitSettings(), DefaultLimits()
     names = ("answer_megabytes", "call_seconds", "file_megabytes", "file_seconds")
     assert [getattr(settings, name) for name in names] == [getattr(standard, name) for name in names]
 

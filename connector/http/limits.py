@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from connector.errors import LimitError
-from connector.settings.limits import LimitSettings
 
 MEGABYTE = 1_000_000
 # Rows have a value for every 20 to 50 bytes, and texts a comma now and then.
@@ -24,6 +23,25 @@ ENCODINGS = PLAIN | {"gzip", "deflate"}
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
 
+class Limits(Protocol):
+    """The settings of the section `limits` that concern one call. Those of files are for calls that carry one."""
+
+    answer_megabytes: float
+    call_seconds: float
+    file_megabytes: float
+    file_seconds: float
+
+
+@dataclass(slots=True)
+class DefaultLimits:
+    """The defaults of these settings, for calls that are made without them."""
+
+    answer_megabytes: float = 32
+    call_seconds: float = 90
+    file_megabytes: float = 1_000
+    file_seconds: float = 3_600
+
+
 @dataclass(frozen=True, slots=True)
 class CallLimit:
     """What one call may take, and by which settings. `where` names the call, `setting` what a wrong host points at."""
@@ -34,7 +52,7 @@ class CallLimit:
     seconds: tuple[str, float]
 
     @classmethod
-    def of(cls, limits: LimitSettings, where: str, setting: str, *, sends_file: bool, fetches_file: bool) -> Self:
+    def of(cls, limits: Limits, where: str, setting: str, *, sends_file: bool, fetches_file: bool) -> Self:
         """The limits of a call."""
         size = ("LEARNSYNC_LIMITS__FILE_MEGABYTES", limits.file_megabytes)
         time = ("LEARNSYNC_LIMITS__FILE_SECONDS", limits.file_seconds)

@@ -26,9 +26,16 @@ from connector.absent import skip_if_absent
 from connector.errors import SettingsError, UnreachableError
 from connector.http import retry
 from connector.http.answers import Answer
-from connector.http.limits import ACCEPTED_ENCODINGS, ENCODINGS, PLAIN, CallLimit, beginning
+from connector.http.limits import (
+    ACCEPTED_ENCODINGS,
+    ENCODINGS,
+    PLAIN,
+    CallLimit,
+    DefaultLimits,
+    Limits,
+    beginning,
+)
 from connector.http.ratelimit import Gate
-from connector.settings.limits import LimitSettings
 
 log = logging.getLogger(__name__)
 skip_if_absent("sniffio")
@@ -92,13 +99,13 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         *,
         setting: str,
         headers: Mapping[str, str] | None = None,
-        limits: LimitSettings | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.stats = CallStats()
         self._gate = gate
         self._setting = setting
-        self._limits = limits or LimitSettings()
+        self._limits = limits or DefaultLimits()
         self._answered = False
         self._client = _connected(self.base_url)
         self._headers = {**self._client.headers, **(headers or {})}
