@@ -55,8 +55,13 @@ class SourceColumn:
             return f"{self.name} IS NULL"
         if self.pattern is None:
             return None
-        none_meant = f" AND NOT {self._empty_date}" if self.sql_type == "TIMESTAMPTZ" else ""
-        return f"({self.name} IS NULL AND {self.text} IS NOT NULL{none_meant})"
+        absent = f"{self.name} IS NULL AND {self.text} IS NOT NULL"
+        # CASE, since AND in a select list looks at both sides of every row.
+        return f"CASE WHEN {absent} THEN NOT {self._empty_date} ELSE false END" if self._may_be_empty else f"({absent})"
+
+    @property
+    def _may_be_empty(self) -> bool:
+        return self.sql_type == "TIMESTAMPTZ"
 
     @property
     def _empty_date(self) -> str:

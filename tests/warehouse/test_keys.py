@@ -7,15 +7,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
 from support import enrollment, load, query
 
 from connector.cli.commands.doctor import examine
+from connector.settings import load_settings
 from connector.streams import MODELS
 from connector.warehouse import unindexed
 from connector.warehouse.database import Warehouse, available
 from connector.warehouse.keys import KEYS, all_repeated, repeated
+from pipelines import checks
+from pipelines.tables import Look
 
 VALUES = {
     "VARCHAR": "'it''s ' || i",
@@ -164,3 +168,15 @@ def test_a_key_that_stands_twice_is_counted_and_doctor_fails(
     [found] = [finding for finding in examine() if finding.check == "keys"]
     assert found.verdict == "fail"
     assert "absorb.enrollments (1)" in found.text
+
+
+def test_the_asset_check_fails_where_a_key_stands_twice(warehouse: Warehouse) -> None:
+    load(warehouse, [enrollment(), enrollment()])
+    look = Look(load_settings(warehouse={"path": warehouse.path}), tables=["absorb.enrollments", "learning_record"])
+    for repeats in (0, 1):
+        with warehouse.connect() as connection:
+            look(connection)
+        checked = checks.keys_unique(look.repeated["absorb.enrollments"], "absorb.enrollments")
+        assert (checked.passed, checked.severity) == (not repeats, dg.AssetCheckSeverity.ERROR)
+        assert look.repeated["learning_record"] == 0
+        query(warehouse, "INSERT INTO absorb.enrollments FROM absorb.enrollments LIMIT 1")

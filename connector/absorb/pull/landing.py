@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 from connector import files
@@ -53,7 +54,7 @@ class Landing:
         self._numbers = itertools.count(1)
         self._group = _Group(report.stream)
         self._patience = self._limits.group_seconds
-        self._ended = False
+        self._ended = self._spoiled = False
         self._news, self._room = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -74,10 +75,19 @@ class Landing:
         await self._has_room()
         part = Batch(self._report.stream, rejects=list(body.rejects))
         if body.rows:
-            part.files = self._files.add(next(self._numbers), body.landed)
+            part.files = self._write(body.landed)
             part.rows, part.largest = body.rows, len(body.landed)
         if body.rows or body.rejects:
             self._add(part, part.largest)
+
+    def _write(self, landed: bytes) -> list[Path]:
+        try:
+            return self._files.add(next(self._numbers), landed)
+        except OSError:
+            # Half a page may be in the file of the whole group, and what comes after may claim the pages in it.
+            self._ended = self._spoiled = True
+            self._news.set()
+            raise
 
     async def put(self, part: Batch) -> None:
         """Part of a batch: what holds once the pages before it are loaded."""
@@ -119,7 +129,7 @@ class Landing:
             self._news.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), left)
-        return self._group.since is not None
+        return self._group.since is not None and not self._spoiled
 
     def _load(self, batch: Batch) -> None:
         stamp = Stamp(self._context.settings.tenant_id, self._context.run_id, utc_now())
