@@ -49,6 +49,10 @@ class Mapping:
         parts = {**SOURCE, **self._parts(), **parts}
         return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], text)
 
+    def is_packaged(self, name: str) -> bool:
+        """False where the folder has a `sql/<name>.sql` of its own, which may read whatever it likes."""
+        return locate(self.folder, f"sql/{name}.sql") == locate(None, f"sql/{name}.sql")
+
     def _parts(self) -> dict[str, str]:
         days = self.no_longer_tracking_after_days
         return {
