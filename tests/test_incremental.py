@@ -288,6 +288,21 @@ def test_a_changed_match_computes_the_learners_rows(portal: Portal) -> None:
     assert [one["OwnerId"] for one in portal.read(PROGRESS)].count("005000000000002AAA") == 2
 
 
+def test_a_map_of_ones_own_is_computed_whole_each_time(portal: Portal, tmp_path: Path) -> None:
+    (tmp_path / "sql").mkdir()
+    text = load_maps(portal.settings).sql("learning_record").replace("'api' AS source_type", "'own' AS source_type")
+    (tmp_path / "sql/learning_record.sql").write_text(text, "utf-8")
+    portal.folders = {**portal.folders, "own": tmp_path}
+    portal.map = "own"
+    assert portal.build().tables["learning_record"].updated == 20
+    assert (portal.build().computed, portal.build().tables["learning_record"].rows) == (20, 20)
+    filtered = text.replace(
+        "WHERE e.tenant_id = $tenant_id;", f"WHERE e.tenant_id = $tenant_id AND e.course_id = '{COURSE}'"
+    )
+    (tmp_path / "sql/learning_record.sql").write_text(filtered, "utf-8")
+    assert portal.build().tables["learning_record"].deleted == 10
+
+
 def test_a_table_that_lacks_rows_is_computed_whole(portal: Portal) -> None:
     with portal.warehouse.connect() as connection:
         connection.execute("DELETE FROM learning_record WHERE tenant_id = ?", [portal.tenant_id])

@@ -88,13 +88,14 @@ def _compute(rows: Rows) -> None:
     if PROGRESS in tables:
         note_build(connection, settings, rows.as_of)
     for table in tables:
-        if rows.foresees(table):
-            note_made_by(connection, settings.tenant_id, table, inputs(settings, rows.maps, table))
+        note_made_by(connection, settings.tenant_id, table, inputs(settings, rows.maps, table))
     settle(connection, settings.tenant_id, tables)
 
 
 def _plan(rows: Rows) -> Plan:
     connection, settings, tables = rows.connection, rows.settings, rows.tables
+    if not all(map(rows.maps.is_packaged, tables)):
+        return Plan(True, ["true"])  # what a map of one's own reads is not known
     everything = changed.due(connection, settings.tenant_id, changed.BUILD, *tables).everything
     for table in tables:
         made_by = inputs(settings, rows.maps, table)

@@ -42,7 +42,8 @@ def match(connection: Connection, maps: Mapping, tenant_id: str) -> Matches:
     """
     due = changed.due(connection, tenant_id, changed.MATCH)
     rules = {table: _rules(maps, statements) for table, statements in RULES.items()}
-    if due.streams or any(not stands(connection, tenant_id, table, made_by) for table, made_by in rules.items()):
+    stand = all(stands(connection, tenant_id, table, made_by) for table, made_by in rules.items())
+    if due.streams or not stand or not all(maps.is_packaged(name) for names in RULES.values() for name in names):
         match_learners(connection, maps, tenant_id)
         match_items(connection, maps, tenant_id)
         for table, made_by in rules.items():
@@ -59,13 +60,13 @@ def _rules(maps: Mapping, names: Sequence[str]) -> str:
 
 
 def match_learners(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
-    """Recompute salesforce.learner_matches; returns learners per outcome."""
+    """Make salesforce.learner_matches anew; returns learners per outcome."""
     connection.execute(maps.sql("manual_matches"), {"tenant_id": tenant_id})
     return _recompute(connection, maps.sql("match_learners"), "learner_matches", "user_id", tenant_id)
 
 
 def match_items(connection: Connection, maps: Mapping, tenant_id: str) -> dict[str, int]:
-    """Recompute salesforce.item_matches; returns courses per outcome."""
+    """Make salesforce.item_matches anew; returns courses per outcome."""
     return _recompute(connection, maps.sql("match_items"), "item_matches", "course_id", tenant_id)
 
 
