@@ -26,7 +26,7 @@ from connector.warehouse.last_published import Note
 from connector.warehouse.memory import Means
 from connector.warehouse.room import copy_bytes, require_room
 from connector.warehouse.runs import Closing
-from connector.warehouse.stale_log import PUBLISH_VARIABLE, STORAGE, keep_out
+from connector.warehouse.stale_log import PUBLISH_VARIABLE, STORAGE, keep_out, log_of
 from connector.warehouse.statements import literal
 from connector.warehouse.trouble import first_line, refusal
 
@@ -110,9 +110,13 @@ def _draft_of(settings: Settings) -> Iterator[Path]:
             remedy=machine.remedy_of(failure, ANOTHER_PLACE),
         ) from None
     finally:
-        for left in (draft, draft.with_name(draft.name + ".wal")):
-            with suppress(OSError):  # what stands in the way was reported above
-                left.unlink(missing_ok=True)
+        _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    for left in (draft, log_of(draft)):
+        with suppress(OSError):  # what stands in the way is told by what failed
+            left.unlink(missing_ok=True)
 
 
 def _folder_mode(settings: Settings) -> int:
@@ -189,8 +193,7 @@ def attached(connection: Connection, draft: Path, target: Path) -> Iterator[None
         with suppress(duckdb.Error):
             # The engine outlives a failure, and a later publish in this process would meet the names.
             connection.execute(f"USE warehouse; {DETACH}")
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+        _remove(draft)
         if told := refusal(failure, f"{PUBLISH_VARIABLE} = {target}"):
             raise told from None
         raise

@@ -6,7 +6,7 @@ a migration adds is left out until a line of `published.csv` decides it, which a
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -78,19 +78,24 @@ class Table:
     @property
     def hashed_person(self) -> str:
         """A hash, UBIGINT, of the published values of a row without the columns of `lingering`."""
-        return _hash("0", (name for name in self._published if (self.name, name) not in lingering()))
+        return _hash("0", self.of_person)
 
     @property
     def hashed(self) -> str:
         """The same of all published values; equal in warehouse and file."""
-        return _hash(self.hashed_person, (name for name in self._published if (self.name, name) in lingering()))
+        return _hash(self.hashed_person, (name for name in self._published if name not in self.of_person))
+
+    @property
+    def of_person(self) -> list[str]:
+        """The published columns that are not of `lingering`."""
+        return [name for name in self._published if (self.name, name) not in lingering()]
 
     @property
     def _published(self) -> list[str]:
         return [name for name, how in self.columns.items() if how == "yes"]
 
 
-def _hash(first: str, names: Iterator[str]) -> str:
+def _hash(first: str, names: Iterable[str]) -> str:
     return f"hash({', '.join([first, *map(identifier, names)])})"
 
 

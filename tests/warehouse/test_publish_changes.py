@@ -180,6 +180,17 @@ def test_no_byte_of_the_file_tells_what_was_erased(
     assert (report.how, holds(settings, name_of(17))) == ((WHOLE, False) if measure else (DIFFERENCE, True))
 
 
+def test_a_name_that_was_empty_before_is_no_loss(settings: Settings) -> None:
+    change(settings, f"UPDATE absorb.enrollments SET full_name = NULL WHERE id = {ONE}")
+    publish(settings)
+    change(settings, f"UPDATE absorb.enrollments SET full_name = 'Known now' WHERE id = {ONE}")
+    assert publish(settings).how == DIFFERENCE
+    both = "UPDATE absorb.enrollments SET full_name = {} WHERE id = md5('e{}')::UUID"
+    change(settings, both.format("NULL", 18) + "; " + both.format("'Other'", 17))
+    assert publish(settings).how == WHOLE
+    assert strays(settings) == []
+
+
 def test_a_contact_that_is_no_learner_any_more_leaves_no_byte(settings: Settings) -> None:
     change(settings, """UPDATE salesforce.contacts SET "Id" = '003longer-than-a-prefix' WHERE "Id" = '0035'""")
     matched = "UPDATE salesforce.learner_matches SET salesforce_contact_id = {} WHERE user_id = md5('u5')::UUID"
