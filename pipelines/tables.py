@@ -30,13 +30,19 @@ def timed(work: Callable[[], Report]) -> tuple[Report, Metadata]:
 class Look:
     """What an asset shows of the warehouse, read in the opening that ends its stage (`look=` of the stages)."""
 
-    def __init__(self, settings: Settings, *queries: str, tables: Iterable[str] = (), **values: Any) -> None:
-        """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`."""
+    def __init__(
+        self, settings: Settings, *queries: str, tables: Iterable[str] = (), unique: str = "", **values: Any
+    ) -> None:
+        """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`.
+
+        Of the table `unique` the keys are counted that stand in more than one row: `repeated`.
+        """
         self._values = {"tenant_id": settings.tenant_id, **values}
         self._queries, self._tables = queries, tuple(tables)
         self._described: dict[str, tuple[list[Row], Sequence[str], int]] = {}
         self.rows: dict[str, list[Row]] = {}
-        self.repeated: dict[str, int] = {}
+        self._unique = unique
+        self.repeated = 0
         self.lag: dict[str, StreamLag] = {}
 
     def __call__(self, connection: Connection) -> None:
@@ -44,12 +50,12 @@ class Look:
         self._described = {table: self._describe(connection, table) for table in self._tables}
         self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
         self.lag = watermark_lag(connection, self._values["tenant_id"])
+        self.repeated = repeated(connection, self._unique) if self._unique else 0
 
     def _describe(self, connection: Connection, table: str) -> tuple[list[Row], Sequence[str], int]:
         schema, _, name = table.rpartition(".")
         where = {"schema": schema or "main", "table": name}
         key = key_of(table)
-        self.repeated[table] = repeated(connection, table) if key else 0
         count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
         [(rows,)] = _run(connection, count, self._values)
         return connection.execute(sql("columns"), where).fetchall(), key, rows
