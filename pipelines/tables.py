@@ -31,13 +31,19 @@ def timed(work: Callable[[], Report]) -> tuple[Report, Metadata]:
 class Look:
     """What an asset shows of the warehouse, read in the opening that ends its stage (`look=` of the stages)."""
 
-    def __init__(self, settings: Settings, *queries: str, tables: Iterable[str] = (), **values: Any) -> None:
-        """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`."""
+    def __init__(
+        self, settings: Settings, *queries: str, tables: Iterable[str] = (), unique: str = "", **values: Any
+    ) -> None:
+        """`queries` are names of pipelines/sql, bound to the tenant and `values`; `tables` are `schema.table`.
+
+        Of the table `unique` the keys are counted that stand in more than one row: `repeated`.
+        """
         self._values = {"tenant_id": settings.tenant_id, **values}
         self._queries, self._tables = queries, tuple(tables)
         self._described: dict[str, tuple[list[Row], Sequence[str], int]] = {}
         self.rows: dict[str, list[Row]] = {}
-        self.repeated: dict[str, int] = {}
+        self._unique = unique
+        self.repeated = 0
         self.lag: dict[str, StreamLag] = {}
 
     def __call__(self, connection: Connection) -> None:
@@ -46,6 +52,7 @@ class Look:
             self._describe(connection)
         self.rows = {name: _run(connection, sql(name), self._values) for name in self._queries}
         self.lag = watermark_lag(connection, self._values["tenant_id"])
+        self.repeated = repeated(connection, self._unique) if self._unique else 0
 
     def _describe(self, connection: Connection) -> None:
         """Columns of all tables at once: DuckDB's catalog takes as long for one as for ten."""
@@ -54,11 +61,9 @@ class Look:
         for name, *column in connection.execute(sql("columns"), {"tables": list(full.values())}).fetchall():
             columns[name].append(tuple(column))
         for table, name in full.items():
-            key = key_of(table)
-            self.repeated[table] = repeated(connection, table) if key else 0
             count = f"SELECT count(*) FROM {table} WHERE tenant_id = $tenant_id"
             [(rows,)] = _run(connection, count, self._values)
-            self._described[table] = columns[name], key, rows
+            self._described[table] = columns[name], key_of(table), rows
 
     def table(self, table: str, notes: Mapping[str, str]) -> Metadata:
         """Name, the tenant's row count, and columns of `schema.table` as they were then, each with its note."""

@@ -111,7 +111,9 @@ def _pull(
 ) -> dg.MaterializeResult:
     shown = [stream, *settings.absorb.detail_streams] if stream == "enrollments" else [stream]
     tables = [f"absorb.{name}" for name in shown]
-    look = Look(settings, "quarantined", "unknown_fields", "parents", tables=tables, stream=stream)
+    look = Look(
+        settings, "quarantined", "unknown_fields", "parents", tables=tables, unique=f"absorb.{stream}", stream=stream
+    )
     swept, begun_at = DueSweep(), _begun_at(context)
     if stream == "enrollments":  # the last of the lists, and what the canonical tables wait for
         swept = run_due_sweep(settings, begun_at)
@@ -196,7 +198,7 @@ def _check(look: Look, stream: str, failures: Mapping[str, str]) -> list[dg.Asse
             failed=len(failures),
             lists=table_value(["list", "reason"], list(failures.items())[:_MOST_REASONS]),
         ),
-        checks.keys_unique(look.repeated[f"absorb.{stream}"], f"absorb.{stream}"),
+        checks.keys_unique(look.repeated, f"absorb.{stream}"),
     ]
     return [*results, *_check_parents(*parents[0])] if stream == "enrollments" else results
 

@@ -29,7 +29,7 @@ from pipelines.tables import Look, Metadata, counts_table, timed
 def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """The LearningRecord of each enrollment: what was learned, from whom, with what result."""
     with learnsync.session() as settings:
-        look = Look(settings, "sizes", tables=["learning_record"])
+        look = Look(settings, "sizes", tables=["learning_record"], unique="learning_record")
         report, took = timed(lambda: run_build(settings, "learning_record", look))
     [(enrolled, records, _)] = look.rows["sizes"]
     metadata = _describe(settings, look, report, "learning_record") | took
@@ -41,7 +41,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
         description=f"Scores outside 0-100: {odd}; null here, as served in absorb.enrollments." if odd else "",
         out_of_range=odd,
     )
-    unique = checks.keys_unique(look.repeated["learning_record"], "learning_record")
+    unique = checks.keys_unique(look.repeated, "learning_record")
     return dg.MaterializeResult(metadata=metadata, check_results=[complete, in_range, unique])
 
 
@@ -64,7 +64,7 @@ def learning_record(learnsync: LearnsyncResource) -> dg.MaterializeResult:
 def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult:
     """Where each learner stands today, in the words of Salesforce's LearningItemProgress."""
     with learnsync.session() as settings:
-        look = Look(settings, "sizes", "unmapped", tables=["learning_item_progress"])
+        look = Look(settings, "sizes", "unmapped", tables=["learning_item_progress"], unique="learning_item_progress")
         report, took = timed(lambda: run_build(settings, "learning_item_progress", look))
     metadata = _describe(settings, look, report, "learning_item_progress") | took
     metadata["statuses"] = counts_table("ProgressStatus", report.statuses)
@@ -74,7 +74,7 @@ def learning_item_progress(learnsync: LearnsyncResource) -> dg.MaterializeResult
         metadata["watermark_lag_seconds"] = round(lag.lag_seconds, 3)
     [(enrolled, _, rows)] = look.rows["sizes"]
     results = _check(report, enrolled, rows, dict(look.rows["unmapped"]))
-    results.append(checks.keys_unique(look.repeated["learning_item_progress"], "learning_item_progress"))
+    results.append(checks.keys_unique(look.repeated, "learning_item_progress"))
     return dg.MaterializeResult(metadata=metadata, check_results=results)
 
 
