@@ -17,6 +17,7 @@ from connector.absorb.scan import parts, parts_of_whole
 from connector.errors import ProtocolError, UnreadablePageError
 from connector.http.answers import Answer
 from connector.streams.details import attempt_count
+from connector.times import parse_instant
 
 EDITED = datetime(2026, 1, 1, tzinfo=UTC)
 PLACE = b'"@@"'
@@ -136,6 +137,19 @@ DOCUMENTS = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=15,
 )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05", "2026-01-05T10:00:00", "2026-01-05T10:00:00.1234567", "2026-01-05T10:00:00Z",
+        "2026-01-05T10:00:00.123456789Z", "2026-01-05T10:00:00+02:00", "2026-01-05T10:00:00.5-0330",
+        "2199-12-31T23:59:59",
+    ],
+)  # fmt: skip
+def test_a_date_of_any_spelling_is_the_instant_that_it_names(text: str) -> None:
+    row = json.dumps({"id": new_id(), "dateEdited": text}).encode()
+    assert body_of(b'{"totalItems": 1, "limit": 10, "users": [%s]}' % row).page.edited == [parse_instant(text)]
 
 
 @pytest.mark.property
