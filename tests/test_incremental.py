@@ -303,6 +303,25 @@ def test_a_map_of_ones_own_is_computed_whole_each_time(portal: Portal, tmp_path:
     assert portal.build().tables["learning_record"].deleted == 10
 
 
+def test_parts_make_the_same_tables_as_all_rows_at_once(
+    warehouse: Warehouse, maps: dict[str, Path | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.canonical.due.PART", 3)
+    portal = Portal(warehouse, maps)
+    rows = [enrollment(id=key, status=status) for key, status in zip(IDS, (0, 1, 99, 3), strict=True)]
+    portal.load(*rows, *(enrollment(dateDue=spelled(AS_OF + DAY)) for _ in range(6)))
+    report = portal.build()
+    assert (report.computed, report.unmapped, sum(report.statuses.values())) == (10, 1, 9)
+    portal.as_of += 2 * DAY  # everything of this tenant, by time
+    assert (report := portal.build()).computed == 9
+    assert report.unmapped == 1
+    portal.load(rows[2] | {"status": 1}, rows[0] | {"status": 98})
+    report = portal.build()
+    assert (report.unmapped, report.tables[PROGRESS].inserted, report.tables[PROGRESS].deleted) == (1, 1, 1)
+    portal.map = "strict"
+    assert portal.build().unmapped == 1
+
+
 def test_a_table_that_lacks_rows_is_computed_whole(portal: Portal) -> None:
     with portal.warehouse.connect() as connection:
         connection.execute("DELETE FROM learning_record WHERE tenant_id = ?", [portal.tenant_id])

@@ -23,6 +23,8 @@ FEW = {
     "of_due_attempts": "SEMI JOIN due_enrollments AS due USING (user_id, course_id)",
 }
 NEXT = "next_change_at"
+# How the packaged statements begin.
+MADE = "CREATE OR REPLACE TEMP TABLE computed AS"
 KEYS = {RECORD: "id", PROGRESS: "enrollment_id"}
 
 RECORDS = Target(RECORD, KEYS[RECORD], stamps={"created_at": False, "updated_at": True})
@@ -67,7 +69,18 @@ class Rows:
     def _any(self, table: str) -> int:
         return count(self.connection, sql("rows_any", table=table), self._tenant)
 
+    def _first_records(self) -> None:
+        """Every row is new: what is computed goes straight into the table, without a copy of it in memory."""
+        query = self.maps.sql(RECORD, **DUE).replace(MADE, "").rstrip("; \n")
+        values = self._tenant | {"provider": self.settings.provider, "now": self.now}
+        self.counts[RECORD].inserted += count(self.connection, sql("records_first", query=query), values)
+        ids = "SELECT learning_record_id AS id FROM due_enrollments"
+        changed.note(self.connection, self.settings.tenant_id, RECORD, ids)
+
     def _records(self, narrowed: dict[str, str], *, empty: bool) -> None:
+        if empty and self.maps.is_packaged(RECORD):
+            self._first_records()
+            return
         values = self._tenant | {"provider": self.settings.provider}
         self.connection.execute(self.maps.sql(RECORD, **DUE, **narrowed), values)
         self._add(RECORD, apply_rows(self.connection, RECORDS, empty=empty))
@@ -79,14 +92,17 @@ class Rows:
         self.connection.execute(self.maps.sql(PROGRESS, **DUE), values)
         self._add(PROGRESS, apply_rows(self.connection, STATUSES, empty=PROGRESS in empty))
         changed.note(self.connection, self.settings.tenant_id, PROGRESS, "SELECT enrollment_id AS id FROM changes")
-        self._history(empty=HISTORY in empty)
+        self._history(empty=HISTORY in empty, first=PROGRESS in empty)
         self._drop_what_is_not_computed(PROGRESS)
         columns = self.connection.execute("SELECT * FROM computed LIMIT 0").description or []
         if NEXT in [column[0] for column in columns]:  # a map of one's own may leave it out
             self.connection.execute(sql("next_changes_all" if PROGRESS in empty else "next_changes"))
 
-    def _history(self, *, empty: bool) -> None:
+    def _history(self, *, empty: bool, first: bool) -> None:
         """Bring learning_item_progress_history up to the rows just written, and count the changes of status."""
+        if empty and first:
+            self.connection.execute(sql("history_first"), {"as_of": self.as_of})
+            return
         self.connection.execute(sql("restated"))
         if not count(self.connection, "SELECT count(*) FROM restated"):
             return

@@ -46,6 +46,8 @@ WRITERS: dict[str, tuple[str, str] | None] = {
     # Tables that no consumer reads by change: the history of statuses, the ledger, what holds and read-back keep.
     "connector/canonical/sql/history_close.sql": None,
     "connector/canonical/sql/history_end.sql": None,
+    "connector/canonical/sql/history_first.sql": None,
+    "connector/canonical/sql/records_first.sql": ("changed.note", "connector/canonical/rows.py"),
     "connector/canonical/sql/history_follow.sql": None,
     "connector/canonical/sql/history_open.sql": None,
     "connector/learning_records/sql/records_content.sql": None,
