@@ -13,7 +13,7 @@ from datetime import datetime
 
 import mappings
 from connector.canonical import load_maps
-from connector.canonical.built import last_build, note_build, note_inputs, stands
+from connector.canonical.built import inputs, last_build, note_build, note_made_by, stands
 from connector.canonical.due import PROGRESS, RECORD, Plan, all_parts, changed_parts, settle
 from connector.canonical.rows import Rows
 from connector.settings import Settings
@@ -88,15 +88,18 @@ def _compute(rows: Rows) -> None:
     if PROGRESS in tables:
         note_build(connection, settings, rows.as_of)
     for table in tables:
-        if rows.foresees(table):
-            note_inputs(connection, settings, rows.maps, table)
+        note_made_by(connection, settings.tenant_id, table, inputs(settings, rows.maps, table))
     settle(connection, settings.tenant_id, tables)
 
 
 def _plan(rows: Rows) -> Plan:
     connection, settings, tables = rows.connection, rows.settings, rows.tables
+    if not all(map(rows.maps.is_packaged, tables)):
+        return Plan(True, ["true"])  # what a map of one's own reads is not known
     everything = changed.due(connection, settings.tenant_id, changed.BUILD, *tables).everything
-    everything = everything or not all(stands(connection, settings, rows.maps, table) for table in tables)
+    for table in tables:
+        made_by = inputs(settings, rows.maps, table)
+        everything = everything or not stands(connection, settings.tenant_id, table, made_by)
     if PROGRESS in tables:
         last = last_build(connection, settings).as_of
         everything = everything or last is None or rows.as_of < last

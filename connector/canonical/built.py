@@ -1,6 +1,7 @@
 """By what the canonical tables were computed: instant and maps of the statuses (ops.builds), all of it (ops.built)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -60,18 +61,23 @@ def inputs(settings: Settings, maps: Mapping, table: str) -> str:
 
     DuckDB is one of them: it knows the time zones.
     """
-    texts = [VERSION, duckdb.__version__, maps.sql("macros"), maps.sql(table)]
-    return sha256(json.dumps([*texts, settings.provider, settings.mapping.timezone]).encode()).hexdigest()
+    texts = [str(VERSION), duckdb.__version__, maps.sql("macros"), maps.sql(table)]
+    return fingerprint([*texts, settings.provider, settings.mapping.timezone])
 
 
-def stands(connection: Connection, settings: Settings, maps: Mapping, table: str) -> bool:
-    """True where every row of the table was computed by what would compute it now."""
-    found = dict(connection.execute(sql("built_known"), {"tenant_id": settings.tenant_id}).fetchall())
-    return found.get(table) == inputs(settings, maps, table)
+def fingerprint(texts: Sequence[str]) -> str:
+    """A hash of texts in their order."""
+    return sha256(json.dumps(texts).encode()).hexdigest()
 
 
-def note_inputs(connection: Connection, settings: Settings, maps: Mapping, table: str) -> None:
-    """Note that every row of the table is computed by what the settings name now."""
-    names = {"tenant_id": settings.tenant_id, "table_name": table}
+def stands(connection: Connection, tenant_id: str, table: str, made_by: str) -> bool:
+    """True where every row of the table was made by what would make it now."""
+    found = dict(connection.execute(sql("built_known"), {"tenant_id": tenant_id}).fetchall())
+    return found.get(table) == made_by
+
+
+def note_made_by(connection: Connection, tenant_id: str, table: str, made_by: str) -> None:
+    """Note by what every row of the table is made now; in the transaction that makes them."""
+    names = {"tenant_id": tenant_id, "table_name": table}
     connection.execute(sql("built_forget"), names)
-    connection.execute(sql("built_put"), names | {"inputs": inputs(settings, maps, table)})
+    connection.execute(sql("built_put"), names | {"inputs": made_by})

@@ -15,7 +15,7 @@ sql = statements(__package__)
 RECORD, PROGRESS = "learning_record", "learning_item_progress"
 
 # So many enrollments are computed at once: what a build needs of memory does not grow with the table.
-PART = 250_000
+PART = 125_000
 # A part is compared with the whole table; more parts than this would read it too often.
 MOST_PARTS = 8
 

@@ -23,9 +23,10 @@ FEW = {
     "of_due_attempts": "SEMI JOIN due_enrollments AS due USING (user_id, course_id)",
 }
 NEXT = "next_change_at"
+KEYS = {RECORD: "id", PROGRESS: "enrollment_id"}
 
-RECORDS = Target(RECORD, "id", stamps={"created_at": False, "updated_at": True})
-STATUSES = Target(PROGRESS, "enrollment_id", before=("ProgressStatus", "rule", "CompletedPercent"), besides=(NEXT,))
+RECORDS = Target(RECORD, KEYS[RECORD], stamps={"created_at": False, "updated_at": True})
+STATUSES = Target(PROGRESS, KEYS[PROGRESS], before=("ProgressStatus", "rule", "CompletedPercent"), besides=(NEXT,))
 
 
 @dataclass(slots=True)
@@ -42,7 +43,6 @@ class Rows:
     counts: dict[str, TableCounts] = field(default_factory=dict)
     moves: Counter[str] = field(default_factory=Counter)
     computed: int = 0
-    _foreseen: bool = True
 
     @property
     def _tenant(self) -> dict[str, str]:
@@ -72,6 +72,7 @@ class Rows:
         self.connection.execute(self.maps.sql(RECORD, **DUE, **narrowed), values)
         self._add(RECORD, apply_rows(self.connection, RECORDS, empty=empty))
         changed.note(self.connection, self.settings.tenant_id, RECORD, "SELECT id FROM changes")
+        self._drop_what_is_not_computed(RECORD)
 
     def _statuses(self, empty: set[str]) -> None:
         values = self._tenant | {"timezone": self.settings.mapping.timezone, "as_of": self.as_of}
@@ -79,9 +80,9 @@ class Rows:
         self._add(PROGRESS, apply_rows(self.connection, STATUSES, empty=PROGRESS in empty))
         changed.note(self.connection, self.settings.tenant_id, PROGRESS, "SELECT enrollment_id AS id FROM changes")
         self._history(empty=HISTORY in empty)
-        columns = [column[0] for column in self.connection.execute("SELECT * FROM computed LIMIT 0").description or []]
-        self._foreseen = NEXT in columns
-        if self._foreseen:
+        self._drop_what_is_not_computed(PROGRESS)
+        columns = self.connection.execute("SELECT * FROM computed LIMIT 0").description or []
+        if NEXT in [column[0] for column in columns]:  # a map of one's own may leave it out
             self.connection.execute(sql("next_changes_all" if PROGRESS in empty else "next_changes"))
 
     def _history(self, *, empty: bool) -> None:
@@ -111,28 +112,31 @@ class Rows:
         complete = True
         for table, expected, rows in ((RECORD, *figures[:2]), (PROGRESS, *figures[2:])):
             if table in self.tables:
-                gone = self._drop(table, known) if rows > expected else 0
-                self.counts[table].rows, self.counts[table].deleted = rows - gone, self.counts[table].deleted + gone
+                gone = self._drop(table, sql(f"orphans_of_{table}", known_statuses=known)) if rows > expected else 0
+                self.counts[table].rows = rows - gone
                 complete = complete and rows - gone == expected
         return complete
 
-    def _drop(self, table: str, known: str) -> int:
-        """Delete rows without an enrollment; returns how many."""
-        name, key = ("orphans_of_records", "id") if table == RECORD else ("orphans_of_progress", "enrollment_id")
-        self.connection.execute(sql(name, known_statuses=known), self._tenant)
+    def _drop(self, table: str, orphans: str) -> int:
+        """Delete the rows that a query puts into the temp table `orphans`; returns how many."""
+        key = KEYS[table]
+        self.connection.execute(orphans, self._tenant)
         changed.note(self.connection, self.settings.tenant_id, table, "SELECT id FROM orphans")
         if table == PROGRESS:
             self.connection.execute(sql("history_end"), self._tenant | {"as_of": self.as_of})
             self.connection.execute(sql("orphans_drop", table="ops.next_changes", key=key), self._tenant)
-        return count(self.connection, sql("orphans_drop", table=table, key=key), self._tenant)
+        gone = count(self.connection, sql("orphans_drop", table=table, key=key), self._tenant)
+        self.counts[table].deleted += gone
+        return gone
+
+    def _drop_what_is_not_computed(self, table: str) -> None:
+        """A map of one's own, which computes all rows at once, may leave enrollments out."""
+        if not self.maps.is_packaged(table):
+            self._drop(table, sql("orphans_of_computed", table=table, key=KEYS[table]))
 
     def _add(self, table: str, made: TableCounts) -> None:
         counts = self.counts[table]
         counts.inserted, counts.updated = counts.inserted + made.inserted, counts.updated + made.updated
-
-    def foresees(self, table: str) -> bool:
-        """False where a map of one's own does not say when its rows change with time: all are computed each time."""
-        return table != PROGRESS or self._foreseen
 
     def moves_by_number(self) -> dict[str, int]:
         """Changes of status, the most frequent first."""

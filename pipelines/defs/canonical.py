@@ -1,4 +1,4 @@
-"""Warehouse → the two canonical tables, recomputed on every run because half of the statuses depend on today."""
+"""Warehouse → the two canonical tables: what changed since the last run, and what today's date changes."""
 
 import dagster as dg
 

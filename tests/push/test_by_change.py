@@ -227,7 +227,8 @@ def test_everything_is_looked_at_where_anything_but_rows_changed(
     assert [compared(), compared()] == [everything, 0]
     own_maps(tmp_path / "maps", "salesforce_fields.csv", "Progress_Rule__c", monkeypatch)
     assert [compared(), compared()] == [everything, 0]
-    query(Warehouse.of(pushed), f"DELETE FROM salesforce.push_ledger WHERE external_id = '{some(sandbox)[0]}'")
+    with Warehouse.of(pushed).connect() as connection:
+        connection.execute("DELETE FROM salesforce.push_ledger WHERE external_id = ?", some(sandbox))
     assert [compared(), compared()] == [everything, 0]
     own_maps(tmp_path / "maps", "sql/push_enrollments.sql", "-- What", monkeypatch)
     assert [compared(), compared()] == [everything, everything], "nobody knows what a query of one's own depends on"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from started import Start, catch_up, portal_of, started
-from support import Row, query, records
+from support import Row, forget_what_is_known, query, records
 
 import mappings
 from connector.errors import ApiBudgetError, BadRequestError, IdentityError, IncompleteError, MappingError
@@ -209,6 +209,7 @@ def test_the_first_push_makes_the_org_equal_the_map_field_by_field(sandbox: Sand
             "UPDATE absorb.enrollments SET _removed_at = '2026-02-01T00:00:00Z' WHERE list_contains($1, id::VARCHAR)",
             [keys[36:60]],
         )
+        forget_what_is_known(connection)
     run_build(settings)
     report = run_push(settings)
     assert report.complete
@@ -705,6 +706,7 @@ def test_a_record_keeps_its_lookup_and_goes_on_being_updated_when_its_learner_ma
             "UPDATE absorb.enrollments SET _removed_at = now() WHERE user_id IN"
             " (SELECT user_id FROM salesforce.learner_matches WHERE last_user_id = ?)", [person]
         )  # fmt: skip
+        forget_what_is_known(connection)
     run_build(ready)
     assert enrollments(run_push(ready)).accepted >= theirs
     now = in_org(sandbox, ENROLLMENT, "Absorb_Enrollment_Id__c").values()
