@@ -201,9 +201,7 @@ class ObjectTarget:
         if self.spec is not ENROLLMENT or self._run.options.dry_run:
             return True, {}
         self.standing = Standing(self.ledger, self.source)
-        self.standing.begin(
-            connection, full=self._run.options.full or self.lost, samples=self._run.options.samples
-        )
+        self.standing.begin(connection, full=self._run.options.full or self.lost, samples=self._run.options.samples)
         return self.standing.whole, self.standing.rest(connection)
 
     def _method(self, records: int) -> str:
