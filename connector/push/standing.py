@@ -17,7 +17,7 @@ from connector.push import difference
 from connector.push.difference import Source
 from connector.push.ledger import Ledger
 from connector.warehouse import changed
-from connector.warehouse.database import Connection
+from connector.warehouse.database import Connection, count
 from connector.warehouse.statements import statements
 
 sql = statements(__package__)
@@ -29,15 +29,19 @@ LOOKED_AT = "external_id IN (SELECT external_id FROM looked_at)"
 class Standing:
     """What is known of the records of one object of one org. Each method is part of the transaction of the difference.
 
-    `whole`: the difference looks at all records, and not at those in the temp table looked_at alone.
+    `whole`: the difference looks at all records, and not at those in the temp table looked_at alone. `looked_at` is
+    then how many of these may have changed.
     """
 
     ledger: Ledger
     source: Source
     whole: bool = field(default=True, init=False)
+    looked_at: int = field(default=0, init=False)
 
-    def begin(self, connection: Connection, *, full: bool) -> None:
+    def begin(self, connection: Connection, *, full: bool, samples: int = 0) -> None:
         """Decide what is looked at, and take over what is noted as changed; `full` asks for all.
+
+        Of what is blocked `samples` of each reason are looked at in any case, to be shown.
 
         All is looked at also where the query is not ours, for nobody knows what it depends on.
         """
@@ -47,7 +51,9 @@ class Standing:
         if by_change and not self.whole:
             connection.execute(sql("standing_settle"), key)
             connection.execute(sql("standing_note", changed=by_change.changed), key)
-            connection.execute(sql("looked_at"), key)
+            self.looked_at = count(connection, sql("looked_at"), key)
+            if samples:
+                connection.execute(sql("looked_at_samples"), {**key, "most": samples})
         changed.dealt_with(connection, tenant, changed.PUSH, keeps_ids=bool(by_change))
         connection.execute(sql("compared_elsewhere"), key)  # their share of the notes is gone
 

@@ -227,7 +227,8 @@ def test_everything_is_looked_at_where_anything_but_rows_changed(
     assert [compared(), compared()] == [everything, 0]
     own_maps(tmp_path / "maps", "salesforce_fields.csv", "Progress_Rule__c", monkeypatch)
     assert [compared(), compared()] == [everything, 0]
-    query(Warehouse.of(pushed), f"DELETE FROM salesforce.push_ledger WHERE external_id = '{some(sandbox)[0]}'")
+    with Warehouse.of(pushed).connect() as connection:
+        connection.execute("DELETE FROM salesforce.push_ledger WHERE external_id = ?", some(sandbox))
     assert [compared(), compared()] == [everything, 0]
     own_maps(tmp_path / "maps", "sql/push_enrollments.sql", "-- What", monkeypatch)
     assert [compared(), compared()] == [everything, everything], "nobody knows what a query of one's own depends on"
@@ -327,10 +328,8 @@ class Story:
     def changed_in_org(self, place: int) -> None:
         if record := self.in_org(place):
             self.box.org.set_values(ENROLLMENT, record["Id"], Completed_Percent__c=1.25)
-            query(
-                Warehouse.of(load_settings()),
-                "UPDATE salesforce.push_ledger SET accepted_at = accepted_at - INTERVAL 1 HOUR",
-            )
+            with Warehouse.of(load_settings()).connect() as connection:
+                connection.execute("UPDATE salesforce.push_ledger SET accepted_at = accepted_at - INTERVAL 1 HOUR")
             run_check(load_settings())
 
     def setting(self, place: int) -> None:
@@ -358,14 +357,12 @@ class Story:
         self._push(approve=self.waiting)
 
     def pushed(self, _: int) -> None:
-        """What a dry run, which looks at all, says of holds is what the push does."""
-        hold = None if self.open_job else self._push(dry_run=True).targets["lms_enrollment"].hold
-        found = enrollments(self._push()).hold
-        self.waiting = [found.id] if found else []
-        if not self.open_job and (hold and (hold.plan_hash, hold.counts)) != (
-            found and (found.plan_hash, found.counts)
-        ):
-            self.wrong.append(f"held by a look at all: {hold}, by change: {found}")
+        """What a dry run, which looks at all, says of holds and shows is what the push says and shows."""
+        looked = None if self.open_job else enrollments(self._push(dry_run=True))
+        found = enrollments(self._push())
+        self.waiting = [found.hold.id] if found.hold else []
+        if looked and shown(looked) != shown(found):
+            self.wrong.append(f"a look at all: {shown(looked)}, by change: {shown(found)}")
         self.open_job = False
 
     def killed(self, place: int) -> None:
@@ -380,6 +377,12 @@ class Story:
 
     def _push(self, **options: Any) -> PushReport:
         return run_push(load_settings(), PushOptions(pauses=QUICK, **options))
+
+
+def shown(report: Any) -> tuple[Any, ...]:
+    """The plan and the counts of a hold, and which records are shown."""
+    held = report.hold and (report.hold.plan_hash, report.hold.counts)
+    return held, [(sample["action"], sample["external_id"]) for sample in report.samples]
 
 
 def due(connection: Connection) -> Counter[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from started import Start, catch_up, portal_of, started
-from support import Row, records
+from support import Row, forget_what_is_known, records
 from typer.testing import CliRunner
 
 from connector.cli.commands import doctor
@@ -207,6 +207,7 @@ def test_when_nobody_matches_any_more_and_when_all_is_removed_the_push_is_held(
 
     with Warehouse.of(pushed).connect() as connection:  # as a sweep does
         connection.execute("UPDATE absorb.enrollments SET _removed_at = now()")
+        forget_what_is_known(connection)
     run_build(pushed)
     assert enrollments(run_push(pushed)).hold.counts["removed"] == there
 

@@ -186,6 +186,8 @@ class ObjectTarget:
         source, key = self.source, self.ledger.key
         difference.compute(connection, source, key, full=run.options.full, whole=whole, file=self.file)
         report = difference.report(connection, self.name, self.object, run.options.samples, rest)
+        if self.standing and not whole:
+            report.compared = self.standing.looked_at
         if self.taken_over:
             report.notes.append(f"{self.taken_over:,} records were in the org already: {EMPTY_LEDGER}")
         report.method = self._method(run.options.within_limit(report.due))
@@ -199,7 +201,7 @@ class ObjectTarget:
         if self.spec is not ENROLLMENT or self._run.options.dry_run:
             return True, {}
         self.standing = Standing(self.ledger, self.source)
-        self.standing.begin(connection, full=self._run.options.full or self.lost)
+        self.standing.begin(connection, full=self._run.options.full or self.lost, samples=self._run.options.samples)
         return self.standing.whole, self.standing.rest(connection)
 
     def _method(self, records: int) -> str:

@@ -18,5 +18,6 @@ CREATE TABLE salesforce.push_standing (
   external_id VARCHAR NOT NULL,
   standing VARCHAR NOT NULL,           -- due: to be compared again | blocked | absent: in the ledger, and no record any more
   reason VARCHAR,                      -- why it is blocked
-  payload_hash VARCHAR                 -- of the payload that it was found to lack; null where something changed since
+  payload_hash VARCHAR,                -- of the payload that it was found to lack; null where something changed since
+  sort_key VARCHAR                     -- of a blocked record: the first of them are shown in a report
 );
