@@ -180,7 +180,14 @@ class HttpSession(AbstractAsyncContextManager["HttpSession"]):
         """
         sent = _sent(request)
         headers = self._headers | {name.lower(): value for name, value in sent.pop("headers").items()}
-        made = httpx.Request(method, self.base_url + path, headers=headers, extensions=self._patience, **sent)
+        made = httpx.Request(
+            method,
+            self.base_url + path,
+            headers=headers,
+            cookies=self._client.cookies,
+            extensions=self._patience,
+            **sent,
+        )
         response = await self._client.send(made, stream=True)
         try:
             yield response
