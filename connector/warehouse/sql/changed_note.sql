@@ -5,8 +5,8 @@ WITH readers AS (
   SELECT reader, reader IN (SELECT consumer FROM ops.consumers WHERE tenant_id = $tenant_id) AS keeps_ids
   FROM (SELECT unnest(CAST($readers AS VARCHAR[])) AS reader)
 ),
-changed AS MATERIALIZED (
-  SELECT DISTINCT CAST(id AS VARCHAR) AS id FROM ({{ids}}) AS written WHERE id IS NOT NULL
+changed AS (
+  SELECT CAST(id AS VARCHAR) AS id FROM ({{ids}}) AS written WHERE id IS NOT NULL
 )
 SELECT $tenant_id, reader, $stream, id
 FROM changed
