@@ -23,6 +23,8 @@ Traced = dict[str, dict[str, None]]
 _DIALECT = "duckdb, normalization_strategy=case_sensitive"
 # The tables of the schema `salesforce` that are assets of that name.
 _MATCHES = ("salesforce/learner_matches", "salesforce/item_matches")
+# A column of the SQL that is no column of the table: a build keeps it in ops.next_changes.
+_NEXT_CHANGE = "next_change_at"
 _OUR_NOTES = {
     "tenant_id": "LEARNSYNC_TENANT_ID",
     "_due_day": "the day of dateDue where it names a calendar day",
@@ -39,6 +41,7 @@ def sources_of(maps: mappings.Mapping, statement: str) -> Sources:
         found = _trace(query.expression if isinstance(query, exp.Create) else query)
     except SqlglotError:
         return {}
+    found.pop(_NEXT_CHANGE, None)
     return {column: tuple(filter(_is_asset, sources)) for column, sources in found.items()}
 
 
