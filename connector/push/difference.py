@@ -22,6 +22,8 @@ from connector.warehouse.statements import literal, statements
 
 sql = statements(__package__)
 
+MOST_SAMPLES = 999_999  # of an action; min_by of DuckDB takes fewer than a million
+
 
 _TABLE = "CREATE OR REPLACE TEMP TABLE pushable AS "
 
@@ -132,7 +134,7 @@ def report(
 def _samples(connection: Connection, most: int) -> list[dict[str, Any]]:
     if not most:
         return []
-    found = connection.execute(sql("samples"), {"most": most}).fetchall()
+    found = connection.execute(sql("samples"), {"most": min(most, MOST_SAMPLES)}).fetchall()
     return [
         {"action": action, "external_id": external_id, "payload": json.loads(payload)}
         for action, external_id, payload in found

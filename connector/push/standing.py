@@ -53,7 +53,7 @@ class Standing:
             connection.execute(sql("standing_note", changed=by_change.changed), key)
             self.looked_at = count(connection, sql("looked_at"), key)
             if samples:
-                connection.execute(sql("looked_at_samples"), {**key, "most": samples})
+                connection.execute(sql("looked_at_samples"), {**key, "most": min(samples, difference.MOST_SAMPLES)})
         changed.dealt_with(connection, tenant, changed.PUSH, keeps_ids=bool(by_change))
         connection.execute(sql("compared_elsewhere"), key)  # their share of the notes is gone
 

@@ -31,6 +31,7 @@ from connector.warehouse.database import Warehouse
 pytestmark = pytest.mark.lets_go
 
 MIN_FREE = "LEARNSYNC_WAREHOUSE__MIN_FREE_MB"
+ROOM_FOR_A_ROW = 64 * 1024  # a block of the write-ahead log and its neighbours
 KILLED = (-signal.SIGABRT, -signal.SIGSEGV, 127)  # by the C library, for want of memory
 
 
@@ -188,7 +189,8 @@ def test_a_full_disk_loses_nothing(folder: Path, box: Sandbox, size: str) -> Non
             assert str(disk) in done.message
             assert "Make room there" in done.message
         warehouse = disk / "warehouse.duckdb"
-        if done.code and warehouse.exists():
+        # Where not even the row of the run fits, only the message tells of it.
+        if done.code and warehouse.exists() and shutil.disk_usage(disk).free > ROOM_FOR_A_ROW:
             assert last_run()[0] != "complete"
         assert not list(disk.glob(".*"))
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)

@@ -37,7 +37,7 @@ class Limits:
     group_seconds: float = 2.0
     longest_seconds: float = 8.0
     group_rows: int = 125_000
-    group_bytes: int = 48_000_000
+    group_bytes: int = 12_000_000  # a pull of 100,000 rows takes some 360 MB so, and 450 with four times as many
     group_lists: int = 10_000  # pages, and ends of lists
     detail_pairs: int = 200  # learners and courses whose details are loaded together
     detail_seconds: float = 3600.0  # after so long the details that are left wait for the next pull
