@@ -19,7 +19,8 @@ staged AS (
       WHEN a < 128 THEN 3 WHEN a < 172 THEN 0 WHEN a < 210 THEN 1 WHEN a < 219 THEN 5 WHEN a < 226 THEN 6
       WHEN a < 233 THEN 4 WHEN a < 237 THEN 9 WHEN a < 241 THEN 2 WHEN a < 245 THEN 8 ELSE 7
     END AS status,
-    edited - to_days(CAST(1 + b // 4 AS INTEGER)) AS added
+    -- As in benchmarks/rows.py: an enrollment with another dateAdded has another LearningRecord, and all are computed.
+    TIMESTAMPTZ '2024-01-01' + to_days(CAST(number * 7919 % 1050 AS INTEGER)) AS added
   FROM drawn
 )
 SELECT
@@ -28,8 +29,13 @@ SELECT
   course.id AS course_id,
   course.name AS course_name,
   CAST(md5('u' || learner) AS UUID) AS user_id,
-  'Learner No ' || learner AS full_name,
-  'Field Technician' AS job_title,
+  -- Names and titles as in benchmarks/rows.py: a name that changes has the published file written whole.
+  ['Ana Reyes', 'Björn Holm', 'Chidi Okafor', 'Dora Lang', 'Emil Novak', 'Farah Andersson', 'Gabriel Rahman'][
+    learner % 7 + 1
+  ] AS full_name,
+  ['Field Technician', 'Account Executive', 'Nurse', 'Store Manager', 'Driver', 'Support Engineer'][
+    learner % 6 + 1
+  ] AS job_title,
   status,
   CASE WHEN status = 3 THEN 100.0 WHEN status IN (1, 4, 5, 7) THEN b * 99 / 512 ELSE 0.0 END AS progress,
   CASE WHEN status IN (3, 5, 7) AND c > 70 THEN 60.0 + c % 41 END AS score,
