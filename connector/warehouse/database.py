@@ -128,7 +128,7 @@ def _migrate_one(connection: Connection, step: tuple[int, str, str], path: Path)
     except duckdb.Error as failure:
         raise explain(failure, path) or WarehouseError(
             f"{PATH_VARIABLE} = {path}: migration {version:04d}_{name} failed and was rolled back:"
-            f" {first_line(failure)}",
+            f" {first_line(failure).rstrip('.')}.",
             remedy="Point the variable at a file that only learnsync writes, or at a new one.",
         ) from None
 
@@ -249,6 +249,6 @@ class Warehouse:
                 f" ({variable('warehouse', 'publish_path')}).",
             )
         return WarehouseError(
-            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line(failure)}",
+            f"{PATH_VARIABLE} = {self.path} cannot be opened: {first_line(failure).rstrip('.')}.",
             remedy="Point the variable at a DuckDB file, or at a new file in a folder that this user may write to.",
         )
