@@ -405,7 +405,7 @@ print(json.dumps({"complete": report.complete, "failures": {**stream.failures}, 
                   "seconds": time.monotonic() - began}))
 """
 LARGE = ("--scale", "100000", "--courses", "200", "--rate-limit", "0", "--faults", "flaky")
-MOST_MEGABYTES = 400
+MOST_MEGABYTES = 500  # 340 to 410 as measured: groups of pages are larger than those of half a second were
 
 
 @contextmanager
